@@ -1,0 +1,49 @@
+//! Where image values live, how far apart two images are, and the tanh change of variable.
+
+use burn::tensor::Tensor;
+
+/// The closed range of every value of a model's input image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The value of a black pixel.
+    pub low: f32,
+    /// The value of a white pixel.
+    pub high: f32,
+}
+
+impl Bounds {
+    /// `[-1, 1]`: pixel / 127.5 − 1, the range of the paper's victims.
+    pub const SYMMETRIC: Self = Self { low: -1.0, high: 1.0 };
+
+    /// How many 8-bit pixel steps one model-input unit is: 127.5 for `[-1, 1]`.
+    ///
+    /// Multiplies a norm in model-input units into one in 8-bit pixel units.
+    pub fn pixels_per_unit(&self) -> f64 {
+        255.0 / f64::from(self.high - self.low)
+    }
+}
+
+/// L2 norm of each image over all its values, in the values' own unit.
+///
+/// # Shapes
+/// - images: `[batch, channels, height, width]`
+/// - output: `[batch]`
+pub fn l2_norm(images: Tensor<4>) -> Tensor<1> {
+    let rows: Tensor<2> = images.flatten(1, 3);
+    rows.powi_scalar(2).sum_dim(1).sqrt().squeeze_dim(1)
+}
+
+/// Largest absolute value of each image, in the values' own unit.
+///
+/// # Shapes
+/// As [`l2_norm`].
+pub fn linf_norm(images: Tensor<4>) -> Tensor<1> {
+    let rows: Tensor<2> = images.flatten(1, 3);
+    rows.abs().max_dim(1).squeeze_dim(1)
+}
+
+/// `atanh` of values in `(-1, 1)`, element by element.
+pub fn atanh<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+    let one_minus = values.clone().neg().add_scalar(1.0);
+    (values.add_scalar(1.0) / one_minus).log().mul_scalar(0.5)
+}

@@ -1,0 +1,170 @@
+//! Laws of the relaxation and of the objectives, on random scores.
+
+#![allow(clippy::unwrap_used)]
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use proptest::prelude::*;
+use tkmia_core::objective::{Lambdas, Margins, Objective, TkmiaObjective, eq3, eq6};
+use tkmia_core::relaxation::{average_top_k, kth_largest, relaxed_average};
+use tkmia_core::{Goal, LabelSet};
+
+/// f64 arithmetic in another order.
+const EXACT: f64 = 1e-12;
+
+fn row(values: &[f64]) -> Tensor<2> {
+    let data = TensorData::new(values.to_vec(), [1, values.len()]);
+    Tensor::from_data(data, (&Device::default(), DType::F64))
+}
+
+fn number<const D: usize>(tensor: Tensor<D>) -> f64 {
+    tensor.into_scalar::<f64>()
+}
+
+/// Values with many ties.
+fn values() -> impl Strategy<Value = Vec<f64>> {
+    let value = prop_oneof![-3.0..3.0, (-3..3).prop_map(f64::from)];
+    prop::collection::vec(value, 2..12)
+}
+
+/// Distinct scores, whose gradient therefore is one, and a goal on them.
+#[derive(Debug, Clone)]
+struct Case {
+    scores: Vec<f64>,
+    relevant: Vec<usize>,
+    specified: Vec<usize>,
+    k: usize,
+}
+
+impl Case {
+    fn goal(&self) -> Goal {
+        let set = |labels: &[usize]| LabelSet::from_indices(&[labels], self.scores.len()).unwrap();
+        Goal::new(set(&self.relevant), set(&self.specified), self.k, &Device::default()).unwrap()
+    }
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (4_usize..10).prop_flat_map(case_with)
+}
+
+fn case_with(classes: usize) -> impl Strategy<Value = Case> {
+    // Ranks in a random order, half a unit apart, moved by less than a quarter.
+    let ranks: Vec<usize> = (0..classes).collect();
+    let moves = prop::collection::vec(-0.2..0.2, classes);
+    let labels = Just(ranks.clone()).prop_shuffle();
+    (Just(ranks).prop_shuffle(), moves, labels, 1..classes, 2..=classes)
+        .prop_flat_map(|(ranks, moves, labels, k, relevant)| {
+            (Just((ranks, moves, labels, k, relevant)), 1..=relevant)
+        })
+        .prop_map(|((ranks, moves, labels, k, relevant), specified)| Case {
+            scores: ranks.iter().zip(moves).map(|(&rank, by)| 0.5 * rank as f64 + by).collect(),
+            relevant: labels[..relevant].to_vec(),
+            specified: labels[..specified].to_vec(),
+            k,
+        })
+}
+
+proptest! {
+    #[test]
+    fn average_top_k_is_the_mean_of_the_first_k_after_sorting(values in values(), at in 0.0..1.0) {
+        let k = 1 + (at * (values.len() - 1) as f64) as usize;
+        let mut sorted = values.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let expected = sorted[..k].iter().sum::<f64>() / k as f64;
+        prop_assert!((number(average_top_k(row(&values), k)) - expected).abs() < EXACT);
+        prop_assert_eq!(number(kth_largest(row(&values), k)), sorted[k - 1]);
+    }
+
+    #[test]
+    fn lemma_4_1_holds_with_the_kth_largest_as_a_minimiser(
+        values in values(), at in 0.0..1.0, lambdas in prop::collection::vec(-4.0..4.0, 20),
+    ) {
+        let k = 1 + (at * (values.len() - 1) as f64) as usize;
+        let minimum = number(average_top_k(row(&values), k));
+        let minimiser = kth_largest(row(&values), k);
+        let at_minimiser = number(relaxed_average(row(&values), k, minimiser));
+        prop_assert!((at_minimiser - minimum).abs() < EXACT);
+        for lambda in lambdas {
+            let value = number(relaxed_average(row(&values), k, row(&[lambda])));
+            prop_assert!(value >= minimum - EXACT);
+        }
+    }
+
+    #[test]
+    fn the_minimisers_of_eq_6_beat_a_grid(case in case()) {
+        let (scores, goal) = (row(&case.scores), case.goal());
+        let minimum = number(TkmiaObjective { margins: Margins::Hinged }.loss(scores.clone(), &goal));
+        let star = Lambdas::minimisers(scores.clone(), &goal);
+        prop_assert!((number(eq6(scores.clone(), &goal, star)) - minimum).abs() < EXACT);
+        for step in 0..=10 {
+            let lambda = row(&[f64::from(step) * 0.5]);
+            let lambdas = Lambdas { specified: lambda.clone(), others: lambda };
+            prop_assert!(number(eq6(scores.clone(), &goal, lambdas)) >= minimum - EXACT);
+        }
+        prop_assert!(number(eq3(scores, &goal)) <= minimum + EXACT);
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences(case in case()) {
+        const H: f64 = 1e-5;
+        let goal = case.goal();
+        for margins in [Margins::Hinged, Margins::Signed] {
+            let objective = TkmiaObjective { margins };
+            let scores = row(&case.scores).autodiff().require_grad();
+            let mut gradients = objective.loss(scores.clone(), &goal).sum().backward();
+            let gradient = scores.grad_remove(&mut gradients).unwrap();
+            let gradient = gradient.into_data().try_to_vec::<f64>().unwrap();
+            for (label, gradient) in gradient.iter().enumerate() {
+                let loss = |by: f64| {
+                    let mut scores = case.scores.clone();
+                    scores[label] += by;
+                    number(objective.loss(row(&scores), &goal))
+                };
+                let difference = (loss(H) - loss(-H)) / (2.0 * H);
+                prop_assert!((gradient - difference).abs() < 1e-6, "{margins:?} {label}: {gradient} {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_loss_that_it_has_alone(
+        (a, b) in (4_usize..10).prop_flat_map(|classes| (case_with(classes), case_with(classes))),
+    ) {
+        let b = Case { k: a.k, ..b };
+        let classes = a.scores.len();
+        let set = |one: &[usize], two: &[usize]| LabelSet::from_indices(&[one, two], classes).unwrap();
+        let (relevant, specified) = (set(&a.relevant, &b.relevant), set(&a.specified, &b.specified));
+        let goal = Goal::new(relevant, specified, a.k, &Device::default()).unwrap();
+        let scores = Tensor::cat(vec![row(&a.scores), row(&b.scores)], 0);
+        for margins in [Margins::Hinged, Margins::Signed] {
+            let objective = TkmiaObjective { margins };
+            let together = objective.loss(scores.clone(), &goal).into_data().try_to_vec::<f64>().unwrap();
+            for (case, together) in [&a, &b].into_iter().zip(together) {
+                prop_assert_eq!(number(objective.loss(row(&case.scores), &case.goal())), together);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_ndarray_backend_agrees_where_it_is_compiled_in() {
+    let Ok(other) = tkmia_core::device("ndarray") else { return };
+    let case = Case {
+        scores: vec![0.3, 2.0, -1.0, 0.7, 0.7],
+        relevant: vec![0, 1, 3],
+        specified: vec![1],
+        k: 2,
+    };
+    let value_on = |device: &Device| {
+        let goal = case.goal();
+        let (relevant, specified) = (goal.relevant().clone(), goal.specified().clone());
+        let goal = Goal::new(relevant, specified, case.k, device).unwrap();
+        let data = TensorData::new(case.scores.clone(), [1, 5]);
+        let scores = Tensor::<2>::from_data(data, (device, DType::F64)).autodiff().require_grad();
+        let loss = TkmiaObjective { margins: Margins::Hinged }.loss(scores.clone(), &goal);
+        let gradient = scores.grad_remove(&mut loss.clone().sum().backward()).unwrap();
+        let mut values = gradient.into_data().try_to_vec::<f64>().unwrap();
+        values.push(number(loss));
+        values
+    };
+    assert_eq!(value_on(&other), value_on(&Device::default()));
+}

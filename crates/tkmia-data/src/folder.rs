@@ -1,0 +1,247 @@
+//! [`Folder`]: images of one's own, tagged in a table.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use csv::{Position, ReaderBuilder, StringRecord, Trim};
+use tkmia_core::LabelSet;
+
+use crate::{DataError, Dataset};
+
+/// A directory of images with a table `labels.csv`:
+///
+/// ```text
+/// image,cat,dog
+/// garden/one.jpg,1,0
+/// two.png,1,1
+/// ```
+///
+/// The header names the classes, in label order; each row is an image, by its path within the
+/// directory, and 1 for each class that it shows, else 0. Images keep the table's order. The
+/// dataset is named after the directory.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    root: PathBuf,
+    name: String,
+    table: Table,
+}
+
+impl Folder {
+    /// Reads the directory's `labels.csv`, and checks that every image it names is there.
+    ///
+    /// # Errors
+    /// A [`DataError`] naming the table, the line and what was expected there.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tkmia_data::{Dataset, Folder};
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path();
+    /// std::fs::write(dir.join("labels.csv"), "image,cat,dog\none.png,1,0\n")?;
+    /// image::RgbImage::new(5, 4).save(dir.join("one.png"))?;
+    ///
+    /// let folder = Folder::open(dir)?;
+    /// assert_eq!(folder.classes(), ["cat", "dog"]);
+    /// assert_eq!(folder.labels().indices(0), [0]);
+    /// assert_eq!(folder.image(0)?.dimensions(), (5, 4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, DataError> {
+        let root = root.into();
+        let path = root.join("labels.csv");
+        let expected = "a table of images and their labels";
+        let text = fs::read_to_string(&path).map_err(|source| DataError::Read {
+            path: path.clone(),
+            expected,
+            source,
+        })?;
+        let table = Table::parse(&text, &path)?;
+        for (image, &line) in table.images.iter().zip(&table.lines) {
+            let image = root.join(image);
+            if !image.is_file() {
+                return Err(DataError::MissingImage { path, line, image });
+            }
+        }
+        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { root, name, table })
+    }
+}
+
+impl Dataset for Folder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.table.classes
+    }
+
+    fn labels(&self) -> &LabelSet {
+        &self.table.labels
+    }
+
+    fn id(&self, index: usize) -> &str {
+        &self.table.images[index]
+    }
+
+    fn image_path(&self, index: usize) -> PathBuf {
+        self.root.join(self.id(index))
+    }
+}
+
+/// What `labels.csv` says.
+#[derive(Debug, Clone)]
+struct Table {
+    classes: Vec<String>,
+    images: Vec<String>,
+    /// The line of each image.
+    lines: Vec<u64>,
+    labels: LabelSet,
+}
+
+impl Table {
+    fn parse(text: &str, path: &Path) -> Result<Self, DataError> {
+        let malformed = |source: csv::Error| {
+            let line = line_at(source.position(), text);
+            DataError::Csv { path: path.into(), line, source }
+        };
+        let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
+        let classes = class_names(reader.headers().map_err(malformed)?, path)?;
+
+        let mut images = Vec::new();
+        let mut lines = Vec::new();
+        let mut flags = Vec::new();
+        let mut first_lines = HashMap::new();
+        for row in reader.records() {
+            let row = row.map_err(malformed)?;
+            let line = line_at(row.position(), text);
+            let image = row[0].to_owned();
+            if let Some(first) = first_lines.insert(image.clone(), line) {
+                return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
+            }
+            for (class, cell) in classes.iter().zip(row.iter().skip(1)) {
+                flags.push(match cell {
+                    "0" => false,
+                    "1" => true,
+                    other => {
+                        let (class, found) = (class.clone(), other.into());
+                        return Err(DataError::Cell { path: path.into(), line, class, found });
+                    }
+                });
+            }
+            images.push(image);
+            lines.push(line);
+        }
+        if images.is_empty() {
+            return Err(DataError::NoImages { path: path.into() });
+        }
+        let labels = LabelSet::new(flags, classes.len())
+            .expect("every row has as many cells as the header, which names a class");
+        Ok(Self { classes, images, lines, labels })
+    }
+}
+
+/// The line on which a row begins: its position is before the line ends that the reader skipped.
+fn line_at(position: Option<&Position>, text: &str) -> u64 {
+    let (byte, line) = position.map_or((0, 1), |position| (position.byte(), position.line()));
+    let rest = text.bytes().skip(byte as usize);
+    let skipped = rest.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    line + skipped.filter(|byte| *byte == b'\n').count() as u64
+}
+
+/// The class names of a header: at least one, none empty, no two alike.
+fn class_names(header: &StringRecord, path: &Path) -> Result<Vec<String>, DataError> {
+    let wrong = |column: usize, expected| {
+        let found = header.get(column).unwrap_or_default().into();
+        Err(DataError::Header { path: path.into(), column: column + 1, expected, found })
+    };
+    if header.get(0) != Some("image") {
+        return wrong(0, "`image`");
+    }
+    let classes: Vec<String> = header.iter().skip(1).map(String::from).collect();
+    if classes.is_empty() {
+        return wrong(1, "a class");
+    }
+    for (at, class) in classes.iter().enumerate() {
+        if class.is_empty() {
+            return wrong(at + 1, "a class");
+        }
+        if classes[..at].contains(class) {
+            return wrong(at + 1, "a class that isn't in an earlier column");
+        }
+    }
+    Ok(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Table, DataError> {
+        Table::parse(text, Path::new("labels.csv"))
+    }
+
+    fn message(text: &str) -> String {
+        parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn rows_are_images_and_columns_are_classes() {
+        let text = "\u{feff}image, dog, cat\n\nb.png, 0, 1\n\"a, 2.png\", 1, 1\n";
+        for text in [text, &text.replace('\n', "\r\n")] {
+            let table = parse(text).unwrap();
+            assert_eq!(table.classes, ["dog", "cat"]);
+            assert_eq!(table.images, ["b.png", "a, 2.png"]);
+            assert_eq!(table.lines, [3, 4]);
+            assert_eq!(table.labels.indices(0), [1]);
+            assert_eq!(table.labels.indices(1), [0, 1]);
+        }
+    }
+
+    #[test]
+    fn a_bad_header_is_named_by_its_column() {
+        for (header, column) in
+            [("", 1), ("file,cat", 1), ("image", 2), ("image,cat,", 3), ("image,cat,cat", 3)]
+        {
+            let error = parse(&format!("{header}\na.png,1\n")).unwrap_err();
+            assert!(
+                matches!(error, DataError::Header { column: at, .. } if at == column),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_its_line() {
+        assert_eq!(
+            message("image,cat\na.png,1\nb.png,maybe\n"),
+            "`labels.csv` line 3, column `cat`: expected 0 or 1, found `maybe`"
+        );
+        assert_eq!(
+            message("image,cat\na.png,1\nb.png,1\na.png,0\n"),
+            "`labels.csv` line 4: `a.png` is on line 2 already"
+        );
+        for row in ["b.png", "b.png,1,0"] {
+            let error = parse(&format!("image,cat\na.png,1\n{row}\n")).unwrap_err();
+            assert!(matches!(error, DataError::Csv { line: 3, .. }), "{error:?}");
+        }
+        assert!(matches!(parse("image,cat\n"), Err(DataError::NoImages { .. })));
+    }
+
+    #[test]
+    fn the_table_and_its_images_must_be_there() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(Folder::open(dir.path()), Err(DataError::Read { .. })));
+
+        fs::write(dir.path().join("labels.csv"), "image,cat\na.png,1\n").unwrap();
+        match Folder::open(dir.path()) {
+            Err(DataError::MissingImage { line: 2, image, .. }) => {
+                assert!(image.ends_with("a.png"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Experiments with attacks on top-k multi-label classifiers: runs, records, tables and figures.
+//!
+//! - [`Victim`], [`GlobalSetting`]: which samples are attacked, and the run over them
+//! - [`Workers`]: how the work is cut into batches and over threads
+//! - [`Record`]: what is kept of each sample; [`RecordFile`] writes them as JSON lines
+//! - [`Summary`]: the paper's measures from records; [`markdown`] and [`write_csv`] show them
+//! - [`illustrate`]: pictures like the paper's Figure 4, drawn by [`figure`]
+//!
+//! This crate and the command line alone read the clock and write files; the maths is elsewhere.
+
+mod error;
+pub mod figure;
+mod illustration;
+mod output;
+mod record;
+mod run;
+mod summary;
+mod workers;
+
+pub use error::EvalError;
+pub use illustration::illustrate;
+pub use output::{RecordFile, write_whole};
+pub use record::{Record, Setting};
+pub use run::{Attacked, GlobalSetting, Method, Victim};
+pub use summary::{Summary, markdown, write_csv};
+pub use workers::Workers;

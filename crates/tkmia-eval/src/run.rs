@@ -1,0 +1,227 @@
+//! Running an attack over a data set.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use tkmia_attacks::{
+    Attack, AttackBatch, Criterion, Outcome, Step, eligible, eligible_by_labels, global_selection,
+    judge,
+};
+use tkmia_core::{Classifier, LabelSet};
+use tkmia_data::{Dataset, Transform, load_batch, type_classes};
+use tkmia_metrics::Ranking;
+
+use crate::{EvalError, Record, Setting, Workers};
+
+/// A classifier and the images that it is attacked on.
+#[derive(Debug, Clone, Copy)]
+pub struct Victim<'a> {
+    /// The classifier.
+    pub classifier: &'a dyn Classifier,
+    /// Images and their labels.
+    pub dataset: &'a dyn Dataset,
+    /// From a file's pixels to the classifier's input.
+    pub transform: &'a Transform,
+}
+
+impl<'a> Victim<'a> {
+    /// Puts the three together.
+    ///
+    /// # Errors
+    /// [`EvalError::LabelCount`] if dataset and classifier don't agree on the number of labels.
+    pub fn new(
+        classifier: &'a dyn Classifier,
+        dataset: &'a dyn Dataset,
+        transform: &'a Transform,
+    ) -> Result<Self, EvalError> {
+        let (data, found) = (dataset.classes().len(), classifier.classes());
+        if data != found {
+            let dataset = dataset.name().to_owned();
+            return Err(EvalError::LabelCount { dataset, data, classifier: found });
+        }
+        Ok(Self { classifier, dataset, transform })
+    }
+
+    fn images(&self, indices: &[usize]) -> Result<Tensor<4>, EvalError> {
+        Ok(load_batch(self.dataset, indices, self.transform, &self.classifier.device())?)
+    }
+
+    /// The scores of every image as an attack finds it, unattacked; row by row as in the dataset.
+    ///
+    /// `tick` is told how many images were scored, again and again. Fewer rows than images come
+    /// back if the work was stopped.
+    ///
+    /// # Errors
+    /// The first image that can't be read.
+    pub fn clean_scores(
+        &self,
+        attack: &dyn Attack,
+        workers: Workers<'_>,
+        mut tick: impl FnMut(usize),
+    ) -> Result<Vec<Vec<f32>>, EvalError> {
+        let indices: Vec<usize> = (0..self.dataset.len()).collect();
+        let classes = self.classifier.classes();
+        let mut scores = Vec::with_capacity(indices.len());
+        let score = |indices: &[usize]| {
+            let images = attack.unattacked(self.images(indices)?);
+            let scores = self.classifier.scores(images);
+            Ok(scores.try_to_vec_as::<f32>().expect("float tensors convert to f32"))
+        };
+        workers.run(&indices, score, |batch| {
+            scores.extend(batch.chunks_exact(classes).map(<[f32]>::to_vec));
+            tick(batch.len() / classes);
+            Ok(())
+        })?;
+        Ok(scores)
+    }
+}
+
+/// One setting of the global scheme (S1): the samples that take part, and what is wanted of them.
+#[derive(Debug, Clone)]
+pub struct GlobalSetting {
+    /// Its name in records and tables.
+    pub name: Setting,
+    /// `S = categories ∩ Y_p` of every image of the dataset.
+    specified: LabelSet,
+    /// Indices of the samples that take part, in the dataset's order.
+    pub samples: Vec<usize>,
+}
+
+impl GlobalSetting {
+    /// The first `limit` eligible samples, given the clean scores of the first images.
+    ///
+    /// # Errors
+    /// - [`tkmia_core::CoreError::TopKOutOfRange`] unless `1 ≤ k < c`
+    /// - [`tkmia_data::DataError::UnknownType`] for a type that the dataset hasn't
+    /// - [`tkmia_metrics::MetricsError::NonFiniteScore`]
+    pub fn new(
+        dataset: &dyn Dataset,
+        types: &str,
+        k: usize,
+        clean_scores: &[Vec<f32>],
+        limit: usize,
+    ) -> Result<Self, EvalError> {
+        let (relevant, classes) = (dataset.labels(), dataset.classes().len());
+        if k == 0 || k >= classes {
+            return Err(tkmia_core::CoreError::TopKOutOfRange { k, classes }.into());
+        }
+        let specified = global_selection(relevant, &type_classes(dataset, types)?)?;
+        let mut samples = Vec::new();
+        for (index, scores) in clean_scores.iter().enumerate() {
+            let (relevant, specified) = (relevant.row(index), specified.row(index));
+            if samples.len() == limit {
+                break;
+            }
+            // Most samples fail by their labels alone, which needs no ranking.
+            if eligible_by_labels(relevant, specified, k).is_ok()
+                && eligible(&Ranking::new(scores)?, relevant, specified, k).is_ok()
+            {
+                samples.push(index);
+            }
+        }
+        let name = Setting { dataset: dataset.name().to_owned(), types: types.to_owned(), k };
+        Ok(Self { name, specified, samples })
+    }
+
+    /// Attacks each sample, and hands over what came of it in the samples' order.
+    ///
+    /// Samples whose attack was cut short by [`Workers::stop`] are left out. `finished` is told, from
+    /// the workers' threads, how many attacks have ended.
+    ///
+    /// # Errors
+    /// The first image that can't be read or attacked, or the first error of `take`.
+    pub fn run(
+        &self,
+        victim: &Victim<'_>,
+        method: &Method<'_>,
+        workers: Workers<'_>,
+        finished: impl Fn(usize) + Sync,
+        mut take: impl FnMut(Attacked) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
+        let attack = |indices: &[usize]| self.attack(indices, victim, method, workers, &finished);
+        workers.run(&self.samples, attack, |batch| batch.into_iter().try_for_each(&mut take))
+    }
+
+    fn attack(
+        &self,
+        indices: &[usize],
+        victim: &Victim<'_>,
+        method: &Method<'_>,
+        workers: Workers<'_>,
+        finished: impl Fn(usize),
+    ) -> Result<Vec<Attacked>, EvalError> {
+        let ids: Vec<&str> = indices.iter().map(|&index| victim.dataset.id(index)).collect();
+        let failed = |source| EvalError::Attack { ids: ids.join(", "), source };
+        let relevant = victim.dataset.labels().select(indices);
+        let specified = self.specified.select(indices);
+        let batch = AttackBatch::new(victim.images(indices)?, relevant, specified, self.name.k)?;
+
+        let start = Instant::now();
+        let mut watch = |step: &Step<'_>| {
+            finished(step.finished.len());
+            match workers.stop.load(Ordering::Relaxed) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let result = method.attack.run(victim.classifier, &batch, &mut watch).map_err(failed)?;
+        let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
+        let verdicts =
+            judge(victim.classifier, &batch.goal, &result, method.criterion).map_err(failed)?;
+
+        let pixels = victim.classifier.bounds().pixels_per_unit();
+        let rows = verdicts.into_iter().enumerate();
+        let ended = rows.filter(|&(row, _)| result.outcomes[row] != Outcome::Interrupted);
+        let values = |images: &Tensor<4>, row| {
+            let image = images.clone().narrow(0, row, 1);
+            image.try_to_vec_as::<f32>().expect("float tensors convert to f32")
+        };
+        let attacked = ended.map(|(row, verdict)| Attacked {
+            unattacked: values(&result.unattacked, row),
+            adversarial: values(&result.images, row),
+            record: Record {
+                setting: self.name.clone(),
+                method: method.name.to_owned(),
+                id: ids[row].to_owned(),
+                relevant: batch.goal.relevant().indices(row),
+                specified: batch.goal.specified().indices(row),
+                clean_scores: verdict.clean_scores,
+                scores: verdict.scores,
+                success: verdict.success,
+                outcome: result.outcomes[row],
+                iterations: result.iterations[row],
+                excluded: verdict.excluded,
+                norm: verdict.norm,
+                norm_input: verdict.norm_input,
+                norm_pixels: verdict.norm_input * pixels,
+                linf_input: verdict.linf_input,
+                seconds,
+            },
+        });
+        Ok(attacked.collect())
+    }
+}
+
+/// An attack, its name in records, and what counts as its success.
+#[derive(Debug, Clone, Copy)]
+pub struct Method<'a> {
+    /// As in `tkmia (corrected)`.
+    pub name: &'a str,
+    /// The attack.
+    pub attack: &'a dyn Attack,
+    /// The judge's criterion.
+    pub criterion: &'a dyn Criterion,
+}
+
+/// One attacked sample with its images, `[3, height, width]` in the classifier's range.
+#[derive(Debug, Clone)]
+pub struct Attacked {
+    /// What is kept of it.
+    pub record: Record,
+    /// `x̃`, what the classifier sees without a perturbation.
+    pub unattacked: Vec<f32>,
+    /// `x*`, the returned image.
+    pub adversarial: Vec<f32>,
+}

@@ -1,0 +1,156 @@
+//! [`Workers`]: independent pieces of work, side by side and in order.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use rayon::ThreadPoolBuilder;
+
+use crate::EvalError;
+
+/// How work is cut into batches and over threads.
+///
+/// Each worker runs single-threaded kernels on batches of its own: on CPUs that beats one worker
+/// with threaded kernels at any batch size. One worker alone leaves the kernels their threads.
+#[derive(Debug, Clone, Copy)]
+pub struct Workers<'a> {
+    /// Number of batches under way at once.
+    pub count: usize,
+    /// Images in a batch.
+    pub batch_size: usize,
+    /// Set from outside to end the work early; what is finished is kept.
+    pub stop: &'a AtomicBool,
+}
+
+impl Workers<'_> {
+    /// Does `work` on each batch of `items` and hands the results to `take` in the order of the
+    /// items, on the calling thread. The same results for any number of workers.
+    ///
+    /// # Errors
+    /// The first error of a batch, in their order, or of `take`; later batches are given up.
+    pub(crate) fn run<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&[T]) -> Result<R, EvalError> + Sync,
+        mut take: impl FnMut(R) -> Result<(), EvalError>,
+    ) -> Result<(), EvalError> {
+        for (what, number) in [("workers", self.count), ("batch size", self.batch_size)] {
+            if number == 0 {
+                return Err(EvalError::Zero { what });
+            }
+        }
+        let batches: Vec<&[T]> = items.chunks(self.batch_size).collect();
+        let count = self.count.min(batches.len());
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (next, failed, batches, work) = (&next, &failed, &batches, &work);
+        let pools = (0..count)
+            .map(|_| match count {
+                1 => ThreadPoolBuilder::new().build(),
+                _ => ThreadPoolBuilder::new().num_threads(1).build(),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+
+        thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            let workers: Vec<_> = pools
+                .iter()
+                .map(|pool| {
+                    let sender = sender.clone();
+                    scope.spawn(move || {
+                        loop {
+                            let at = next.fetch_add(1, Ordering::Relaxed);
+                            let over = at >= batches.len() || failed.load(Ordering::Relaxed);
+                            if over || self.stop.load(Ordering::Relaxed) {
+                                break;
+                            }
+                            let result = pool.install(|| work(batches[at]));
+                            // The receiver is gone only after a failure.
+                            let _ = sender.send((at, result));
+                        }
+                    })
+                })
+                .collect();
+            drop(sender);
+
+            let outcome = in_order(receiver, &mut take);
+            failed.store(outcome.is_err(), Ordering::Relaxed);
+            for worker in workers {
+                if let Err(panic) = worker.join() {
+                    resume_unwind(panic);
+                }
+            }
+            outcome
+        })
+    }
+}
+
+/// Hands results on in the order of their numbers, holding back those that came too early.
+fn in_order<R>(
+    receiver: mpsc::Receiver<(usize, Result<R, EvalError>)>,
+    take: &mut impl FnMut(R) -> Result<(), EvalError>,
+) -> Result<(), EvalError> {
+    let mut early = BTreeMap::new();
+    let mut expected = 0;
+    for (at, result) in receiver {
+        early.insert(at, result);
+        while let Some(result) = early.remove(&expected) {
+            take(result?)?;
+            expected += 1;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static RUNNING: AtomicBool = AtomicBool::new(false);
+
+    #[test]
+    fn results_come_in_order_for_any_number_of_workers() -> Result<(), EvalError> {
+        let items: Vec<u64> = (0..50).collect();
+        for count in 1..=5 {
+            let workers = Workers { count, batch_size: 3, stop: &RUNNING };
+            let mut taken = Vec::new();
+            let slow_first = |batch: &[u64]| {
+                thread::sleep(std::time::Duration::from_millis(5 - batch[0] / 10));
+                Ok(batch.to_vec())
+            };
+            workers.run(&items, slow_first, |batch| {
+                taken.extend(batch);
+                Ok(())
+            })?;
+            assert_eq!(taken, items);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_error_ends_the_work() {
+        let workers = Workers { count: 2, batch_size: 1, stop: &RUNNING };
+        let mut taken = Vec::new();
+        let error = workers.run(
+            &[0, 1, 2, 3],
+            |batch| match batch[0] {
+                2 => Err(EvalError::Zero { what: "two" }),
+                other => Ok(other),
+            },
+            |item| {
+                taken.push(item);
+                Ok(())
+            },
+        );
+        assert!(matches!(error, Err(EvalError::Zero { what: "two" })));
+        assert_eq!(taken, [0, 1]);
+    }
+
+    #[test]
+    fn nothing_starts_once_stop_is_set() -> Result<(), EvalError> {
+        let stop = AtomicBool::new(true);
+        let workers = Workers { count: 2, batch_size: 1, stop: &stop };
+        workers.run(&[1, 2], |_| Ok(()), |()| panic!("started"))
+    }
+}

@@ -1,0 +1,69 @@
+//! Measures of top-k multi-label predictions, and of attacks on them.
+//!
+//! Plain slices in, numbers out. Scores are ranked once, by [`Ranking`]; each measure is a function
+//! of that ranking, the sample's relevant labels and `k`. The definitions are those of Sun et al.,
+//! "When Measures are Unreliable: Imperceptible Adversarial Perturbations toward Top-k Multi-Label
+//! Learning", ACM MM 2023 (*the paper* below). Where its tables or its code do something else than a
+//! formula as printed, the function says so: [`average_precision_at_k`],
+//! [`top_k_accuracy_released`], [`category_map_at_k`] and [`aper`].
+//!
+//! | measure | function | paper |
+//! |---|---|---|
+//! | TkAcc | [`top_k_accuracy`], [`top_k_accuracy_released`] | Eq. 7 |
+//! | P@k | [`precision_at_k`] | Eq. 8 |
+//! | AP@k | [`average_precision_at_k`] | Eq. 9 |
+//! | mAP@k, instance-wise | [`MeanMeasures::ap`] | the paper's tables |
+//! | mAP@k, category-wise | [`category_map_at_k`] | Eq. 10 |
+//! | NDCG@k | [`ndcg_at_k`] | Eq. 11 |
+//! | all of these, one sample / a batch | [`Measures`], [`mean_measures`] | |
+//! | Δ of each measure | [`Change`] | |
+//! | Δl | [`excluded_count`], [`mean_excluded`] | Eq. 12 |
+//! | APer | [`aper`] | Eq. 13 |
+//! | success rate | [`success_rate`] | |
+//! | mean and quantiles of norms | [`mean_norm`], [`norm_quantile`] | |
+//!
+//! Three rules hold throughout. Ties are broken by the lower label index. A score that isn't finite
+//! is an error. A sample without a relevant label has no AP@k and no NDCG@k: those are `None`, and
+//! the means leave the sample out and say so.
+//!
+//! # Example
+//!
+//! ```
+//! use tkmia_metrics::{Ranking, average_precision_at_k, precision_at_k};
+//!
+//! let relevant = [true, false, true, false];
+//! let ranking = Ranking::new(&[0.9_f32, 0.7, 0.4, 0.1])?;
+//! assert_eq!(ranking.order(), [0, 1, 2, 3]);
+//! assert_eq!(precision_at_k(&ranking, &relevant, 2)?, 0.5);
+//! assert_eq!(average_precision_at_k(&ranking, &relevant, 2)?, Some(0.5));
+//! # Ok::<(), tkmia_metrics::MetricsError>(())
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
+
+mod average_precision;
+mod category_map;
+mod change;
+mod error;
+mod excluded;
+mod mean_measures;
+mod measures;
+mod ndcg;
+mod perturbation;
+mod precision;
+mod ranking;
+mod rows;
+mod top_k_accuracy;
+
+pub use average_precision::average_precision_at_k;
+pub use category_map::category_map_at_k;
+pub use change::Change;
+pub use error::MetricsError;
+pub use excluded::{excluded_count, mean_excluded};
+pub use mean_measures::{MeanMeasures, mean_measures};
+pub use measures::Measures;
+pub use ndcg::ndcg_at_k;
+pub use perturbation::{aper, mean_norm, norm_quantile, success_rate};
+pub use precision::precision_at_k;
+pub use ranking::Ranking;
+pub use top_k_accuracy::{top_k_accuracy, top_k_accuracy_released};

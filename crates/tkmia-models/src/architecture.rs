@@ -1,0 +1,218 @@
+//! What a network is, as read from its graph: [`Architecture`].
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::blueprint::{Block, Blueprint, Convolution};
+
+/// The kind of a ResNet's residual blocks.
+///
+/// He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, Fig. 5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockKind {
+    /// Two 3×3 convolutions, as in ResNet-18 and -34.
+    Basic,
+    /// A 1×1, a 3×3 and a 1×1 convolution, as in ResNet-50, -101 and -152.
+    Bottleneck,
+}
+
+impl fmt::Display for BlockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Basic => "basic",
+            Self::Bottleneck => "bottleneck",
+        })
+    }
+}
+
+/// A ResNet's shape, without its weights.
+///
+/// A stage is a run of blocks of one output width, each but the first with stride 1.
+///
+/// # Example: how it is written
+///
+/// ```
+/// # use burn::tensor::Device;
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/variants/legacy-17.onnx");
+/// let model = tkmia_models::load_onnx(path, &Device::flex())?;
+/// let text = model.architecture().to_string();
+/// assert_eq!(text, "ResNet-6 (basic 1-1, width 4-8, 5 labels, 32×32)");
+/// # Ok::<(), tkmia_models::ModelError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Architecture {
+    /// The kind of its blocks.
+    pub block: BlockKind,
+    /// The number of blocks in each stage.
+    pub depths: Vec<usize>,
+    /// The width of each stage: the output channels of its first convolution.
+    pub widths: Vec<usize>,
+    /// The output channels of the stem.
+    pub stem_width: usize,
+    /// The channels that are averaged and enter the linear layer.
+    pub features: usize,
+    /// The number of labels.
+    pub classes: usize,
+    /// Height and width of the images, or `None` where any will do.
+    pub input_size: Option<[usize; 2]>,
+    /// The number of weights and biases, batch norms folded.
+    pub parameters: usize,
+    /// Multiplications with a weight in one image's pass, or `None` without a fixed input size.
+    pub multiply_adds: Option<u64>,
+    /// Whether the network normalises the images itself.
+    pub normalisation: bool,
+    /// Whether the file had batch norms of its own, rather than folded ones.
+    pub batch_norm: bool,
+    /// Whether the file ended in a sigmoid, which the scores leave out.
+    pub sigmoid: bool,
+}
+
+impl Architecture {
+    /// The number of layers that give a ResNet its name: 50 for bottlenecks 3-4-6-3.
+    ///
+    /// Counts the stem, the convolutions of the main paths, and the linear layer.
+    pub fn depth(&self) -> usize {
+        let per_block = match self.block {
+            BlockKind::Basic => 2,
+            BlockKind::Bottleneck => 3,
+        };
+        per_block * self.depths.iter().sum::<usize>() + 2
+    }
+
+    pub(crate) fn of(blueprint: &Blueprint) -> Self {
+        let Blueprint { stem, blocks, head, .. } = blueprint;
+        let mut depths: Vec<usize> = Vec::new();
+        let mut widths = Vec::new();
+        let mut channels = None;
+        for block in blocks {
+            let out = block.main.last().map(|conv| conv.shape[0]);
+            let strided = block.main.iter().any(|conv| conv.window.stride != [1, 1]);
+            match depths.last_mut() {
+                Some(depth) if out == channels && !strided => *depth += 1,
+                _ => {
+                    depths.push(1);
+                    widths.push(block.main.first().map_or(0, |conv| conv.shape[0]));
+                }
+            }
+            channels = out;
+        }
+        let bottleneck = blocks.first().is_some_and(|block| block.main.len() == 3);
+        let count = |conv: &Convolution| conv.weights.len() + conv.bias.len();
+        let convolutions =
+            || std::iter::once(stem).chain(blocks.iter().flat_map(Block::convolutions));
+        let linear = head.weights.len() as u64;
+        Self {
+            block: if bottleneck { BlockKind::Bottleneck } else { BlockKind::Basic },
+            depths,
+            widths,
+            stem_width: stem.shape[0],
+            features: head.features,
+            classes: head.classes,
+            input_size: blueprint.input_size,
+            parameters: convolutions().map(count).sum::<usize>()
+                + head.weights.len()
+                + head.bias.len(),
+            multiply_adds: blueprint
+                .input_size
+                .map(|_| convolutions().map(multiply_adds).fold(linear, u64::saturating_add)),
+            normalisation: blueprint.normalisation.is_some(),
+            batch_norm: blueprint.batch_norm,
+            sigmoid: blueprint.sigmoid,
+        }
+    }
+}
+
+/// Each weight is used once per output position.
+fn multiply_adds(conv: &Convolution) -> u64 {
+    let positions = conv.output_size[0].saturating_mul(conv.output_size[1]);
+    (positions as u64).saturating_mul(conv.weights.len() as u64)
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dashed =
+            |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
+        write!(
+            f,
+            "ResNet-{} ({} {}, width {}, {} labels, ",
+            self.depth(),
+            self.block,
+            dashed(&self.depths),
+            dashed(&self.widths),
+            self.classes
+        )?;
+        match self.input_size {
+            Some([height, width]) => write!(f, "{height}×{width})"),
+            None => write!(f, "any size)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blueprint::{Head, Window};
+
+    fn conv(out: usize, inner: usize, stride: usize) -> Convolution {
+        Convolution {
+            shape: [out, inner, 1, 1],
+            weights: vec![0.0; out * inner],
+            bias: vec![0.0; out],
+            window: Window {
+                kernel: [1; 2],
+                stride: [stride; 2],
+                padding: [0; 4],
+                dilation: [1; 2],
+                ceil: false,
+            },
+            groups: 1,
+            output_size: [2, 3],
+        }
+    }
+
+    fn block(inner: usize, out: usize, stride: usize) -> Block {
+        let projection = (inner != out).then(|| conv(out, inner, stride));
+        Block { main: vec![conv(out, inner, stride), conv(out, out, 1)], projection }
+    }
+
+    fn blueprint() -> Blueprint {
+        Blueprint {
+            input_size: Some([4, 6]),
+            normalisation: None,
+            stem: conv(2, 3, 1),
+            pool: None,
+            blocks: vec![block(2, 2, 1), block(2, 2, 1), block(2, 4, 2), block(4, 4, 2)],
+            head: Head { features: 4, classes: 5, weights: vec![0.0; 20], bias: vec![0.0; 5] },
+            batch_norm: false,
+            sigmoid: false,
+        }
+    }
+
+    #[test]
+    fn a_stage_begins_where_the_width_changes_or_the_stride_is_not_one() {
+        let architecture = Architecture::of(&blueprint());
+        assert_eq!(architecture.depths, [2, 1, 1]);
+        assert_eq!(architecture.widths, [2, 4, 4]);
+        assert_eq!(architecture.depth(), 10);
+    }
+
+    #[test]
+    fn parameters_and_multiply_adds_are_counted() {
+        let architecture = Architecture::of(&blueprint());
+        // Stem 6; blocks 2·8 and 8 + 16 + projection 8 and 32; linear 20; biases 2 + 8 + 12 + 8 + 5.
+        assert_eq!(architecture.parameters, 6 + 16 + 32 + 32 + 20 + 35);
+        assert_eq!(architecture.multiply_adds, Some(6 * (6 + 16 + 32 + 32) + 20));
+    }
+
+    #[test]
+    fn without_a_fixed_input_size_there_is_no_count_of_multiply_adds() {
+        let mut any_size = blueprint();
+        any_size.input_size = None;
+        let architecture = Architecture::of(&any_size);
+        assert_eq!(architecture.multiply_adds, None);
+        assert!(architecture.to_string().ends_with("5 labels, any size)"));
+    }
+}

@@ -1,0 +1,162 @@
+//! A network as plain numbers, between the file's graph and the Burn module: [`Blueprint`].
+
+/// Everything that a [`ResNet`](crate::ResNet) is built from, its batch norms folded.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Blueprint {
+    /// Height and width of the images, or `None` where any will do.
+    pub input_size: Option<[usize; 2]>,
+    /// What is done to the images before the stem. Its shift can't be folded into a padded stem.
+    pub normalisation: Option<ChannelMap>,
+    pub stem: Convolution,
+    pub pool: Option<Window>,
+    pub blocks: Vec<Block>,
+    pub head: Head,
+    /// Whether the file has batch norms of its own, rather than folded ones.
+    pub batch_norm: bool,
+    /// Whether the file ends in a sigmoid; the network's scores are what enters it.
+    pub sigmoid: bool,
+}
+
+/// A residual block: the convolutions of its main path, and that of its shortcut if it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Block {
+    pub main: Vec<Convolution>,
+    pub projection: Option<Convolution>,
+}
+
+impl Block {
+    pub fn convolutions(&self) -> impl Iterator<Item = &Convolution> {
+        self.main.iter().chain(&self.projection)
+    }
+}
+
+/// A convolution with a bias.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Convolution {
+    /// `[out, in / groups, kernel height, kernel width]`
+    pub shape: [usize; 4],
+    pub weights: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub window: Window,
+    pub groups: usize,
+    /// Height and width of what it computes, at the input size or one that stands in for it.
+    pub output_size: [usize; 2],
+}
+
+/// How a convolution or pooling moves over an image.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Window {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    /// Top, left, bottom, right.
+    pub padding: [usize; 4],
+    pub dilation: [usize; 2],
+    /// Whether a pooling window may hang over the end.
+    pub ceil: bool,
+}
+
+impl Window {
+    /// Height and width of the result, or `None` if the window doesn't fit in the padded image.
+    ///
+    /// Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>; a window that would start in
+    /// the padding at the end is left out.
+    pub fn output_size(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let along = |axis: usize| {
+            let (begin, end) = (self.padding[axis], self.padding[axis + 2]);
+            let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+            let slack = (size[axis] + begin + end).checked_sub(reach)?;
+            let stride = self.stride[axis];
+            let steps = if self.ceil { slack.div_ceil(stride) } else { slack / stride };
+            let hangs_off = self.ceil && steps * stride >= size[axis] + begin;
+            Some(steps + usize::from(!hangs_off))
+        };
+        Some([along(0)?, along(1)?])
+    }
+}
+
+/// The linear layer from the pooled features to the scores.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Head {
+    pub features: usize,
+    pub classes: usize,
+    /// `[features, classes]`
+    pub weights: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// `scale · x + shift`, each channel with its own.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChannelMap {
+    pub scale: Vec<f64>,
+    pub shift: Vec<f64>,
+}
+
+impl ChannelMap {
+    /// This map, then another.
+    pub fn then(&self, next: &Self) -> Self {
+        let pairs = next.scale.iter().zip(&next.shift);
+        let scale = self.scale.iter().zip(&next.scale).map(|(a, b)| a * b).collect();
+        let shift = self.shift.iter().zip(pairs).map(|(c, (a, b))| a * c + b).collect();
+        Self { scale, shift }
+    }
+}
+
+impl Convolution {
+    /// Folds in what is done to each channel of the result: `w ← scale · w`, `b ← scale · b + shift`.
+    pub fn fold(&mut self, map: &ChannelMap) {
+        let each = self.weights.len() / self.bias.len();
+        for (weights, scale) in self.weights.chunks_mut(each).zip(&map.scale) {
+            weights.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
+        }
+        for (bias, (scale, shift)) in self.bias.iter_mut().zip(map.scale.iter().zip(&map.shift)) {
+            *bias = (f64::from(*bias) * scale + shift) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(kernel: usize, stride: usize, padding: usize, ceil: bool) -> Window {
+        Window {
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [padding; 4],
+            dilation: [1; 2],
+            ceil,
+        }
+    }
+
+    #[test]
+    fn a_window_gives_the_sizes_of_a_resnet_stem() {
+        assert_eq!(window(7, 2, 3, false).output_size([224, 300]), Some([112, 150]));
+        assert_eq!(window(3, 2, 1, false).output_size([112, 150]), Some([56, 75]));
+        assert_eq!(window(3, 2, 0, true).output_size([112, 111]), Some([56, 55]));
+        assert_eq!(window(2, 2, 1, true).output_size([3, 4]), Some([2, 3]));
+        assert_eq!(window(7, 1, 0, false).output_size([6, 8]), None);
+    }
+
+    #[test]
+    fn folding_a_map_changes_weights_and_bias() {
+        let mut conv = Convolution {
+            shape: [2, 1, 1, 2],
+            weights: vec![1.0, 2.0, 3.0, 4.0],
+            bias: vec![1.0, -1.0],
+            window: window(1, 1, 0, false),
+            groups: 1,
+            output_size: [1, 1],
+        };
+        conv.fold(&ChannelMap { scale: vec![2.0, 0.5], shift: vec![0.0, 10.0] });
+        assert_eq!(conv.weights, [2.0, 4.0, 1.5, 2.0]);
+        assert_eq!(conv.bias, [2.0, 9.5]);
+    }
+
+    #[test]
+    fn maps_compose_in_order() {
+        let halve = ChannelMap { scale: vec![0.5], shift: vec![0.5] };
+        let normalise = ChannelMap { scale: vec![4.0], shift: vec![-2.0] };
+        let both = halve.then(&normalise);
+        assert_eq!(both, ChannelMap { scale: vec![2.0], shift: vec![0.0] });
+    }
+}

@@ -1,0 +1,86 @@
+//! The constants of a graph, stored and computed: [`Constants`].
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::node::Node;
+use super::proto::{GraphProto, TensorProto};
+use super::tensor::{Tensor, Values, dims, read};
+use crate::ModelError;
+
+/// Elements that a file may compute without holding them: a few bytes can ask for any number.
+const COMPUTED_ELEMENTS: usize = 1 << 28;
+
+/// The values that don't depend on the images.
+#[derive(Debug)]
+pub struct Constants<'a> {
+    stored: HashMap<&'a str, &'a TensorProto>,
+    computed: HashMap<&'a str, Tensor>,
+    folder: Option<&'a Path>,
+    elements_left: usize,
+}
+
+impl<'a> Constants<'a> {
+    pub fn new(proto: &'a GraphProto, folder: Option<&'a Path>) -> Result<Self, ModelError> {
+        let mut stored = HashMap::new();
+        for tensor in &proto.initializer {
+            if stored.insert(tensor.name.as_str(), tensor).is_some() {
+                return Err(ModelError::DefinedTwice { value: tensor.name.clone() });
+            }
+        }
+        let elements_left = COMPUTED_ELEMENTS;
+        Ok(Self { stored, computed: HashMap::new(), folder, elements_left })
+    }
+
+    pub fn contains(&self, name: &str) -> bool {
+        self.stored.contains_key(name) || self.computed.contains_key(name)
+    }
+
+    /// The dimensions of a constant, without its data.
+    pub fn dims(&self, name: &str) -> Result<Vec<usize>, ModelError> {
+        match self.stored.get(name) {
+            Some(proto) => dims(proto, name),
+            None => Ok(self.computed.get(name).map(|t| t.shape.clone()).unwrap_or_default()),
+        }
+    }
+
+    /// A constant that is known to be there.
+    pub fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
+        match (self.computed.get(name), self.stored.get(name)) {
+            (Some(tensor), _) => Ok(tensor.clone()),
+            (None, Some(proto)) => read(proto, name, self.folder),
+            (None, None) => {
+                Err(ModelError::Undefined { node: name.to_owned(), value: name.to_owned() })
+            }
+        }
+    }
+
+    /// A short list of integers (axes, a shape), or `None` if it isn't a constant one.
+    pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
+        if !self.contains(name) || self.dims(name).ok()?.iter().product::<usize>() > 16 {
+            return None;
+        }
+        match self.tensor(name).ok()?.values {
+            Values::Ints(values) => Some(values),
+            Values::Floats(_) => None,
+        }
+    }
+
+    /// Adds a constant that was computed from others.
+    pub fn insert(&mut self, name: &'a str, tensor: Tensor) {
+        self.computed.insert(name, tensor);
+    }
+
+    /// Counts elements of the given dimensions that a node is about to compute.
+    ///
+    /// # Errors
+    /// [`ModelError::TensorShape`] once the file's constants have become too many.
+    pub fn spend(&mut self, shape: &[usize], node: &Node) -> Result<(), ModelError> {
+        let left = self.elements_left.checked_sub(shape.iter().product());
+        self.elements_left = left.ok_or_else(|| ModelError::TensorShape {
+            tensor: node.output().to_owned(),
+            dims: shape.iter().map(|&dim| dim as i64).collect(),
+        })?;
+        Ok(())
+    }
+}
