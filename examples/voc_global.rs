@@ -13,26 +13,18 @@
 //! ```
 
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tkmia::attacks::{
-    Attack, Criterion, Excluded, Imperceptible, MeasurePreserving, Tkmia, Variant,
-};
+use tkmia::attacks::{Criterion, Excluded, Imperceptible, MeasurePreserving, Tkmia, Variant};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Resize, Transform, Voc2012};
-use tkmia::eval::{
-    Attacked, GlobalSetting, Method, RecordFile, Summary, Victim, Workers, illustrate, markdown,
-    write_csv, write_whole,
-};
-use tkmia::metrics::{MeanMeasures, mean_measures};
-use tkmia::models::load_onnx;
+use tkmia::eval::{Audit, CleanMeasures, Method, Victim, Workers, write_whole};
+use tkmia::models::{Architecture, load_onnx};
+
+mod terminal;
 
 /// Attack a multi-label ResNet on VOC 2012 with TkMIA: push labels of chosen types out of its top-k
 /// while its ranking measures stay as they were.
@@ -129,34 +121,15 @@ fn asset(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
 }
 
-/// Set by Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) if STOP.load(Ordering::Relaxed) => ExitCode::from(130),
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprint!("error: {error}");
-            let mut source = error.source();
-            while let Some(cause) = source {
-                eprint!(": {cause}");
-                source = cause.source();
-            }
-            eprintln!();
-            ExitCode::FAILURE
-        }
-    }
+    terminal::main(|| run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
-    let device = device(&arguments.device)?;
-    let classifier = load_onnx(&arguments.model, &device)?;
+    let classifier = load_onnx(&arguments.model, &device(&arguments.device)?)?;
     let voc = Voc2012::open(&arguments.voc_root, &arguments.split)?;
-    let side = input_side(&classifier, arguments.input_size)?;
+    let side = terminal::input_side(&classifier, arguments.input_size)?;
     let transform = Transform { resize: Resize::ShortSide(side), bounds: classifier.bounds() };
-    let victim = Victim::new(&classifier, &voc, &transform)?;
     let attack = Tkmia {
         variant: arguments.variant,
         learning_rate: arguments.lr,
@@ -166,151 +139,39 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         criterion: arguments.stop.criterion(),
     }
     .init(classifier.bounds())?;
-    let on_cpu = ["cpu", "ndarray"].contains(&arguments.device.as_str());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = arguments.workers.unwrap_or(if on_cpu { cores } else { 1 });
-    let workers = Workers { count, batch_size: arguments.batch_size, stop: &STOP };
-
+    let name = format!("TkMIA ({})", arguments.variant.name());
+    let criterion = arguments.stop.criterion();
+    let audit = Audit {
+        victim: Victim::new(&classifier, &voc, &transform)?,
+        method: Method { name: &name, attack: &attack, criterion: criterion.as_ref() },
+        types: &arguments.types,
+        ks: &arguments.k,
+        samples: arguments.samples,
+        workers: Workers {
+            count: terminal::workers(arguments.workers, &arguments.device),
+            batch_size: arguments.batch_size,
+            stop: &terminal::STOP,
+        },
+    };
     println!("victim   {}", classifier.architecture());
     println!("images   {} of {} {}", voc.len(), voc.name(), arguments.split);
-    fs::create_dir_all(&arguments.output)
-        .map_err(|error| format!("{}: {error}", arguments.output.display()))?;
+    println!("attack   {name}");
 
-    let bar = progress(voc.len(), "clean scores");
-    let clean_scores = victim.clean_scores(&attack, workers, |images| bar.inc(images as u64))?;
-    bar.finish_and_clear();
-    let clean = clean_measures(&voc, &clean_scores, &arguments.k)?;
-
-    let mut settings = Vec::new();
-    for types in &arguments.types {
-        for &k in &arguments.k {
-            let limit = arguments.samples;
-            settings.push(GlobalSetting::new(&voc, types, k, &clean_scores, limit)?);
-        }
-    }
-
-    let name = format!("tkmia ({})", arguments.variant.name());
-    let criterion = arguments.stop.criterion();
-    let method = Method { name: &name, attack: &attack, criterion: criterion.as_ref() };
-    let mut file = RecordFile::create(arguments.output.join("records.jsonl"))?;
-    let (mut records, mut pictured) = (Vec::new(), Vec::new());
-    let total = settings.iter().map(|setting| setting.samples.len()).sum();
-    let bar = progress(total, "attacks");
-    for setting in &settings {
-        bar.set_message(format!("{}, k = {}", setting.name.types, setting.name.k));
-        let mut shown: Option<Attacked> = None;
-        setting.run(
-            &victim,
-            &method,
-            workers,
-            |ended| bar.inc(ended as u64),
-            |attacked| {
-                file.append(&attacked.record)?;
-                records.push(attacked.record.clone());
-                if shown.is_none() && attacked.record.success {
-                    shown = Some(attacked);
-                }
-                Ok(())
-            },
-        )?;
-        pictured.extend(shown);
-    }
-    bar.finish_and_clear();
-    file.finish()?;
-
-    let rows = Summary::of(&records)?;
-    let table = markdown(&rows);
-    println!("method   {name}\n\n{table}");
-    write_whole(&arguments.output.join("table.md"), table.as_bytes())?;
-    write_csv(&rows, &arguments.output.join("table.csv"))?;
-    let about = About { arguments, victim: classifier.architecture(), clean };
-    let about = serde_json::to_vec_pretty(&about)?;
-    write_whole(&arguments.output.join("settings.json"), &about)?;
-    draw(arguments, &pictured, &voc, &classifier, side, &name)?;
-
-    if STOP.load(Ordering::Relaxed) {
-        println!("interrupted: {} of {total} samples are done and written", records.len());
-    }
-    println!("written  {}", arguments.output.display());
+    let output = &arguments.output;
+    let (clean, findings) = terminal::run(&audit, output)?;
+    let (victim, clean) = (classifier.architecture(), &clean.measures);
+    let settings = serde_json::to_vec_pretty(&RunSettings { arguments, victim, clean })?;
+    write_whole(&output.join("settings.json"), &settings)?;
+    let (pictured, magnification) = (arguments.picture_samples, arguments.magnification);
+    println!("\n{}", audit.report(&findings, output, pictured, magnification)?);
+    println!("written  {}", output.display());
     Ok(())
 }
 
 /// What the run was: enough to run it again.
 #[derive(Serialize)]
-struct About<'a> {
+struct RunSettings<'a> {
     arguments: &'a Arguments,
-    victim: &'a tkmia::models::Architecture,
-    clean: Vec<CleanRow>,
-}
-
-/// The victim's measures on unattacked images.
-#[derive(Serialize)]
-struct CleanRow {
-    k: usize,
-    #[serde(flatten)]
-    measures: MeanMeasures,
-}
-
-fn clean_measures(
-    voc: &Voc2012,
-    scores: &[Vec<f32>],
-    ks: &[usize],
-) -> Result<Vec<CleanRow>, Box<dyn Error>> {
-    let relevant: Vec<&[bool]> = (0..scores.len()).map(|row| voc.labels().row(row)).collect();
-    let mut rows = Vec::new();
-    for &k in ks {
-        let Some(measures) = mean_measures(scores, &relevant, k)? else { continue };
-        let MeanMeasures { p, ap, ndcg, tkacc_released, .. } = measures;
-        println!(
-            "clean    k = {k}: P@k {p:.3}, mAP@k {ap:.3}, NDCG@k {ndcg:.3}, TkAcc {tkacc_released:.3}"
-        );
-        rows.push(CleanRow { k, measures });
-    }
-    Ok(rows)
-}
-
-fn input_side(classifier: &dyn Classifier, given: Option<u32>) -> Result<u32, String> {
-    match (classifier.input_size(), given) {
-        (Some([height, width]), _) if height != width => {
-            Err(format!("the model takes {height}×{width} images; VOC's transform gives squares"))
-        }
-        (Some([side, _]), Some(given)) if given as usize != side => {
-            Err(format!("--input-size {given}: the model takes {side}×{side} images"))
-        }
-        (Some([side, _]), _) => Ok(side as u32),
-        (None, Some(0)) => Err("--input-size must be at least 1".to_owned()),
-        (None, Some(side)) => Ok(side),
-        (None, None) => Err("the model takes images of any size: say --input-size".to_owned()),
-    }
-}
-
-fn draw(
-    arguments: &Arguments,
-    pictured: &[Attacked],
-    voc: &Voc2012,
-    classifier: &dyn Classifier,
-    side: u32,
-    method: &str,
-) -> Result<(), Box<dyn Error>> {
-    // One success of each setting at most, spread evenly over the settings.
-    let every = pictured.len().div_ceil(arguments.picture_samples.max(1)).max(1);
-    let samples: Vec<Attacked> = pictured.iter().step_by(every).cloned().collect();
-    if samples.is_empty() || arguments.picture_samples == 0 {
-        return Ok(());
-    }
-    let heading = format!("{method} on {}, global selection", voc.name());
-    let (size, bounds) = ([side as usize; 2], classifier.bounds());
-    let magnification = arguments.magnification;
-    let picture = illustrate(&samples, voc.classes(), size, bounds, &heading, magnification)?;
-    let mut png = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut png, image::ImageFormat::Png)?;
-    Ok(write_whole(&arguments.output.join("figure.png"), png.get_ref())?)
-}
-
-fn progress(length: usize, what: &str) -> ProgressBar {
-    let template = "{prefix:13} {bar:32} {pos}/{len}  {elapsed} (left {eta})  {msg}";
-    let style = ProgressStyle::with_template(template).expect("the template is a valid one");
-    let bar = ProgressBar::new(length as u64).with_style(style).with_prefix(what.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
+    victim: &'a Architecture,
+    clean: &'a [CleanMeasures],
 }

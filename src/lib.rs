@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+
 pub use tkmia_attacks as attacks;
 pub use tkmia_core as core;
 pub use tkmia_data as data;

@@ -39,8 +39,8 @@ pub enum EvalError {
         #[source]
         source: std::io::Error,
     },
-    /// A record can't be put into JSON, or a table into CSV.
-    #[error("{path}: a line can't be encoded: {reason}")]
+    /// Results can't be put into the file's format.
+    #[error("{path}: can't be encoded: {reason}")]
     Encode {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,6 @@
 //! Experiments with attacks on top-k multi-label classifiers: runs, records, tables and figures.
 //!
+//! - [`Audit`]: an attack on several settings, from images to a folder of results
 //! - [`Victim`], [`GlobalSetting`]: which samples are attacked, and the run over them
 //! - [`Workers`]: how the work is cut into batches and over threads
 //! - [`Record`]: what is kept of each sample; [`RecordFile`] writes them as JSON lines
@@ -8,6 +9,7 @@
 //!
 //! This crate and the command line alone read the clock and write files; the maths is elsewhere.
 
+mod audit;
 mod error;
 pub mod figure;
 mod illustration;
@@ -17,6 +19,7 @@ mod run;
 mod summary;
 mod workers;
 
+pub use audit::{Audit, Clean, CleanMeasures, Findings, Progress};
 pub use error::EvalError;
 pub use illustration::illustrate;
 pub use output::{RecordFile, write_whole};

@@ -39,8 +39,6 @@
 //! # Ok::<(), tkmia_metrics::MetricsError>(())
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
-
 mod average_precision;
 mod category_map;
 mod change;

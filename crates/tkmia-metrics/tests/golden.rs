@@ -1,7 +1,5 @@
 //! Every measure against recorded values: see `golden/README.md`.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use approx::assert_abs_diff_eq;
 use ndarray::Array2;
 use serde::Deserialize;
@@ -67,7 +65,8 @@ fn means_of_a_batch_are_as_recorded() {
 }
 
 fn read<T: ndarray_npy::ReadableElement>(name: &str) -> Array2<T> {
-    ndarray_npy::read_npy(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    ndarray_npy::read_npy(path).expect("the recording is whole")
 }
 
 fn assert_close(found: f64, expected: f64) {

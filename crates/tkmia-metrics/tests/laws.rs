@@ -1,7 +1,5 @@
 //! What holds of the measures whatever the scores and labels.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use proptest::prelude::*;
 use tkmia_metrics::{Change, MeanMeasures, Measures, Ranking, mean_measures};
 
@@ -63,12 +61,14 @@ fn plain(levels: &[usize]) -> Vec<f64> {
 }
 
 fn measure(scores: &[f64], relevant: &[bool], k: usize) -> Measures {
-    Measures::at_k(&Ranking::new(scores).unwrap(), relevant, k).unwrap()
+    let ranking = Ranking::new(scores).expect("the scores are finite");
+    Measures::at_k(&ranking, relevant, k).expect("the labels and k suit the scores")
 }
 
 fn means(levels: &[Vec<usize>], relevant: &[Vec<bool>], k: usize) -> MeanMeasures {
     let scores: Vec<Vec<f64>> = levels.iter().map(|row| plain(row)).collect();
-    mean_measures(&scores, relevant, k).unwrap().unwrap()
+    let means = mean_measures(&scores, relevant, k).expect("the labels and k suit the scores");
+    means.expect("a sample has a relevant label")
 }
 
 fn values(measures: &Measures) -> Vec<f64> {

@@ -46,7 +46,7 @@ fn a_batch_scores_as_its_images_do_one_at_a_time() {
         let (model, images) = (victim(file), &recorded.images[images]);
         let together = values(model.scores(images.clone()));
         let alone: Vec<f32> =
-            (0..6).flat_map(|i| values(model.scores(images.clone().slice([i..i + 1])))).collect();
+            (0..6).flat_map(|i| values(model.scores(images.clone().narrow(0, i, 1)))).collect();
         let apart = together.iter().zip(&alone).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{file}: batch of six against singles, {apart:.1e} apart");
         assert!(apart < 1e-5, "{file}: {apart}");
@@ -77,7 +77,7 @@ fn a_model_loaded_for_an_autodiff_device_stays_on_the_plain_one() {
 fn the_gradient_of_a_score_agrees_with_finite_differences() {
     let recorded = Recorded::read("victims/scores.npz");
     let model = victim("resnet14-tiny.onnx");
-    let image = recorded.images["images_32"].clone().slice([0..1]);
+    let image = recorded.images["images_32"].clone().narrow(0, 0, 1);
     let label = 14;
     let score = |x: Tensor<4>| model.scores(x).slice([0..1, label..label + 1]).sum();
 

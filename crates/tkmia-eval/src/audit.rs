@@ -1,0 +1,191 @@
+//! [`Audit`]: one attack on a victim over several settings, from images to a folder of results.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::ImageFormat;
+use serde::Serialize;
+use tkmia_metrics::{MeanMeasures, mean_measures};
+
+use crate::{
+    Attacked, EvalError, GlobalSetting, Method, Record, RecordFile, Setting, Summary, Victim,
+    Workers, illustrate, markdown, write_csv, write_whole,
+};
+
+/// An attack on every combination of types of labels and `k`, under the global scheme.
+#[derive(Debug, Clone, Copy)]
+pub struct Audit<'a> {
+    /// The classifier and its images.
+    pub victim: Victim<'a>,
+    /// The attack and its criterion.
+    pub method: Method<'a>,
+    /// The types of labels to push out, as [`type_classes`](tkmia_data::type_classes) knows them.
+    pub types: &'a [String],
+    /// The sizes of the predicted set.
+    pub ks: &'a [usize],
+    /// Samples in a setting at most, in the dataset's order; 1000 in the paper.
+    pub samples: usize,
+    /// How the work is cut up, and whether it is to stop.
+    pub workers: Workers<'a>,
+}
+
+/// How far an audit is.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// So many images are about to be scored without an attack.
+    Scoring(usize),
+    /// So many samples are about to be attacked, over all settings.
+    Attacking(usize),
+    /// Now this setting.
+    Setting(&'a Setting),
+    /// So many more images or samples are done.
+    Done(usize),
+}
+
+/// The victim without an attack.
+#[derive(Debug, Clone)]
+pub struct Clean {
+    scores: Vec<Vec<f32>>,
+    /// Its measures at each `k`, over all images.
+    pub measures: Vec<CleanMeasures>,
+}
+
+/// The victim's measures on unattacked images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CleanMeasures {
+    /// Size of the predicted set.
+    pub k: usize,
+    /// The measures.
+    #[serde(flatten)]
+    pub measures: MeanMeasures,
+}
+
+/// What came of an audit.
+#[derive(Debug, Clone)]
+pub struct Findings {
+    /// A record for each attacked sample, setting by setting.
+    pub records: Vec<Record>,
+    /// Samples that were to be attacked: more than records if the audit was stopped.
+    pub planned: usize,
+    /// The first success of each setting, with its images.
+    pub successes: Vec<Attacked>,
+}
+
+impl Audit<'_> {
+    /// Scores every image without an attack.
+    ///
+    /// # Errors
+    /// The first image that can't be read, and a `k` that isn't in `1..c`.
+    pub fn clean(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Clean, EvalError> {
+        let dataset = self.victim.dataset;
+        let classes = dataset.classes().len();
+        for &k in self.ks {
+            if k == 0 || k >= classes {
+                return Err(tkmia_core::CoreError::TopKOutOfRange { k, classes }.into());
+            }
+        }
+        progress(Progress::Scoring(dataset.len()));
+        let done = |images| progress(Progress::Done(images));
+        let scores = self.victim.clean_scores(self.method.attack, self.workers, done)?;
+        let relevant: Vec<&[bool]> =
+            (0..scores.len()).map(|row| dataset.labels().row(row)).collect();
+        let mut measures = Vec::new();
+        for &k in self.ks {
+            let means = mean_measures(&scores, &relevant, k)?;
+            measures.extend(means.map(|measures| CleanMeasures { k, measures }));
+        }
+        Ok(Clean { scores, measures })
+    }
+
+    /// Attacks the samples of every setting; each record is in `records.jsonl` in the folder
+    /// `output` as soon as it is known.
+    ///
+    /// # Errors
+    /// A type that the dataset hasn't, the first sample that can't be attacked, a file that can't be
+    /// written.
+    pub fn run(
+        &self,
+        clean: &Clean,
+        output: &Path,
+        progress: &(dyn Fn(Progress<'_>) + Sync),
+    ) -> Result<Findings, EvalError> {
+        let dataset = self.victim.dataset;
+        let mut settings = Vec::new();
+        for types in self.types {
+            for &k in self.ks {
+                let setting = GlobalSetting::new(dataset, types, k, &clean.scores, self.samples)?;
+                settings.push(setting);
+            }
+        }
+        let planned = settings.iter().map(|setting| setting.samples.len()).sum();
+        fs::create_dir_all(output)
+            .map_err(|source| EvalError::Write { path: output.to_owned(), source })?;
+        let mut file = RecordFile::create(output.join("records.jsonl"))?;
+
+        progress(Progress::Attacking(planned));
+        let done = |samples| progress(Progress::Done(samples));
+        let (mut records, mut successes) = (Vec::with_capacity(planned), Vec::new());
+        for setting in &settings {
+            progress(Progress::Setting(&setting.name));
+            let mut success = None;
+            setting.run(&self.victim, &self.method, self.workers, done, |attacked| {
+                file.append(&attacked.record)?;
+                records.push(attacked.record.clone());
+                if success.is_none() && attacked.record.success {
+                    success = Some(attacked);
+                }
+                Ok(())
+            })?;
+            successes.extend(success);
+        }
+        file.finish()?;
+        Ok(Findings { records, planned, successes })
+    }
+
+    /// Writes `table.md`, `table.csv` and, where there is a success, `figure.png` into the folder.
+    /// Gives the table.
+    ///
+    /// The figure shows `pictured` successes at most, spread evenly over the settings, and their
+    /// perturbations magnified.
+    ///
+    /// # Errors
+    /// A file that can't be written.
+    pub fn report(
+        &self,
+        findings: &Findings,
+        output: &Path,
+        pictured: usize,
+        magnification: f32,
+    ) -> Result<String, EvalError> {
+        let rows = Summary::of(&findings.records)?;
+        let table = markdown(&rows);
+        write_whole(&output.join("table.md"), table.as_bytes())?;
+        write_csv(&rows, &output.join("table.csv"))?;
+
+        let every = findings.successes.len().div_ceil(pictured.max(1)).max(1);
+        let samples: Vec<Attacked> =
+            findings.successes.iter().step_by(every).take(pictured).cloned().collect();
+        let path = output.join("figure.png");
+        if samples.is_empty() {
+            return Ok(table);
+        }
+        let Victim { classifier, dataset, transform } = self.victim;
+        let side = transform.resize.side() as usize;
+        let heading = format!("{} on {}", self.method.name, dataset.name());
+        let figure = illustrate(
+            &samples,
+            dataset.classes(),
+            [side, side],
+            classifier.bounds(),
+            &heading,
+            magnification,
+        )?;
+        let mut png = Cursor::new(Vec::new());
+        figure
+            .write_to(&mut png, ImageFormat::Png)
+            .map_err(|error| EvalError::Encode { path: path.clone(), reason: error.to_string() })?;
+        write_whole(&path, png.get_ref())?;
+        Ok(table)
+    }
+}
