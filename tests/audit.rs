@@ -97,9 +97,8 @@ fn a_stopped_audit_keeps_what_is_done() {
     let progress = |progress: Progress<'_>| match progress {
         Progress::Attacking(_) => attacking.store(true, Ordering::Relaxed),
         Progress::Done(samples) if attacking.load(Ordering::Relaxed) => {
-            if done.fetch_add(samples, Ordering::Relaxed) + samples >= 3 {
-                stop.store(true, Ordering::Relaxed);
-            }
+            let before = done.fetch_add(samples, Ordering::Relaxed);
+            stop.store(before + samples >= 3, Ordering::Relaxed);
         }
         _ => {}
     };

@@ -221,3 +221,85 @@ pub fn write_csv(rows: &[Summary], path: &Path) -> Result<(), EvalError> {
     let bytes = csv.into_inner().map_err(|error| encode(&error))?;
     write_whole(path, &bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use tkmia_attacks::Outcome;
+
+    use super::*;
+    use crate::Setting;
+
+    /// c = 3, k = 1, Y_p = {0, 1}, S = {0}: label 0 leaves the first place for label `to`.
+    fn record(types: &str, to: usize, success: bool, norm: f64) -> Record {
+        let mut scores = vec![-1.0; 3];
+        scores[to] = 1.0;
+        Record {
+            setting: Setting { dataset: "toy".to_owned(), types: types.to_owned(), k: 1 },
+            method: "an attack".to_owned(),
+            id: "0".to_owned(),
+            relevant: vec![0, 1],
+            specified: vec![0],
+            clean_scores: vec![2.0, 1.0, 0.0],
+            scores,
+            success,
+            outcome: if success { Outcome::Succeeded } else { Outcome::Exhausted },
+            iterations: 4,
+            excluded: i64::from(to != 0),
+            norm,
+            norm_input: norm,
+            norm_pixels: norm * 127.5,
+            linf_input: norm / 2.0,
+            seconds: 0.5,
+        }
+    }
+
+    #[test]
+    fn a_row_is_made_of_its_records() -> Result<(), EvalError> {
+        let records =
+            [record("a", 1, true, 1.0), record("a", 2, true, 3.0), record("a", 0, false, 8.0)];
+        let rows = Summary::of(&records)?;
+        assert_eq!(rows.len(), 1);
+        let row = &rows[0];
+        assert_eq!((row.n, row.iterations, row.seconds), (3, 4.0, 0.5));
+        // P@1 is 1 before, and 1, 0, 1 after.
+        assert!((row.delta_p - 1.0 / 3.0).abs() < 1e-12);
+        assert!((row.delta_l - 2.0 / 3.0).abs() < 1e-12);
+        assert!((row.success_rate - 2.0 / 3.0).abs() < 1e-12);
+        // Over successes 2, over all 4.
+        assert_eq!((row.aper_input, row.norm_input_mean), (Some(2.0), 4.0));
+        assert_eq!((row.aper_pixels, row.norm_input_median), (Some(255.0), 3.0));
+        Ok(())
+    }
+
+    #[test]
+    fn settings_keep_their_order_and_no_success_has_no_aper() -> Result<(), EvalError> {
+        let records =
+            [record("b", 0, false, 1.0), record("a", 1, true, 1.0), record("b", 0, false, 1.0)];
+        let rows = Summary::of(&records)?;
+        assert_eq!(
+            rows.iter().map(|row| (row.types.as_str(), row.n)).collect::<Vec<_>>(),
+            [("b", 2), ("a", 1)]
+        );
+        assert_eq!(rows[0].aper_own, None);
+        let table = markdown(&rows);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].contains("| setting ") && !lines[0].contains("own space"), "{table}");
+        assert!(lines[2].contains("| b, k = 1 |") && lines[2].contains(" – |"), "{table}");
+        Ok(())
+    }
+
+    #[test]
+    fn labels_that_do_not_fit_the_scores_are_an_error() {
+        let mut bad = record("a", 1, true, 1.0);
+        bad.relevant = vec![7];
+        assert!(matches!(Summary::of(&[bad]), Err(EvalError::Metrics(_))));
+    }
+
+    #[test]
+    fn no_records_give_an_empty_table() -> Result<(), EvalError> {
+        assert_eq!(Summary::of(&[])?, []);
+        assert_eq!(markdown(&[]).trim(), "");
+        Ok(())
+    }
+}

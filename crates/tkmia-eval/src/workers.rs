@@ -30,7 +30,7 @@ impl Workers<'_> {
     ///
     /// # Errors
     /// The first error of a batch, in their order, or of `take`; later batches are given up.
-    pub(crate) fn run<T: Sync, R: Send>(
+    pub fn run<T: Sync, R: Send>(
         &self,
         items: &[T],
         work: impl Fn(&[T]) -> Result<R, EvalError> + Sync,
