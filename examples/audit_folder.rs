@@ -78,11 +78,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             batch_size: 8,
             stop: &terminal::STOP,
         },
+        output: &arguments.output,
     };
     println!("victim   {}", classifier.architecture());
     println!("images   {} of {}", folder.len(), folder.name());
-    let (_, findings) = terminal::run(&audit, &arguments.output)?;
-    println!("\n{}", audit.report(&findings, &arguments.output, 6, 100.0)?);
+    let (_, findings) = terminal::run(&audit)?;
+    println!("\n{}", audit.report(&findings, 6)?);
     println!("written  {}", arguments.output.display());
     Ok(())
 }

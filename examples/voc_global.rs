@@ -85,9 +85,6 @@ struct Arguments {
     /// Samples in the picture
     #[arg(long, default_value_t = 6)]
     picture_samples: usize,
-    /// Factor by which the picture magnifies perturbations
-    #[arg(long, default_value_t = 100.0)]
-    magnification: f32,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -152,19 +149,18 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             batch_size: arguments.batch_size,
             stop: &terminal::STOP,
         },
+        output: &arguments.output,
     };
     println!("victim   {}", classifier.architecture());
     println!("images   {} of {} {}", voc.len(), voc.name(), arguments.split);
     println!("attack   {name}");
 
-    let output = &arguments.output;
-    let (clean, findings) = terminal::run(&audit, output)?;
+    let (clean, findings) = terminal::run(&audit)?;
     let (victim, clean) = (classifier.architecture(), &clean.measures);
     let settings = serde_json::to_vec_pretty(&RunSettings { arguments, victim, clean })?;
-    write_whole(&output.join("settings.json"), &settings)?;
-    let (pictured, magnification) = (arguments.picture_samples, arguments.magnification);
-    println!("\n{}", audit.report(&findings, output, pictured, magnification)?);
-    println!("written  {}", output.display());
+    write_whole(&audit.output.join("settings.json"), &settings)?;
+    println!("\n{}", audit.report(&findings, arguments.picture_samples)?);
+    println!("written  {}", audit.output.display());
     Ok(())
 }
 

@@ -41,9 +41,10 @@ fn audit(
         ks: &[2],
         samples: 6,
         workers,
+        output,
     };
-    let findings = audit.run(&audit.clean(progress)?, output, progress)?;
-    audit.report(&findings, output, 2, 100.0)?;
+    let findings = audit.run(&audit.clean(progress)?, progress)?;
+    audit.report(&findings, 2)?;
     Ok(findings)
 }
 
@@ -65,7 +66,7 @@ fn results_are_written_whole_and_are_the_same_for_any_cut_of_the_work() {
         let folder = tempfile::tempdir().unwrap();
         let workers = Workers { count, batch_size, stop: &stop };
         let findings = audit(&classifier, workers, folder.path(), &|_| {}).unwrap();
-        assert_eq!((findings.records.len(), findings.planned), (12, 12));
+        assert_eq!((findings.records.len(), findings.samples_planned()), (12, 12));
         assert!(findings.records == read(&folder.path().join("records.jsonl")));
         let mut files: Vec<_> = fs::read_dir(folder.path())
             .unwrap()

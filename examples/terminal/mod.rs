@@ -20,13 +20,17 @@ pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) if STOP.load(Ordering::Relaxed) => ExitCode::from(130),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprint!("error: {error}");
+            let mut message = error.to_string();
             let mut source = error.source();
             while let Some(cause) = source {
-                eprint!(": {cause}");
+                // Some messages quote their cause already.
+                let cause_says = cause.to_string();
+                if !message.ends_with(&cause_says) {
+                    message = format!("{message}: {cause_says}");
+                }
                 source = cause.source();
             }
-            eprintln!();
+            eprintln!("error: {message}");
             ExitCode::FAILURE
         }
     }
@@ -56,7 +60,7 @@ pub fn input_side(classifier: &dyn Classifier, given: Option<u32>) -> Result<u32
 }
 
 /// Runs the audit with a progress bar, and prints the victim's clean measures on the way.
-pub fn run(audit: &Audit<'_>, output: &std::path::Path) -> Result<(Clean, Findings), EvalError> {
+pub fn run(audit: &Audit<'_>) -> Result<(Clean, Findings), EvalError> {
     let template = "{prefix:8} {bar:32} {pos}/{len}  {elapsed}, {eta} left  {msg}";
     let style = ProgressStyle::with_template(template).expect("the template is a valid one");
     let bar = ProgressBar::no_length().with_style(style);
@@ -71,10 +75,16 @@ pub fn run(audit: &Audit<'_>, output: &std::path::Path) -> Result<(Clean, Findin
             );
         }
     });
-    let findings = audit.run(&clean, output, &|progress| show(&bar, progress))?;
+    let findings = audit.run(&clean, &|progress| show(&bar, progress))?;
     bar.finish_and_clear();
-    if findings.records.len() < findings.planned {
-        println!("stopped  {} of {} samples are done", findings.records.len(), findings.planned);
+    for (setting, samples) in &findings.planned {
+        if *samples == 0 {
+            println!("skipped  {}, k = {}: no sample takes part", setting.types, setting.k);
+        }
+    }
+    let (done, planned) = (findings.records.len(), findings.samples_planned());
+    if done < planned {
+        println!("stopped  {done} of {planned} samples are done");
     }
     Ok((clean, findings))
 }

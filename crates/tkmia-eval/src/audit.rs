@@ -6,6 +6,7 @@ use std::path::Path;
 
 use image::ImageFormat;
 use serde::Serialize;
+use tkmia_data::type_classes;
 use tkmia_metrics::{MeanMeasures, mean_measures};
 
 use crate::{
@@ -28,7 +29,12 @@ pub struct Audit<'a> {
     pub samples: usize,
     /// How the work is cut up, and whether it is to stop.
     pub workers: Workers<'a>,
+    /// The folder of the results; made if it isn't there.
+    pub output: &'a Path,
 }
+
+/// Factor by which figures show perturbations (Sun et al. 2023, Fig. 4).
+const MAGNIFICATION: f32 = 100.0;
 
 /// How far an audit is.
 #[derive(Debug, Clone, Copy)]
@@ -66,17 +72,25 @@ pub struct CleanMeasures {
 pub struct Findings {
     /// A record for each attacked sample, setting by setting.
     pub records: Vec<Record>,
-    /// Samples that were to be attacked: more than records if the audit was stopped.
-    pub planned: usize,
+    /// How many samples each setting has: more than records if the audit was stopped.
+    pub planned: Vec<(Setting, usize)>,
     /// The first success of each setting, with its images.
     pub successes: Vec<Attacked>,
 }
 
+impl Findings {
+    /// Samples of all settings together.
+    pub fn samples_planned(&self) -> usize {
+        self.planned.iter().map(|(_, samples)| samples).sum()
+    }
+}
+
 impl Audit<'_> {
-    /// Scores every image without an attack.
+    /// Checks what is asked for, makes the output folder, and scores every image without an attack.
     ///
     /// # Errors
-    /// The first image that can't be read, and a `k` that isn't in `1..c`.
+    /// A `k` that isn't in `1..c`, a type that the dataset hasn't, no samples, a folder that can't be
+    /// made, and the first image that can't be read.
     pub fn clean(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Clean, EvalError> {
         let dataset = self.victim.dataset;
         let classes = dataset.classes().len();
@@ -85,6 +99,15 @@ impl Audit<'_> {
                 return Err(tkmia_core::CoreError::TopKOutOfRange { k, classes }.into());
             }
         }
+        for types in self.types {
+            type_classes(dataset, types)?;
+        }
+        if self.samples == 0 {
+            return Err(EvalError::Zero { what: "samples" });
+        }
+        fs::create_dir_all(self.output)
+            .map_err(|source| EvalError::Write { path: self.output.to_owned(), source })?;
+
         progress(Progress::Scoring(dataset.len()));
         let done = |images| progress(Progress::Done(images));
         let scores = self.victim.clean_scores(self.method.attack, self.workers, done)?;
@@ -98,16 +121,14 @@ impl Audit<'_> {
         Ok(Clean { scores, measures })
     }
 
-    /// Attacks the samples of every setting; each record is in `records.jsonl` in the folder
-    /// `output` as soon as it is known.
+    /// Attacks the samples of every setting. Each record is in `records.jsonl.partial` as soon as it is
+    /// known; the file gets its name when the last one is in it.
     ///
     /// # Errors
-    /// A type that the dataset hasn't, the first sample that can't be attacked, a file that can't be
-    /// written.
+    /// The first sample that can't be attacked, a file that can't be written.
     pub fn run(
         &self,
         clean: &Clean,
-        output: &Path,
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Findings, EvalError> {
         let dataset = self.victim.dataset;
@@ -118,55 +139,48 @@ impl Audit<'_> {
                 settings.push(setting);
             }
         }
-        let planned = settings.iter().map(|setting| setting.samples.len()).sum();
-        fs::create_dir_all(output)
-            .map_err(|source| EvalError::Write { path: output.to_owned(), source })?;
-        let mut file = RecordFile::create(output.join("records.jsonl"))?;
+        let planned: Vec<_> =
+            settings.iter().map(|setting| (setting.name.clone(), setting.samples.len())).collect();
+        let mut file = RecordFile::create(self.output.join("records.jsonl"))?;
 
-        progress(Progress::Attacking(planned));
+        let mut findings = Findings { records: Vec::new(), planned, successes: Vec::new() };
+        progress(Progress::Attacking(findings.samples_planned()));
         let done = |samples| progress(Progress::Done(samples));
-        let (mut records, mut successes) = (Vec::with_capacity(planned), Vec::new());
         for setting in &settings {
             progress(Progress::Setting(&setting.name));
             let mut success = None;
             setting.run(&self.victim, &self.method, self.workers, done, |attacked| {
                 file.append(&attacked.record)?;
-                records.push(attacked.record.clone());
+                findings.records.push(attacked.record.clone());
                 if success.is_none() && attacked.record.success {
                     success = Some(attacked);
                 }
                 Ok(())
             })?;
-            successes.extend(success);
+            findings.successes.extend(success);
         }
         file.finish()?;
-        Ok(Findings { records, planned, successes })
+        Ok(findings)
     }
 
     /// Writes `table.md`, `table.csv` and, where there is a success, `figure.png` into the folder.
     /// Gives the table.
     ///
     /// The figure shows `pictured` successes at most, spread evenly over the settings, and their
-    /// perturbations magnified.
+    /// perturbations a hundred times as strong, as in the paper.
     ///
     /// # Errors
     /// A file that can't be written.
-    pub fn report(
-        &self,
-        findings: &Findings,
-        output: &Path,
-        pictured: usize,
-        magnification: f32,
-    ) -> Result<String, EvalError> {
+    pub fn report(&self, findings: &Findings, pictured: usize) -> Result<String, EvalError> {
         let rows = Summary::of(&findings.records)?;
         let table = markdown(&rows);
-        write_whole(&output.join("table.md"), table.as_bytes())?;
-        write_csv(&rows, &output.join("table.csv"))?;
+        write_whole(&self.output.join("table.md"), table.as_bytes())?;
+        write_csv(&rows, &self.output.join("table.csv"))?;
 
         let every = findings.successes.len().div_ceil(pictured.max(1)).max(1);
         let samples: Vec<Attacked> =
             findings.successes.iter().step_by(every).take(pictured).cloned().collect();
-        let path = output.join("figure.png");
+        let path = self.output.join("figure.png");
         if samples.is_empty() {
             return Ok(table);
         }
@@ -179,7 +193,7 @@ impl Audit<'_> {
             [side, side],
             classifier.bounds(),
             &heading,
-            magnification,
+            MAGNIFICATION,
         )?;
         let mut png = Cursor::new(Vec::new());
         figure

@@ -27,6 +27,15 @@ pub enum ModelError {
         /// The largest size that is read.
         limit: u64,
     },
+    /// What a file holds isn't right, in the way that the fault tells.
+    #[error("{}: {fault}", path.display())]
+    InFile {
+        /// The model file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        fault: Box<ModelError>,
+    },
     /// The bytes aren't a protobuf message, or are cut short.
     #[error("not an onnx file, or a truncated one")]
     NotOnnx {

@@ -39,8 +39,9 @@ const OLDEST_OPSET: i64 = 7;
 /// batch size that the file fixes is ignored. Data kept outside the file is read from its folder.
 ///
 /// # Errors
-/// [`ModelError::Read`] and [`ModelError::TooLarge`] for the file; [`ModelError::NotAResNet`] with
-/// the first node of the graph that doesn't fit; the other variants for a damaged file.
+/// [`ModelError::Read`] and [`ModelError::TooLarge`] for the file; [`ModelError::InFile`] for what it
+/// holds: [`ModelError::NotAResNet`] with the first node of the graph that doesn't fit, the other
+/// variants for a damaged file.
 ///
 /// # Example
 ///
@@ -71,13 +72,15 @@ pub fn load_onnx(path: impl AsRef<Path>, device: &Device) -> Result<ResNet, Mode
     file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    Ok(ResNet::new(blueprint(&bytes, Some(folder))?, device))
+    let in_file = |fault| ModelError::InFile { path: path.to_owned(), fault: Box::new(fault) };
+    Ok(ResNet::new(blueprint(&bytes, Some(folder)).map_err(in_file)?, device))
 }
 
 /// Reads a ResNet from the bytes of an ONNX file, as [`load_onnx`] does.
 ///
 /// # Errors
-/// Those of [`load_onnx`], and [`ModelError::ExternalLocation`] if its data is kept elsewhere.
+/// The faults that [`load_onnx`] finds in a file, and [`ModelError::ExternalLocation`] if its data is
+/// kept elsewhere.
 pub fn from_onnx_bytes(bytes: &[u8], device: &Device) -> Result<ResNet, ModelError> {
     Ok(ResNet::new(blueprint(bytes, None)?, device))
 }
