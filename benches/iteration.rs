@@ -4,27 +4,18 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Tensor;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tkmia::attacks::{Attack, AttackBatch, Standing, Tkmia, global_selection};
+use tkmia::attacks::{AttackBatch, Or, Settings, global_selection};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Resize, Transform, Voc2012, load_batch};
 use tkmia::eval::Workers;
 use tkmia::models::{ResNet, load_onnx};
 
 const ITERATIONS: usize = 10;
-
-/// Never content: every image goes on to the last iteration.
-#[derive(Debug)]
-struct Never;
-
-impl tkmia::attacks::Criterion for Never {
-    fn is_met(&self, _: &Standing<'_>) -> bool {
-        false
-    }
-}
 
 fn asset(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
@@ -52,8 +43,12 @@ fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
 fn iteration(c: &mut Criterion) {
     let model = asset("victims/resnet50-mini-voc.onnx");
     let classifier = load_onnx(model, &device("cpu").expect("compiled in")).expect("a ResNet");
-    let settings =
-        Tkmia { max_iterations: ITERATIONS, criterion: Box::new(Never), ..Tkmia::default() };
+    // No alternative, so never content: every image goes on to the last iteration.
+    let settings = Settings {
+        max_iterations: ITERATIONS,
+        criterion: Arc::new(Or(vec![])),
+        ..Settings::default()
+    };
     let attack = settings.init(classifier.bounds()).expect("good settings");
     let batch = batch(&classifier, 8);
 

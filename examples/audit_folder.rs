@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tkmia::attacks::{Excluded, Tkmia};
+use tkmia::attacks::{Settings, SpecifiedOut};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Folder, Resize, Transform};
-use tkmia::eval::{Audit, Method, Victim, Workers};
+use tkmia::eval::{Audit, Contender, Victim, Workers};
 use tkmia::models::load_onnx;
 
 mod terminal;
@@ -66,10 +66,14 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         false => Resize::Square(side),
     };
     let transform = Transform { resize, bounds: classifier.bounds() };
-    let attack = Tkmia::default().init(classifier.bounds())?;
+    let attack = Settings::default().init(classifier.bounds())?;
     let audit = Audit {
         victim: Victim::new(&classifier, &folder, &transform)?,
-        method: Method { name: "TkMIA", attack: &attack, criterion: &Excluded::default() },
+        method: Contender {
+            name: "TkMIA",
+            attack: attack.as_ref(),
+            criterion: &SpecifiedOut::default(),
+        },
         types: &arguments.labels,
         ks: &arguments.k,
         samples: arguments.samples,

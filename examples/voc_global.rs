@@ -16,12 +16,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use serde::Serialize;
-use tkmia::attacks::{Criterion, Excluded, Imperceptible, MeasurePreserving, Tkmia, Variant};
+use tkmia::attacks::{Method, Settings, Variant, criterion};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Resize, Transform, Voc2012};
-use tkmia::eval::{Audit, CleanMeasures, Method, Victim, Workers, write_whole};
+use tkmia::eval::{Audit, CleanMeasures, Contender, Victim, Workers, write_whole};
 use tkmia::models::{Architecture, load_onnx};
 
 mod terminal;
@@ -67,9 +67,10 @@ struct Arguments {
     /// Forward passes per sample at most
     #[arg(long, default_value_t = 300)]
     max_iterations: usize,
-    /// When a sample is done
-    #[arg(long, value_enum, default_value_t = Stop::Excluded)]
-    stop: Stop,
+    /// When a sample is done: excluded (all specified labels that were in the top-k have left it),
+    /// imperceptible, measure-preserving, precision-preserved or all-relevant-out
+    #[arg(long, default_value = "excluded")]
+    stop: String,
     /// Images per batch
     #[arg(long, default_value_t = 8)]
     batch_size: usize,
@@ -92,28 +93,6 @@ const EXAMPLES: &str = "Examples:
   voc_global --types Person,Animals --k 2 --samples 20
   voc_global --voc-root VOCdevkit/VOC2012 --model resnet50_voc.onnx --variant released --device cuda:0";
 
-/// When a sample is done.
-#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Stop {
-    /// All specified labels that were in the top-k have left it (the paper's evaluation)
-    Excluded,
-    /// No specified label is in the top-k and the other relevant ones fill it (the paper's Eq. 2)
-    Imperceptible,
-    /// No specified label is in the top-k and no fewer relevant ones than before
-    MeasurePreserving,
-}
-
-impl Stop {
-    fn criterion(self) -> Box<dyn Criterion> {
-        match self {
-            Self::Excluded => Box::new(Excluded::default()),
-            Self::Imperceptible => Box::new(Imperceptible),
-            Self::MeasurePreserving => Box::new(MeasurePreserving),
-        }
-    }
-}
-
 fn asset(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
 }
@@ -127,20 +106,20 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let voc = Voc2012::open(&arguments.voc_root, &arguments.split)?;
     let side = terminal::input_side(&classifier, arguments.input_size)?;
     let transform = Transform { resize: Resize::ShortSide(side), bounds: classifier.bounds() };
-    let attack = Tkmia {
+    let criterion = criterion(&arguments.stop, None)?;
+    let settings = Settings {
+        method: Method::Tkmia,
         variant: arguments.variant,
         learning_rate: arguments.lr,
         alpha: arguments.alpha,
         momentum: arguments.momentum,
         max_iterations: arguments.max_iterations,
-        criterion: arguments.stop.criterion(),
-    }
-    .init(classifier.bounds())?;
-    let name = format!("TkMIA ({})", arguments.variant.name());
-    let criterion = arguments.stop.criterion();
+        criterion: criterion.clone(),
+    };
+    let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
     let audit = Audit {
         victim: Victim::new(&classifier, &voc, &transform)?,
-        method: Method { name: &name, attack: &attack, criterion: criterion.as_ref() },
+        method: Contender { name: &name, attack: attack.as_ref(), criterion: criterion.as_ref() },
         types: &arguments.types,
         ks: &arguments.k,
         samples: arguments.samples,

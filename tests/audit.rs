@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tkmia::attacks::{Excluded, Tkmia, Variant};
+use tkmia::attacks::{Settings, SpecifiedOut, Variant};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Folder, Resize, Transform, Voc2012};
-use tkmia::eval::{Audit, EvalError, Findings, Method, Progress, Record, Summary, Victim, Workers};
+use tkmia::eval::{
+    Audit, Contender, EvalError, Findings, Progress, Record, Summary, Victim, Workers,
+};
 use tkmia::models::{ResNet, load_onnx};
 
 fn asset(path: &str) -> PathBuf {
@@ -29,13 +31,15 @@ fn audit(
 ) -> Result<Findings, EvalError> {
     let voc = Voc2012::open(asset("mini-voc/VOC2012"), "val").unwrap();
     let transform = Transform { resize: Resize::ShortSide(64), bounds: classifier.bounds() };
-    let settings = Tkmia { variant: Variant::Released, max_iterations: 40, ..Tkmia::default() };
+    let settings =
+        Settings { variant: Variant::Released, max_iterations: 40, ..Settings::default() };
+    let attack = settings.init(classifier.bounds()).unwrap();
     let audit = Audit {
         victim: Victim::new(classifier, &voc, &transform)?,
-        method: Method {
+        method: Contender {
             name: "TkMIA (released)",
-            attack: &settings.init(classifier.bounds()).unwrap(),
-            criterion: &Excluded::default(),
+            attack: attack.as_ref(),
+            criterion: &SpecifiedOut::default(),
         },
         types: &["Person".to_owned(), "animals".to_owned()],
         ks: &[2],

@@ -46,6 +46,9 @@ pub enum AttackError {
         /// The highest value that the classifier takes.
         high: f32,
     },
+    /// kFool has no objective, so nothing of it can be taken to the letter.
+    #[error("kfool has no literal variant: expected corrected or released")]
+    NoLiteral,
     /// Images and classifier are on two devices.
     #[error("images are on {images}, the classifier is on {classifier}")]
     DeviceMismatch {

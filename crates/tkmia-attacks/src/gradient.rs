@@ -1,77 +1,58 @@
-//! [`GradientAttack`]: the one iterative loop.
+//! [`GradientAttack`]: an objective, descended by its gradient.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
 use tkmia_core::objective::Objective;
 use tkmia_core::{Classifier, Goal};
-use tkmia_metrics::Ranking;
 
-use crate::criterion::{Criterion, Standing};
-use crate::eligibility::eligible;
-use crate::host::rankings;
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Outcome, Sgd, Space, Step};
+use crate::criterion::Criterion;
+use crate::drive::{Look, Mover, Survivors, drive, pick};
+use crate::host::Scored;
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Sgd, Space};
 
 /// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
 /// what its variants and baselines share.
 ///
-/// Images leave the batch as soon as they are done; the others go on without them. Each forward
-/// pass is followed by one small read (the scores) and, but for the last, by one backward pass to the
-/// images of that pass.
+/// Each forward pass is followed by one small read (the scores) and, but for the last, by one
+/// backward pass to the images of that pass.
 #[derive(Debug)]
 pub struct GradientAttack {
     /// What is descended.
     pub objective: Box<dyn Objective>,
+    /// What the objective's scores are.
+    pub scores: ScoreKind,
+    /// How its auxiliary variables are set.
+    pub lambda: Lambda,
     /// `α` of a penalty `α/2 ‖w‖²` on the variable, as part of the loss.
     pub norm_penalty: f64,
     /// The variable.
     pub space: Space,
     /// How the variable moves.
     pub optimiser: Sgd,
-    /// When an image is done. Tested before the step, so that the image returned is the one tested.
-    pub criterion: Box<dyn Criterion>,
+    /// When an image is done.
+    pub criterion: Arc<dyn Criterion>,
     /// Forward passes per image at most; one step less than that.
     pub max_iterations: usize,
 }
 
-/// The images still under attack.
-struct Survivors {
-    /// Their positions in the batch.
-    rows: Vec<usize>,
-    origin: Tensor<4>,
-    variable: Tensor<4>,
-    velocity: Option<Tensor<4>>,
-    goal: Goal,
-    /// Their rankings before the attack.
-    clean: Vec<Ranking>,
+/// What an objective's scores `f` are. Ranks are the same on both, gradients aren't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// The classifier's own.
+    Logits,
+    /// Their sigmoids, in `[0, 1]`; where they saturate, the gradient vanishes.
+    Sigmoid,
 }
 
-impl Survivors {
-    fn keep(&mut self, positions: &[usize]) {
-        let pick = |images: &Tensor<4>| pick(images, positions);
-        self.rows = positions.iter().map(|&position| self.rows[position]).collect();
-        self.clean = positions.iter().map(|&position| self.clean[position].clone()).collect();
-        self.origin = pick(&self.origin);
-        self.variable = pick(&self.variable);
-        self.velocity = self.velocity.as_ref().map(pick);
-        self.goal = self.goal.select(positions);
-    }
-
-    fn standing<'a>(&'a self, position: usize, now: &'a Ranking) -> Standing<'a> {
-        Standing {
-            clean: &self.clean[position],
-            now,
-            relevant: self.goal.relevant().row(position),
-            specified: self.goal.specified().row(position),
-            k: self.goal.k(),
-        }
-    }
-}
-
-/// The images that left the batch, in the order in which they left.
-struct Finished {
-    rows: Vec<usize>,
-    images: Vec<Tensor<4>>,
-    outcomes: Vec<Outcome>,
-    iterations: Vec<usize>,
+/// How an objective's auxiliary variables λ are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lambda {
+    /// At their minimisers, in closed form (Lemma 4.1).
+    Exact,
+    /// By the same gradient descent as the perturbation, from 0 and within `[0, 1]` (Algorithm 1).
+    Gradient,
 }
 
 impl Attack for GradientAttack {
@@ -81,78 +62,9 @@ impl Attack for GradientAttack {
         batch: &AttackBatch,
         watch: &mut dyn Observer,
     ) -> Result<BatchResult, AttackError> {
-        batch.check(classifier)?;
-        let rows = batch.goal.rows();
-        let mut finished = Finished {
-            rows: Vec::with_capacity(rows),
-            images: Vec::new(),
-            outcomes: vec![Outcome::Exhausted; rows],
-            iterations: vec![0; rows],
-        };
-        let mut survivors = Survivors {
-            rows: (0..rows).collect(),
-            origin: batch.images.clone(),
-            variable: batch.images.zeros_like(),
-            velocity: None,
-            goal: batch.goal.clone(),
-            clean: Vec::new(),
-        };
-
-        for iteration in 1..=self.max_iterations {
-            let variable = survivors.variable.clone().autodiff().require_grad();
-            let images = self.space.image(survivors.origin.clone(), variable.clone());
-            let scores = classifier.scores(images.clone());
-            let now = rankings(scores.clone().inner(), &survivors.rows, iteration)?;
-            let loss = self.loss(scores, variable.clone(), &survivors.goal);
-            if iteration == 1 {
-                // The variable is still 0: these are the scores of the unattacked images.
-                survivors.clean = now.clone();
-            }
-
-            let last = iteration == self.max_iterations;
-            let ends: Vec<Option<Outcome>> = (0..now.len())
-                .map(|at| self.end(&survivors, at, &now[at], iteration, last))
-                .collect();
-            let positions = |done: bool| -> Vec<usize> {
-                (0..ends.len()).filter(|&at| ends[at].is_some() == done).collect()
-            };
-            let (done, going_on) = (positions(true), positions(false));
-            let finished_rows: Vec<usize> = done.iter().map(|&at| survivors.rows[at]).collect();
-            let flow = watch.on_step(&Step {
-                iteration,
-                rows: &survivors.rows,
-                loss: &loss.clone().inner(),
-                finished: &finished_rows,
-            });
-
-            let interrupted = flow.is_break();
-            for (at, &row) in survivors.rows.iter().enumerate() {
-                finished.iterations[row] = iteration;
-                let end = ends[at].or(interrupted.then_some(Outcome::Interrupted));
-                finished.outcomes[row] = end.unwrap_or(Outcome::Exhausted);
-            }
-            if interrupted || going_on.is_empty() {
-                finished.rows.extend(&survivors.rows);
-                finished.images.push(images.inner());
-                break;
-            }
-
-            // Rows that end here share this last graph with the others; they cost a row of this one
-            // backward pass and are gone from the next forward pass on.
-            let gradient = variable
-                .grad_remove(&mut loss.sum().backward())
-                .expect("the loss depends on the variable");
-            let (variable, velocity) = (survivors.variable.clone(), survivors.velocity.take());
-            let (variable, velocity) = self.optimiser.step(variable, gradient, velocity);
-            survivors.variable = variable;
-            survivors.velocity = Some(velocity);
-            if !done.is_empty() {
-                finished.images.push(pick(&images.inner(), &done));
-                finished.rows.extend(finished_rows);
-                survivors.keep(&going_on);
-            }
-        }
-        Ok(self.assemble(batch, finished))
+        let mut mover = Descent { attack: self, velocity: None, lambdas: None, graph: None };
+        let (space, criterion) = (self.space, self.criterion.as_ref());
+        drive(classifier, batch, space, criterion, self.max_iterations, &mut mover, watch)
     }
 
     fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
@@ -161,8 +73,21 @@ impl Attack for GradientAttack {
 }
 
 impl GradientAttack {
-    fn loss(&self, scores: Tensor<2>, variable: Tensor<4>, goal: &Goal) -> Tensor<1> {
-        let loss = self.objective.loss(scores, goal);
+    fn loss(
+        &self,
+        scores: Tensor<2>,
+        variable: Tensor<4>,
+        lambdas: Option<Tensor<2>>,
+        goal: &Goal,
+    ) -> Tensor<1> {
+        let scores = match self.scores {
+            ScoreKind::Logits => scores,
+            ScoreKind::Sigmoid => sigmoid(scores),
+        };
+        let loss = match lambdas {
+            None => self.objective.loss(scores, goal),
+            Some(lambdas) => self.objective.loss_at(scores, goal, lambdas),
+        };
         if self.norm_penalty == 0.0 {
             return loss;
         }
@@ -170,47 +95,69 @@ impl GradientAttack {
         let squared_norm = variable.powi_scalar(2).sum_dim(1).squeeze_dim(1);
         loss + squared_norm.mul_scalar(self.norm_penalty / 2.0)
     }
-
-    /// How the attack on one image ends after this forward pass, if it does.
-    fn end(
-        &self,
-        survivors: &Survivors,
-        position: usize,
-        now: &Ranking,
-        iteration: usize,
-        last: bool,
-    ) -> Option<Outcome> {
-        let standing = survivors.standing(position, now);
-        if iteration == 1
-            && let Err(reason) =
-                eligible(standing.clean, standing.relevant, standing.specified, standing.k)
-        {
-            return Some(Outcome::Ineligible(reason));
-        }
-        if self.criterion.is_met(&standing) {
-            return Some(Outcome::Succeeded);
-        }
-        last.then_some(Outcome::Exhausted)
-    }
-
-    /// Puts the images back into the order of the batch.
-    fn assemble(&self, batch: &AttackBatch, finished: Finished) -> BatchResult {
-        let mut places: Vec<usize> = (0..finished.rows.len()).collect();
-        places.sort_by_key(|&place| finished.rows[place]);
-        let images = pick(&Tensor::cat(finished.images, 0), &places);
-        BatchResult {
-            perturbation: self.space.perturbation(batch.images.clone(), images.clone()),
-            unattacked: self.space.unattacked(batch.images.clone()),
-            images,
-            outcomes: finished.outcomes,
-            iterations: finished.iterations,
-        }
-    }
 }
 
-/// The rows at the given positions, in that order.
-fn pick(images: &Tensor<4>, positions: &[usize]) -> Tensor<4> {
-    let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
-    let data = TensorData::new(indices, [positions.len()]);
-    images.clone().select(0, Tensor::<1, Int>::from_data(data, &images.device()))
+/// A [`GradientAttack`] under way.
+struct Descent<'a> {
+    attack: &'a GradientAttack,
+    velocity: Option<Tensor<4>>,
+    /// λ and its velocity, where it is moved by gradient.
+    lambdas: Option<(Tensor<2>, Option<Tensor<2>>)>,
+    /// What the last look was at, on the graph to its loss.
+    graph: Option<Graph>,
+}
+
+struct Graph {
+    variable: Tensor<4>,
+    lambdas: Option<Tensor<2>>,
+    loss: Tensor<1>,
+}
+
+impl Mover for Descent<'_> {
+    fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
+        let variable = survivors.variable.clone().autodiff().require_grad();
+        let images = self.attack.space.image(survivors.origin.clone(), variable.clone());
+        let scores = classifier.scores(images.clone());
+        let count = self.attack.objective.lambdas();
+        if self.attack.lambda == Lambda::Gradient && count > 0 && self.lambdas.is_none() {
+            let zeros = Tensor::zeros([scores.dims()[0], count], &survivors.origin.device());
+            self.lambdas = Some((zeros, None));
+        }
+        let lambdas = self.lambdas.as_ref();
+        let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
+        let goal = &survivors.goal;
+        let loss = self.attack.loss(scores.clone(), variable.clone(), lambdas.clone(), goal);
+        let host_loss = loss.clone().inner();
+        self.graph = Some(Graph { variable, lambdas, loss });
+        Look { images: images.inner(), scores: scores.inner(), loss: Some(host_loss) }
+    }
+
+    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, _: &[Scored]) {
+        // Images that are done share this last graph with the others; they cost a row of this one
+        // backward pass and are gone from the next forward pass on.
+        let graph = self.graph.take().expect("a step follows a look");
+        let mut gradients = graph.loss.sum().backward();
+        let optimiser = &self.attack.optimiser;
+
+        let gradient = graph.variable.grad_remove(&mut gradients);
+        let gradient = gradient.expect("the loss depends on the variable");
+        let (variable, velocity) = (survivors.variable.clone(), self.velocity.take());
+        let (variable, velocity) = optimiser.step(variable, gradient, velocity);
+        survivors.variable = variable;
+        self.velocity = Some(velocity);
+
+        if let (Some((lambdas, velocity)), Some(on_graph)) = (self.lambdas.take(), graph.lambdas) {
+            let gradient = on_graph.grad_remove(&mut gradients);
+            let gradient = gradient.expect("the relaxed loss depends on λ");
+            let (lambdas, velocity) = optimiser.step(lambdas, gradient, velocity);
+            self.lambdas = Some((lambdas.clamp(0.0, 1.0), Some(velocity)));
+        }
+    }
+
+    fn keep(&mut self, positions: &[usize]) {
+        self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
+        self.lambdas = self.lambdas.as_ref().map(|(lambdas, velocity)| {
+            (pick(lambdas, positions), velocity.as_ref().map(|v| pick(v, positions)))
+        });
+    }
 }

@@ -10,23 +10,32 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_to_vec_as::<f32>().expect("float tensors convert to f32")
 }
 
-/// The ranking of each row of scores `[batch, classes]`.
+/// The scores of one image and the labels in their order.
+#[derive(Debug, Clone)]
+pub(crate) struct Scored {
+    /// `[classes]`
+    pub scores: Vec<f32>,
+    pub ranking: Ranking,
+}
+
+/// Reads scores `[batch, classes]` and ranks each row.
 ///
 /// `rows` are the rows' positions in the batch and `pass` the forward pass, both for the error.
-pub(crate) fn rankings(
+pub(crate) fn scored(
     scores: Tensor<2>,
     rows: &[usize],
     pass: usize,
-) -> Result<Vec<Ranking>, AttackError> {
+) -> Result<Vec<Scored>, AttackError> {
     let classes = scores.dims()[1];
     let scores = values(scores);
-    let ranked = scores.chunks_exact(classes).zip(rows).map(|(scores, &row)| {
-        Ranking::new(scores).map_err(|error| match error {
+    let scored = scores.chunks_exact(classes).zip(rows).map(|(scores, &row)| {
+        let ranking = Ranking::new(scores).map_err(|error| match error {
             MetricsError::NonFiniteScore { label, score } => {
                 AttackError::NonFiniteScore { row, pass, label, score }
             }
             other => unreachable!("ranking refuses only scores that aren't finite: {other}"),
-        })
+        })?;
+        Ok(Scored { scores: scores.to_vec(), ranking })
     });
-    ranked.collect()
+    scored.collect()
 }

@@ -5,7 +5,7 @@ use tkmia_core::{Classifier, Goal};
 
 use crate::criterion::{Criterion, Standing, hits};
 use crate::eligibility::eligible;
-use crate::host::{rankings, values};
+use crate::host::{Scored, scored, values};
 use crate::{AttackError, BatchResult};
 
 /// What the returned image of one sample is worth.
@@ -13,6 +13,9 @@ use crate::{AttackError, BatchResult};
 pub struct Verdict {
     /// Whether the sample takes part and the criterion holds at the returned image.
     pub success: bool,
+    /// The criterion's margin at the returned image, whether the sample takes part or not: below 0
+    /// where it holds, see [`Criterion::margin`].
+    pub margin: f64,
     /// Scores (logits) of the unattacked image, `[classes]`.
     pub clean_scores: Vec<f32>,
     /// Scores (logits) of the returned image, `[classes]`.
@@ -37,39 +40,37 @@ pub fn judge(
     result: &BatchResult,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
-    let clean_scores = classifier.scores(result.unattacked.clone());
-    let scores = classifier.scores(result.images.clone());
     let rows: Vec<usize> = (0..goal.rows()).collect();
-    let clean = rankings(clean_scores.clone(), &rows, 0)?;
-    let now = rankings(scores.clone(), &rows, 0)?;
-    let (clean_scores, scores) = (values(clean_scores), values(scores));
+    let clean = scored(classifier.scores(result.unattacked.clone()), &rows, 0)?;
+    let now = scored(classifier.scores(result.images.clone()), &rows, 0)?;
     let difference = result.images.clone() - result.unattacked.clone();
     let norm = values(l2_norm(result.perturbation.clone()));
     let norm_input = values(l2_norm(difference.clone()));
     let linf_input = values(linf_norm(difference));
 
     let k = goal.k();
-    let classes = goal.relevant().classes();
-    let verdict = |row: usize| {
+    let verdict = |(row, (clean, now)): (usize, (Scored, Scored))| {
         let standing = Standing {
-            clean: &clean[row],
-            now: &now[row],
+            clean: &clean.ranking,
+            clean_scores: &clean.scores,
+            now: &now.ranking,
+            scores: &now.scores,
             relevant: goal.relevant().row(row),
             specified: goal.specified().row(row),
             k,
         };
-        let of_row = row * classes..(row + 1) * classes;
         let specified_in = |ranking| hits(ranking, standing.specified, k) as i64;
         Verdict {
             success: eligible(standing.clean, standing.relevant, standing.specified, k).is_ok()
                 && criterion.is_met(&standing),
-            clean_scores: clean_scores[of_row.clone()].to_vec(),
-            scores: scores[of_row].to_vec(),
+            margin: criterion.margin(&standing),
             excluded: specified_in(standing.clean) - specified_in(standing.now),
+            clean_scores: clean.scores,
+            scores: now.scores,
             norm: norm[row].into(),
             norm_input: norm_input[row].into(),
             linf_input: linf_input[row].into(),
         }
     };
-    Ok(rows.into_iter().map(verdict).collect())
+    Ok(clean.into_iter().zip(now).enumerate().map(verdict).collect())
 }

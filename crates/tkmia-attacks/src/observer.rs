@@ -11,8 +11,8 @@ pub struct Step<'a> {
     pub iteration: usize,
     /// Positions in the batch of the images still under attack; rows of `loss` are in this order.
     pub rows: &'a [usize],
-    /// The loss of each of these, `[rows]`. Reading it waits for the device.
-    pub loss: &'a Tensor<1>,
+    /// The loss of each of these, `[rows]`, where the attack has one. Reading it waits for the device.
+    pub loss: Option<&'a Tensor<1>>,
     /// Positions in the batch of the images whose attack ends here.
     pub finished: &'a [usize],
 }

@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, BatchResult, Excluded, Outcome, Reason, Step, Tkmia, Variant,
-    judge,
+    Attack, AttackBatch, AttackError, BatchResult, Method, Outcome, Reason, Settings, SpecifiedOut,
+    Step, Variant, judge,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 
@@ -81,16 +82,35 @@ fn batch(values: &[f32]) -> AttackBatch {
     .unwrap()
 }
 
-fn tkmia(variant: Variant, max_iterations: usize) -> impl Attack {
-    let settings = Tkmia { variant, learning_rate: 0.05, max_iterations, ..Tkmia::default() };
-    settings.init(Bounds::SYMMETRIC).unwrap()
+fn tkmia(variant: Variant, max_iterations: usize) -> Box<dyn Attack> {
+    every(max_iterations).remove(&(Method::Tkmia.name(), variant.name())).unwrap()
+}
+
+/// Every method in every variant that it has, by their names.
+fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dyn Attack>> {
+    let pairs = Method::ALL.into_iter().flat_map(|m| Variant::ALL.map(|v| (m, v)));
+    let attacks = pairs.filter_map(|(method, variant)| {
+        let settings = Settings {
+            method,
+            variant,
+            learning_rate: 0.05,
+            max_iterations,
+            ..Settings::default()
+        };
+        match settings.init(Bounds::SYMMETRIC) {
+            Ok(attack) => Some(((method.name(), variant.name()), attack)),
+            Err(AttackError::NoLiteral) => None,
+            Err(other) => panic!("{other}"),
+        }
+    });
+    attacks.collect()
 }
 
 fn values(images: Tensor<4>) -> Vec<f32> {
     images.into_data().try_to_vec::<f32>().unwrap()
 }
 
-fn run(attack: &impl Attack, victim: &Linear, batch: &AttackBatch) -> BatchResult {
+fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> BatchResult {
     attack.run(victim, batch, &mut ()).unwrap()
 }
 
@@ -99,9 +119,9 @@ proptest! {
 
     #[test]
     fn a_batch_gives_what_its_images_give_alone(victim in linear(), images in images(5)) {
-        for variant in Variant::ALL {
-            let attack = tkmia(variant, 20);
-            let together = run(&attack, &victim, &batch(&images));
+        for (name, attack) in every(20) {
+            let attack = attack.as_ref();
+            let together = run(attack, &victim, &batch(&images));
             let goal = batch(&images).goal;
             for row in 0..5 {
                 let alone = AttackBatch::new(
@@ -110,12 +130,12 @@ proptest! {
                     goal.specified().select(&[row]),
                     2,
                 ).unwrap();
-                let alone = run(&attack, &victim, &alone);
-                prop_assert_eq!(alone.outcomes[0], together.outcomes[row]);
-                prop_assert_eq!(alone.iterations[0], together.iterations[row]);
+                let alone = run(attack, &victim, &alone);
+                prop_assert_eq!(alone.outcomes[0], together.outcomes[row], "{:?}", name);
+                prop_assert_eq!(alone.iterations[0], together.iterations[row], "{:?}", name);
                 let of_row = values(together.images.clone().narrow(0, row, 1));
                 for (alone, together) in values(alone.images).into_iter().zip(of_row) {
-                    prop_assert!((alone - together).abs() < 1e-5);
+                    prop_assert!((alone - together).abs() < 1e-5, "{name:?}: {alone} {together}");
                 }
             }
         }
@@ -123,13 +143,13 @@ proptest! {
 
     #[test]
     fn images_stay_in_their_range_and_the_judge_agrees(victim in linear(), images in images(4)) {
-        for variant in Variant::ALL {
+        for (name, attack) in every(30) {
             let batch = batch(&images);
-            let result = run(&tkmia(variant, 30), &victim, &batch);
+            let result = run(attack.as_ref(), &victim, &batch);
             prop_assert!(values(result.images.clone()).iter().all(|value| value.abs() <= 1.0));
-            let verdicts = judge(&victim, &batch.goal, &result, &Excluded::default()).unwrap();
+            let verdicts = judge(&victim, &batch.goal, &result, &SpecifiedOut::default()).unwrap();
             for (verdict, outcome) in verdicts.iter().zip(&result.outcomes) {
-                prop_assert_eq!(verdict.success, *outcome == Outcome::Succeeded);
+                prop_assert_eq!(verdict.success, *outcome == Outcome::Succeeded, "{:?}", name);
                 if matches!(outcome, Outcome::Ineligible(_)) {
                     prop_assert_eq!(verdict.norm_input, 0.0);
                 }
@@ -149,8 +169,8 @@ fn hand_made() -> Linear {
 #[test]
 fn the_one_pixel_that_matters_is_the_one_that_moves() {
     let batch = batch(&[0.0; PIXELS]);
-    let attack = Tkmia::default().init(Bounds::SYMMETRIC).unwrap();
-    let result = run(&attack, &hand_made(), &batch);
+    let attack = Settings::default().init(Bounds::SYMMETRIC).unwrap();
+    let result = run(attack.as_ref(), &hand_made(), &batch);
     assert_eq!(result.outcomes, [Outcome::Succeeded]);
     let moved = values(result.perturbation);
     // Label 0 leaves the top-2 once it is below label 2, 0.8 lower; a step is at most about 0.02.
@@ -166,7 +186,7 @@ fn a_sample_that_cannot_take_part_says_why_and_costs_one_pass() {
     // The second has too few relevant labels, the third's specified label is at rank 5.
     let relevant = set(&[&[0, 1, 2], &[0, 1], &[0, 1, 4]]);
     let batch = AttackBatch::new(images, relevant, set(&[&[0], &[0], &[4]]), 2).unwrap();
-    let result = run(&tkmia(Variant::Corrected, 300), &victim, &batch);
+    let result = run(tkmia(Variant::Corrected, 300).as_ref(), &victim, &batch);
     assert_eq!(
         result.outcomes,
         [
@@ -192,7 +212,7 @@ fn an_observer_can_end_a_run_and_keeps_what_is_done() {
             _ => ControlFlow::Continue(()),
         }
     };
-    let settings = Tkmia { learning_rate: 0.003, ..Tkmia::default() };
+    let settings = Settings { learning_rate: 0.003, ..Settings::default() };
     let attack = settings.init(Bounds::SYMMETRIC).unwrap();
     let result = attack.run(&hand_made(), &batch, &mut watch).unwrap();
     assert_eq!(result.outcomes, [Outcome::Succeeded, Outcome::Interrupted]);

@@ -83,6 +83,16 @@ impl Goal {
         self.others_mask.clone()
     }
 
+    /// `Y_p` as a mask `[batch, classes]`.
+    pub fn relevant_mask(&self) -> Tensor<2, Bool> {
+        self.specified_mask().bool_or(self.others_mask())
+    }
+
+    /// `Y_n`, the irrelevant labels, as a mask `[batch, classes]`.
+    pub fn irrelevant_mask(&self) -> Tensor<2, Bool> {
+        self.relevant_mask().bool_not()
+    }
+
     /// The goal of the rows at the given positions, in that order.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use tkmia_data::type_classes;
 use tkmia_metrics::{MeanMeasures, mean_measures};
 
 use crate::{
-    Attacked, EvalError, GlobalSetting, Method, Record, RecordFile, Setting, Summary, Victim,
+    Attacked, Contender, EvalError, GlobalSetting, Record, RecordFile, Setting, Summary, Victim,
     Workers, illustrate, markdown, write_csv, write_whole,
 };
 
@@ -20,7 +20,7 @@ pub struct Audit<'a> {
     /// The classifier and its images.
     pub victim: Victim<'a>,
     /// The attack and its criterion.
-    pub method: Method<'a>,
+    pub method: Contender<'a>,
     /// The types of labels to push out, as [`type_classes`](tkmia_data::type_classes) knows them.
     pub types: &'a [String],
     /// The sizes of the predicted set.

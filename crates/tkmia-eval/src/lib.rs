@@ -24,6 +24,6 @@ pub use error::EvalError;
 pub use illustration::illustrate;
 pub use output::{RecordFile, write_whole};
 pub use record::{Record, Setting};
-pub use run::{Attacked, GlobalSetting, Method, Victim};
+pub use run::{Attacked, Contender, GlobalSetting, Victim};
 pub use summary::{Summary, markdown, write_csv};
 pub use workers::Workers;

@@ -135,7 +135,7 @@ impl GlobalSetting {
     pub fn run(
         &self,
         victim: &Victim<'_>,
-        method: &Method<'_>,
+        method: &Contender<'_>,
         workers: Workers<'_>,
         finished: impl Fn(usize) + Sync,
         mut take: impl FnMut(Attacked) -> Result<(), EvalError>,
@@ -148,7 +148,7 @@ impl GlobalSetting {
         &self,
         indices: &[usize],
         victim: &Victim<'_>,
-        method: &Method<'_>,
+        method: &Contender<'_>,
         workers: Workers<'_>,
         finished: impl Fn(usize),
     ) -> Result<Vec<Attacked>, EvalError> {
@@ -206,7 +206,7 @@ impl GlobalSetting {
 
 /// An attack, its name in records, and what counts as its success.
 #[derive(Debug, Clone, Copy)]
-pub struct Method<'a> {
+pub struct Contender<'a> {
     /// As in `tkmia (corrected)`.
     pub name: &'a str,
     /// The attack.

@@ -1,22 +1,62 @@
 //! The losses that attacks descend, one file each.
 
+mod ml_cw_u;
 mod tkmia;
+mod tkml_ap_u;
 
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
 use crate::Goal;
-pub use tkmia::{Lambdas, Margins, TkmiaObjective, eq3, eq6};
+pub use ml_cw_u::{MlCwU, MlCwUPrinted};
+pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
+pub use tkml_ap_u::TkmlApU;
+
+use crate::relaxation::hinge;
 
 /// A loss per sample, as a function of the scores alone.
 ///
 /// What pulls the perturbation's norm down isn't part of it: that is the solver's.
 pub trait Objective: Debug + Send + Sync {
-    /// The loss of each row; rows never influence each other.
+    /// The loss of each row; rows never influence each other. Auxiliary variables, where the
+    /// objective has some, are at their minimisers.
     ///
     /// # Shapes
     /// - scores: `[batch, classes]`, rows as in `goal`
     /// - output: `[batch]`
     fn loss(&self, scores: Tensor<2>, goal: &Goal) -> Tensor<1>;
+
+    /// How many auxiliary variables λ a row has.
+    fn lambdas(&self) -> usize {
+        0
+    }
+
+    /// The loss at given auxiliary variables, for solvers that move them too; the same as
+    /// [`loss`](Self::loss) where there are none.
+    ///
+    /// # Shapes
+    /// - lambdas: `[batch, self.lambdas()]`, not negative
+    fn loss_at(&self, scores: Tensor<2>, goal: &Goal, _lambdas: Tensor<2>) -> Tensor<1> {
+        self.loss(scores, goal)
+    }
+}
+
+/// Whether a gap that is closed already still counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Margins {
+    /// The paper's: `[gap]_+`, nothing is gained beyond rank k.
+    Hinged,
+    /// The published code's: the gaps as they are, negative ones too, so that the loss goes on
+    /// pushing past the constraint.
+    Signed,
+}
+
+impl Margins {
+    fn of(self, gaps: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Hinged => hinge(gaps),
+            Self::Signed => gaps,
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 use burn::tensor::Tensor;
 
-use super::Objective;
+use super::{Margins, Objective};
 use crate::Goal;
 use crate::relaxation::{average_top_k, hinge, kth_largest, max_over, min_over, relaxed_average};
 
@@ -83,16 +83,6 @@ pub fn eq6(scores: Tensor<2>, goal: &Goal, lambdas: Lambdas) -> Tensor<1> {
     (out + kept).squeeze_dim(1)
 }
 
-/// Whether a gap that is closed already still counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Margins {
-    /// Eq. 6: `[gap]_+`, nothing is gained beyond rank k.
-    Hinged,
-    /// The published code: the gaps as they are, negative ones too, so that the loss goes on
-    /// pushing past the constraint.
-    Signed,
-}
-
 /// Eq. 6 at its minimisers, with the gradient of the two averages.
 ///
 /// At `λ*` each `λ` plus its sum is a mean: of the `c−k` largest gaps `max_S f − f_i` and of the
@@ -107,13 +97,19 @@ impl Objective for TkmiaObjective {
     fn loss(&self, scores: Tensor<2>, goal: &Goal) -> Tensor<1> {
         let classes = scores.dims()[1];
         let gaps = Gaps::new(scores, goal);
-        let margin = |gap| match self.margins {
-            Margins::Hinged => hinge(gap),
-            Margins::Signed => gap,
-        };
-        let out = average_top_k(margin(gaps.specified_above), classes - goal.k());
-        let kept = average_top_k(margin(gaps.above_others), goal.k());
+        let margins = self.margins;
+        let out = average_top_k(margins.of(gaps.specified_above), classes - goal.k());
+        let kept = average_top_k(margins.of(gaps.above_others), goal.k());
         (out + kept).squeeze_dim(1)
+    }
+
+    fn lambdas(&self) -> usize {
+        2
+    }
+
+    fn loss_at(&self, scores: Tensor<2>, goal: &Goal, lambdas: Tensor<2>) -> Tensor<1> {
+        let (specified, others) = (lambdas.clone().narrow(1, 0, 1), lambdas.narrow(1, 1, 1));
+        eq6(scores, goal, Lambdas { specified, others })
     }
 }
 

@@ -1,0 +1,120 @@
+//! [`TargetSet`] and [`OrderedTopK`]: the top-k is to be a given one.
+
+use std::collections::BTreeSet;
+
+use super::demand::Demand;
+use super::{Criterion, Standing};
+
+/// The top-k is this set of labels, in any order: `T_k(x*) = target`, the same for every sample.
+///
+/// A target that hasn't `k` labels, or has one that the classifier lacks, is never reached (margin
+/// `∞`). Margin: the highest score outside the target − the lowest one within it.
+///
+/// # Example
+///
+/// ```
+/// use std::collections::BTreeSet;
+///
+/// use tkmia_attacks::{Criterion, Standing, TargetSet};
+/// use tkmia_metrics::Ranking;
+///
+/// let scores = [0.5_f32, 0.75, 0.25];
+/// let ranking = Ranking::new(&scores)?;
+/// let standing = Standing {
+///     clean: &ranking, clean_scores: &scores, now: &ranking, scores: &scores,
+///     relevant: &[true; 3], specified: &[false; 3], k: 2,
+/// };
+/// let target = |labels| TargetSet { labels: BTreeSet::from(labels) };
+/// assert!(target([0, 1]).is_met(&standing));
+/// assert_eq!(target([1, 2]).margin(&standing), 0.25);
+/// # Ok::<(), tkmia_metrics::MetricsError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSet {
+    /// The `k` labels, by index.
+    pub labels: BTreeSet<usize>,
+}
+
+impl TargetSet {
+    fn demand(&self, standing: &Standing<'_>) -> Demand {
+        let flags = (0..standing.scores.len()).map(|label| self.labels.contains(&label));
+        // A target of another size demands more places than it has labels, or than there are.
+        Demand::at_least(standing.k.max(self.labels.len()), flags)
+    }
+}
+
+impl Criterion for TargetSet {
+    fn is_met(&self, standing: &Standing<'_>) -> bool {
+        self.demand(standing).is_met(standing)
+    }
+
+    fn margin(&self, standing: &Standing<'_>) -> f64 {
+        self.demand(standing).margin(standing)
+    }
+}
+
+/// The top-k is this list of labels, in this order of rank, the same for every sample.
+///
+/// A list that hasn't `k` labels, names one twice, or has one that the classifier lacks, is never
+/// reached (margin `∞`). Margin: the largest of `f_(t_{i+1}) − f_(t_i)` along the list and of the
+/// highest score outside the list − `f_(t_k)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderedTopK {
+    /// The `k` labels, by index, the one wanted at rank 1 first.
+    pub labels: Vec<usize>,
+}
+
+impl Criterion for OrderedTopK {
+    fn is_met(&self, standing: &Standing<'_>) -> bool {
+        standing.now.order()[..standing.k] == self.labels
+    }
+
+    fn margin(&self, standing: &Standing<'_>) -> f64 {
+        let (labels, classes) = (&self.labels, standing.scores.len());
+        let distinct = labels.iter().collect::<BTreeSet<_>>().len() == labels.len();
+        let known = labels.iter().all(|&label| label < classes);
+        if labels.len() != standing.k || !distinct || !known {
+            return f64::INFINITY;
+        }
+        let score = |label: usize| f64::from(standing.scores[label]);
+        let last = score(labels[standing.k - 1]);
+        let along = labels.windows(2).map(|pair| score(pair[1]) - score(pair[0]));
+        let others = (0..classes).filter(|label| !labels.contains(label));
+        along.chain(others.map(|label| score(label) - last)).fold(f64::NEG_INFINITY, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{ONE_OUT, weigh};
+    use super::*;
+
+    const NEVER: (bool, f64) = (false, f64::INFINITY);
+
+    #[test]
+    fn a_target_set_is_reached_in_any_order() {
+        let set = |labels: &[usize]| {
+            let labels = labels.iter().copied().collect();
+            weigh(&TargetSet { labels }, &[0], ONE_OUT)
+        };
+        assert_eq!(set(&[2, 1]), (true, -1.0));
+        assert_eq!(set(&[0, 1]), (false, 3.0));
+        for unreachable in [&[1][..], &[1, 2, 3], &[1, 9], &[]] {
+            assert_eq!(set(unreachable), NEVER);
+        }
+    }
+
+    #[test]
+    fn an_ordered_target_is_reached_in_its_order_alone() {
+        let list = |labels: &[usize]| {
+            let labels = labels.to_vec();
+            weigh(&OrderedTopK { labels }, &[0], ONE_OUT)
+        };
+        assert_eq!(list(&[1, 2]), (true, -1.0));
+        assert_eq!(list(&[2, 1]), (false, 1.0));
+        assert_eq!(list(&[1, 0]), (false, 3.0));
+        for unreachable in [&[1][..], &[1, 2, 3], &[1, 9], &[1, 1], &[]] {
+            assert_eq!(list(unreachable), NEVER);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Laws of the criteria: verdicts come from the order of the scores, margins agree with them.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+use tkmia_attacks::{
+    AllRelevantOut, AttackBatch, CRITERION_NAMES, Criterion, Imperceptible, Measure, MeasureBudget,
+    MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, Settings, SpecifiedOut, Standing,
+    TargetSet, criterion, judge,
+};
+use tkmia_core::{Bounds, Classifier, LabelSet};
+use tkmia_metrics::Ranking;
+
+const CLASSES: usize = 7;
+
+/// Whole-number scores, so that sums and cubes of them are exact.
+#[derive(Debug, Clone)]
+struct Sample {
+    clean: Vec<f32>,
+    now: Vec<f32>,
+    relevant: Vec<bool>,
+    specified: Vec<bool>,
+    k: usize,
+}
+
+impl Sample {
+    fn with<T>(&self, read: impl Fn(&Standing<'_>) -> T) -> T {
+        read(&Standing {
+            clean: &Ranking::new(&self.clean).unwrap(),
+            clean_scores: &self.clean,
+            now: &Ranking::new(&self.now).unwrap(),
+            scores: &self.now,
+            relevant: &self.relevant,
+            specified: &self.specified,
+            k: self.k,
+        })
+    }
+
+    fn is_met(&self, criterion: &dyn Criterion) -> bool {
+        self.with(|standing| criterion.is_met(standing))
+    }
+
+    fn margin(&self, criterion: &dyn Criterion) -> f64 {
+        self.with(|standing| criterion.margin(standing))
+    }
+
+    fn mapped(&self, map: impl Fn(f32) -> f32) -> Self {
+        let map = |scores: &[f32]| scores.iter().map(|&score| map(score)).collect();
+        Self { clean: map(&self.clean), now: map(&self.now), ..self.clone() }
+    }
+}
+
+/// Labels of either kind and any `k`; the scores from the given strategy.
+fn sample(scores: impl Strategy<Value = Vec<f32>>) -> impl Strategy<Value = Sample> {
+    let flags = || prop::collection::vec(any::<bool>(), CLASSES);
+    let clean = prop::collection::vec((-9..=9_i8).prop_map(f32::from), CLASSES);
+    (clean, scores, flags(), flags(), 1..=CLASSES).prop_map(|(clean, now, relevant, among, k)| {
+        let specified = relevant.iter().zip(among).map(|(&r, s)| r && s).collect();
+        Sample { clean, now, relevant, specified, k }
+    })
+}
+
+fn with_ties() -> impl Strategy<Value = Sample> {
+    sample(prop::collection::vec((-4..=4_i8).prop_map(f32::from), CLASSES))
+}
+
+fn without_ties() -> impl Strategy<Value = Sample> {
+    let scores = vec![-9.0, -7.0, -4.0, 0.0, 1.0, 3.0, 8.0_f32];
+    sample(Just(scores).prop_shuffle())
+}
+
+/// Every criterion whose margin is a distance between scores.
+fn of_scores() -> impl Strategy<Value = Arc<dyn Criterion>> {
+    let labels = || prop::collection::vec(0..CLASSES + 1, 0..=3);
+    let shared = |criterion: Arc<dyn Criterion>| Just(criterion);
+    prop_oneof![
+        prop::option::of(0..4_usize).prop_map(|delta| Arc::new(SpecifiedOut { delta }) as _),
+        shared(Arc::new(Imperceptible)),
+        shared(Arc::new(PrecisionPreserved)),
+        shared(Arc::new(MeasurePreserving)),
+        shared(Arc::new(AllRelevantOut)),
+        labels().prop_map(|labels| {
+            Arc::new(TargetSet { labels: labels.into_iter().collect() }) as Arc<dyn Criterion>
+        }),
+        labels().prop_map(|labels| Arc::new(OrderedTopK { labels }) as _),
+    ]
+}
+
+/// Every stock criterion.
+fn any_criterion() -> impl Strategy<Value = Arc<dyn Criterion>> {
+    let measure =
+        prop::sample::select(vec![Measure::Precision, Measure::AveragePrecision, Measure::Ndcg]);
+    let budget = (measure, -0.5..1.0_f64).prop_map(|(measure, at_most)| {
+        Arc::new(MeasureBudget { measure, at_most }) as Arc<dyn Criterion>
+    });
+    prop_oneof![7 => of_scores(), 3 => budget]
+}
+
+/// One criterion, or several together.
+fn combined() -> impl Strategy<Value = Arc<dyn Criterion>> {
+    any_criterion().prop_recursive(3, 12, 2, |part| {
+        prop_oneof![
+            (part.clone(), part.clone()).prop_map(|(a, b)| Arc::new(a.and(b)) as _),
+            (part.clone(), part.clone()).prop_map(|(a, b)| Arc::new(a.or(b)) as _),
+            part.prop_map(|a| Arc::new(a.not()) as Arc<dyn Criterion>),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn without_ties_the_sign_of_the_margin_is_the_verdict(
+        sample in without_ties(),
+        criterion in of_scores(),
+    ) {
+        let margin = sample.margin(&criterion);
+        prop_assert_ne!(margin, 0.0);
+        prop_assert_eq!(sample.is_met(&criterion), margin < 0.0);
+    }
+
+    #[test]
+    fn a_margin_never_contradicts_the_verdict(sample in with_ties(), criterion in combined()) {
+        let margin = sample.margin(&criterion);
+        if sample.is_met(&criterion) {
+            prop_assert!(margin <= 0.0);
+        } else {
+            prop_assert!(margin >= 0.0);
+        }
+    }
+
+    #[test]
+    fn not_both_is_one_or_the_other_not(
+        sample in with_ties(),
+        a in combined(),
+        b in combined(),
+    ) {
+        let (not_both, either_not) = (a.clone().and(b.clone()).not(), a.not().or(b.not()));
+        prop_assert_eq!(sample.is_met(&not_both), sample.is_met(&either_not));
+        prop_assert_eq!(sample.margin(&not_both), sample.margin(&either_not));
+    }
+
+    #[test]
+    fn increasing_maps_of_the_scores_change_no_verdict(
+        sample in with_ties(),
+        criterion in combined(),
+    ) {
+        let met = sample.is_met(&criterion);
+        let maps: [fn(f32) -> f32; 3] = [|x| 2.0 * x + 1.0, |x| x * x * x, f32::exp];
+        for map in maps {
+            prop_assert_eq!(sample.mapped(map).is_met(&criterion), met);
+        }
+    }
+
+    #[test]
+    fn the_margin_is_how_far_all_of_s_must_sink_for_the_verdict_to_turn(
+        sample in with_ties(),
+        delta in prop::option::of(0..4_usize),
+    ) {
+        let criterion = SpecifiedOut { delta };
+        // Halves between whole numbers: no shift ends in a tie of S with the others.
+        let met_after = |shift: i32| {
+            let mut sunk = sample.clone();
+            for (score, &specified) in sunk.now.iter_mut().zip(&sample.specified) {
+                *score -= if specified { shift as f32 + 0.5 } else { 0.0 };
+            }
+            sunk.is_met(&criterion)
+        };
+        let turns = (-20..20).find(|&shift| met_after(shift));
+        let expected = match turns {
+            None => f64::INFINITY,
+            Some(-20) => f64::NEG_INFINITY,
+            Some(shift) => shift.into(),
+        };
+        prop_assert_eq!(sample.margin(&criterion), expected);
+    }
+
+    #[test]
+    fn preserving_measures_is_both_of_its_parts(sample in with_ties()) {
+        let both = SpecifiedOut::default().and(PrecisionPreserved);
+        prop_assert_eq!(sample.is_met(&MeasurePreserving), sample.is_met(&both));
+        prop_assert_eq!(sample.margin(&MeasurePreserving), sample.margin(&both));
+        let budget = MeasureBudget { measure: Measure::Precision, at_most: 0.0 };
+        prop_assert_eq!(sample.is_met(&PrecisionPreserved), sample.is_met(&budget));
+    }
+
+    #[test]
+    fn a_target_is_reached_by_the_ranking_that_it_names(sample in with_ties()) {
+        let order = Ranking::new(&sample.now).unwrap().order()[..sample.k].to_vec();
+        let set = TargetSet { labels: order.iter().copied().collect() };
+        prop_assert!(sample.is_met(&set));
+        let list = OrderedTopK { labels: order.clone() };
+        prop_assert!(sample.is_met(&list));
+        let reversed = OrderedTopK { labels: order.into_iter().rev().collect() };
+        prop_assert_eq!(sample.is_met(&reversed), sample.k == 1);
+    }
+
+    #[test]
+    fn imperceptible_implies_measure_preserving_where_others_can_fill_the_places(
+        sample in with_ties(),
+    ) {
+        let others = sample.relevant.iter().zip(&sample.specified).filter(|&(&r, &s)| r && !s);
+        if others.count() >= sample.k && sample.is_met(&Imperceptible) {
+            prop_assert!(sample.is_met(&MeasurePreserving));
+        }
+    }
+}
+
+/// The six values of an image are its scores.
+#[derive(Debug)]
+struct Identity;
+
+impl Classifier for Identity {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        images.flatten(1, 3)
+    }
+
+    fn classes(&self) -> usize {
+        6
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::SYMMETRIC
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        Some([1, 2])
+    }
+
+    fn device(&self) -> Device {
+        Device::default()
+    }
+}
+
+#[test]
+fn a_combined_criterion_stops_an_attack_and_judges_its_result() {
+    let data = TensorData::new(vec![0.5_f32, 0.4, 0.3, 0.2, 0.1, 0.0], [1, 3, 1, 2]);
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels], 6).unwrap();
+    let images = Tensor::from_data(data, &Device::default());
+    let batch = AttackBatch::new(images, set(&[0, 1, 2]), set(&[0]), 2).unwrap();
+    let budget = MeasureBudget { measure: Measure::Ndcg, at_most: 0.0 };
+    let criterion: Arc<dyn Criterion> = Arc::new(SpecifiedOut::default().and(budget));
+
+    let settings = Settings { learning_rate: 0.05, criterion, ..Settings::default() };
+    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
+    let result = attack.run(&Identity, &batch, &mut ()).unwrap();
+    assert_eq!(result.outcomes, [Outcome::Succeeded]);
+    let judged = |criterion: &dyn Criterion| {
+        judge(&Identity, &batch.goal, &result, criterion).unwrap().remove(0)
+    };
+    // The other relevant labels hold both places: label 0 contends with the lower one.
+    let verdict = judged(&SpecifiedOut::default());
+    assert!(verdict.success && verdict.margin < 0.0);
+    let lower = verdict.scores[1].min(verdict.scores[2]);
+    assert_eq!(verdict.margin, f64::from(verdict.scores[0]) - f64::from(lower));
+    assert_eq!(judged(&budget).margin, 0.0);
+    let opposite = judged(&SpecifiedOut::default().not());
+    assert_eq!((opposite.success, opposite.margin), (false, -verdict.margin));
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_known_ones() {
+    let error = criterion("exclude", None).unwrap_err().to_string();
+    assert!(error.starts_with("unknown criterion `exclude`"));
+    assert!(CRITERION_NAMES.iter().all(|name| error.contains(name)));
+}
