@@ -1,0 +1,133 @@
+//! What can be wrong with the files that are given, and how an error is told.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ndarray_npy::ReadDataError;
+use ndarray_npy::npy::header::ReadHeaderError;
+use tkmia_core::CoreError;
+use zip::result::ZipError;
+
+/// A file that can't be used as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The file can't be opened or read.
+    #[error("{path}: can't be read")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file isn't a zip archive.
+    #[error("{path}: expected an npz file, as numpy.savez writes it")]
+    NotNpz {
+        path: PathBuf,
+        #[source]
+        source: ZipError,
+    },
+    /// The archive hasn't that array.
+    #[error("{path}: expected an array `{array}`, found {found}")]
+    MissingArray { path: PathBuf, array: &'static str, found: String },
+    /// The archive's entry can't be unpacked.
+    #[error("{place}: can't be unpacked")]
+    Unpack {
+        place: Place,
+        #[source]
+        source: ZipError,
+    },
+    /// The file doesn't begin as an npy file does.
+    #[error("{place}: expected an npy array, as numpy.save writes it")]
+    NotNpy {
+        place: Place,
+        #[source]
+        source: ReadHeaderError,
+    },
+    /// The elements are of another type.
+    #[error("{place}: expected dtype {expected}, found {found}: convert with .astype(\"{astype}\")")]
+    Dtype { place: Place, expected: &'static str, found: String, astype: &'static str },
+    /// The array is of another shape.
+    #[error("{place}: expected shape {expected}, found {found:?}")]
+    Shape { place: Place, expected: String, found: Vec<usize> },
+    /// The header promises more than the file holds.
+    #[error("{place}: expected {expected} elements by its header, found {bytes} bytes in all")]
+    CutShort { place: Place, expected: String, bytes: u64 },
+    /// The elements can't be read.
+    #[error("{place}: can't be read")]
+    Data {
+        place: Place,
+        #[source]
+        source: ReadDataError,
+    },
+    /// A flag is neither 0 nor 1.
+    #[error("{place}, row {row}, label {label}: expected 0 or 1, found {found}")]
+    Flag { place: Place, row: usize, label: usize, found: u8 },
+    /// A value of an image is outside the model's range, or NaN.
+    #[error("{place}, row {row}: expected values in [{low}, {high}], found {found}")]
+    Pixel { place: Place, row: usize, low: f32, high: f32, found: f32 },
+    /// The labels of a row don't go together.
+    #[error("{place}")]
+    Labels {
+        place: Place,
+        #[source]
+        source: CoreError,
+    },
+    /// No row has a relevant label.
+    #[error("{place}: expected a row with a relevant label, found none")]
+    NothingRelevant { place: Place },
+    /// δ is given to a criterion that doesn't count.
+    #[error("--delta is for --stop excluded, found --stop {stop}")]
+    DeltaUnused { stop: String },
+    /// The folder of the output file isn't there.
+    #[error("{path}: expected a folder `{folder}` to write it in, found none")]
+    NoFolder { path: PathBuf, folder: PathBuf },
+    /// The output file can't be written.
+    #[error("{path}: can't be written")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// A file, or an array in it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub path: PathBuf,
+    pub array: Option<&'static str>,
+}
+
+impl Place {
+    /// An npy file.
+    pub fn file(path: &Path) -> Self {
+        Self { path: path.to_owned(), array: None }
+    }
+
+    /// An array of an npz file.
+    pub fn array(path: &Path, array: &'static str) -> Self {
+        Self { path: path.to_owned(), array: Some(array) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.array.map_or(Ok(()), |array| write!(f, ", array `{array}`"))
+    }
+}
+
+/// An error and its causes in one line.
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Some messages quote their cause already.
+        let says = cause.to_string();
+        if !message.ends_with(&says) {
+            message = format!("{message}: {says}");
+        }
+        source = cause.source();
+    }
+    message
+}

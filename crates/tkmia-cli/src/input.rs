@@ -1,0 +1,68 @@
+//! [`Input`]: the images to attack, and what is wanted of each.
+
+use std::path::Path;
+
+use tkmia_core::{Classifier, CoreError, Goal, LabelSet};
+
+use crate::arrays::Npz;
+use crate::error::{CliError, Place};
+
+/// What an input file holds, checked against the model.
+pub struct Input {
+    /// Row-major `[n, 3, height, width]`.
+    pub images: Vec<f32>,
+    pub shape: [usize; 4],
+    pub goal: Goal,
+}
+
+impl Input {
+    pub fn read(path: &Path, model: &dyn Classifier, k: usize) -> Result<Self, CliError> {
+        let mut npz = Npz::open(path)?;
+        let images = npz.array("images")?;
+        let [height, width] = model.input_size().map_or([Err("h"), Err("w")], |size| size.map(Ok));
+        let shape = images.expect_shape([Err("n"), Ok(3), height, width])?;
+        let images = images.read::<f32>()?;
+        check_range(path, &images, shape, model)?;
+
+        let mut flags = |name| {
+            let array = npz.array(name)?;
+            array.expect_shape([Ok(shape[0]), Ok(model.classes())])?;
+            let flags = array.read_flags()?;
+            let place = || Place::array(path, name);
+            LabelSet::new(flags, model.classes())
+                .map_err(|source| CliError::Labels { place: place(), source })
+        };
+        let (relevant, specified) = (flags("labels")?, flags("specified")?);
+        let goal = Goal::new(relevant, specified, k, &model.device());
+        let goal = goal.map_err(|source| match source {
+            CoreError::TopKOutOfRange { .. } => CliError::K { source },
+            source => CliError::Labels { place: Place::array(path, "specified"), source },
+        })?;
+        Ok(Self { images, shape, goal })
+    }
+
+    /// Values of one image.
+    pub fn image_size(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+}
+
+fn check_range(
+    path: &Path,
+    images: &[f32],
+    shape: [usize; 4],
+    model: &dyn Classifier,
+) -> Result<(), CliError> {
+    let bounds = model.bounds();
+    let range = bounds.low..=bounds.high;
+    match images.iter().position(|value| !range.contains(value)) {
+        None => Ok(()),
+        Some(at) => Err(CliError::Pixel {
+            place: Place::array(path, "images"),
+            row: at / shape[1..].iter().product::<usize>(),
+            low: bounds.low,
+            high: bounds.high,
+            found: images[at],
+        }),
+    }
+}
