@@ -119,8 +119,22 @@ pub struct BatchResult {
     pub perturbation: Tensor<4>,
     /// How the attack on each image ended.
     pub outcomes: Vec<Outcome>,
-    /// Forward passes inside the loop, for each image.
+    /// Iterations of each image: forward passes inside the loop, for kFool steps.
     pub iterations: Vec<usize>,
+    /// Passes through the classifier that each image's result took.
+    pub passes: Vec<Passes>,
+}
+
+/// Passes of one image through a classifier.
+///
+/// Jacobian rows are counted one by one. An image that is done while others of its batch go on may be
+/// carried along in one more backward pass, which isn't counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passes {
+    /// Forward passes.
+    pub forward: usize,
+    /// Backward passes.
+    pub backward: usize,
 }
 
 /// How the attack on one image ended.

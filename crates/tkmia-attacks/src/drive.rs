@@ -6,17 +6,23 @@ use tkmia_core::{Classifier, Goal};
 use crate::criterion::{Criterion, Standing};
 use crate::eligibility::eligible;
 use crate::host::{Scored, scored};
-use crate::{AttackBatch, AttackError, BatchResult, Observer, Outcome, Space, Step};
+use crate::{AttackBatch, AttackError, BatchResult, Observer, Outcome, Passes, Space, Step};
 
 /// How an attack moves the images that it still works on.
 pub(crate) trait Mover {
     /// The images that the classifier sees now, and their scores; both without gradient.
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look;
 
-    /// Moves the variable from where it was looked at.
-    fn step(&mut self, classifier: &dyn Classifier, survivors: &mut Survivors, now: &[Scored]);
+    /// Moves the survivors' variable from where it was looked at; says how many passes that took for
+    /// each.
+    fn step(
+        &mut self,
+        classifier: &dyn Classifier,
+        survivors: &mut Survivors,
+        now: &[Scored],
+    ) -> Passes;
 
-    /// Forgets all but the images at these positions.
+    /// Forgets all but the images at these positions of the last look.
     fn keep(&mut self, positions: &[usize]);
 }
 
@@ -72,7 +78,8 @@ struct Finished {
     rows: Vec<usize>,
     images: Vec<Tensor<4>>,
     outcomes: Vec<Outcome>,
-    passes: Vec<usize>,
+    iterations: Vec<usize>,
+    passes: Vec<Passes>,
 }
 
 /// Attacks a batch: at most `max_passes` forward passes for each image, one step less.
@@ -94,7 +101,8 @@ pub(crate) fn drive(
         rows: Vec::with_capacity(rows),
         images: Vec::new(),
         outcomes: vec![Outcome::Exhausted; rows],
-        passes: vec![0; rows],
+        iterations: vec![0; rows],
+        passes: vec![Passes::default(); rows],
     };
     let mut survivors = Survivors {
         rows: (0..rows).collect(),
@@ -130,7 +138,8 @@ pub(crate) fn drive(
 
         let interrupted = flow.is_break();
         for (at, &row) in survivors.rows.iter().enumerate() {
-            finished.passes[row] = pass;
+            finished.iterations[row] = pass;
+            finished.passes[row].forward += 1;
             let end = ends[at].or(interrupted.then_some(Outcome::Interrupted));
             finished.outcomes[row] = end.unwrap_or(Outcome::Exhausted);
         }
@@ -140,12 +149,20 @@ pub(crate) fn drive(
             break;
         }
 
-        mover.step(classifier, &mut survivors, &now);
-        if !done.is_empty() {
-            finished.images.push(pick(&images, &done));
-            finished.rows.extend(finished_rows);
-            survivors.keep(&going_on);
-            mover.keep(&going_on);
+        let now = match done.is_empty() {
+            true => now,
+            false => {
+                finished.images.push(pick(&images, &done));
+                finished.rows.extend(finished_rows);
+                survivors.keep(&going_on);
+                mover.keep(&going_on);
+                going_on.iter().map(|&at| now[at].clone()).collect()
+            }
+        };
+        let spent = mover.step(classifier, &mut survivors, &now);
+        for &row in &survivors.rows {
+            finished.passes[row].forward += spent.forward;
+            finished.passes[row].backward += spent.backward;
         }
     }
     Ok(assemble(batch, space, finished))
@@ -180,7 +197,8 @@ fn assemble(batch: &AttackBatch, space: Space, finished: Finished) -> BatchResul
         unattacked: space.unattacked(batch.images.clone()),
         images,
         outcomes: finished.outcomes,
-        iterations: finished.passes,
+        iterations: finished.iterations,
+        passes: finished.passes,
     }
 }
 

@@ -10,7 +10,7 @@ use tkmia_core::{Classifier, Goal};
 use crate::criterion::Criterion;
 use crate::drive::{Look, Mover, Survivors, drive, pick};
 use crate::host::Scored;
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Sgd, Space};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Passes, Sgd, Space};
 
 /// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
 /// what its variants and baselines share.
@@ -111,6 +111,19 @@ struct Graph {
     variable: Tensor<4>,
     lambdas: Option<Tensor<2>>,
     loss: Tensor<1>,
+    /// The rows that go on, where not all do.
+    kept: Option<Vec<usize>>,
+}
+
+impl Graph {
+    /// The rows of a gradient that go on.
+    fn kept<const D: usize>(&self, gradient: Option<Tensor<D>>) -> Tensor<D> {
+        let gradient = gradient.expect("the loss depends on what is moved");
+        match &self.kept {
+            None => gradient,
+            Some(positions) => pick(&gradient, positions),
+        }
+    }
 }
 
 impl Mover for Descent<'_> {
@@ -128,33 +141,35 @@ impl Mover for Descent<'_> {
         let goal = &survivors.goal;
         let loss = self.attack.loss(scores.clone(), variable.clone(), lambdas.clone(), goal);
         let host_loss = loss.clone().inner();
-        self.graph = Some(Graph { variable, lambdas, loss });
+        self.graph = Some(Graph { variable, lambdas, loss, kept: None });
         Look { images: images.inner(), scores: scores.inner(), loss: Some(host_loss) }
     }
 
-    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, _: &[Scored]) {
+    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, _: &[Scored]) -> Passes {
         // Images that are done share this last graph with the others; they cost a row of this one
         // backward pass and are gone from the next forward pass on.
         let graph = self.graph.take().expect("a step follows a look");
-        let mut gradients = graph.loss.sum().backward();
+        let mut gradients = graph.loss.clone().sum().backward();
         let optimiser = &self.attack.optimiser;
 
-        let gradient = graph.variable.grad_remove(&mut gradients);
-        let gradient = gradient.expect("the loss depends on the variable");
+        let gradient = graph.kept(graph.variable.grad_remove(&mut gradients));
         let (variable, velocity) = (survivors.variable.clone(), self.velocity.take());
         let (variable, velocity) = optimiser.step(variable, gradient, velocity);
         survivors.variable = variable;
         self.velocity = Some(velocity);
 
-        if let (Some((lambdas, velocity)), Some(on_graph)) = (self.lambdas.take(), graph.lambdas) {
-            let gradient = on_graph.grad_remove(&mut gradients);
-            let gradient = gradient.expect("the relaxed loss depends on λ");
+        if let (Some((lambdas, velocity)), Some(on_graph)) = (self.lambdas.take(), &graph.lambdas) {
+            let gradient = graph.kept(on_graph.grad_remove(&mut gradients));
             let (lambdas, velocity) = optimiser.step(lambdas, gradient, velocity);
             self.lambdas = Some((lambdas.clamp(0.0, 1.0), Some(velocity)));
         }
+        Passes { forward: 0, backward: 1 }
     }
 
     fn keep(&mut self, positions: &[usize]) {
+        if let Some(graph) = &mut self.graph {
+            graph.kept = Some(positions.to_vec());
+        }
         self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
         self.lambdas = self.lambdas.as_ref().map(|(lambdas, velocity)| {
             (pick(lambdas, positions), velocity.as_ref().map(|v| pick(v, positions)))

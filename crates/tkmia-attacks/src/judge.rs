@@ -1,11 +1,12 @@
 //! [`judge()`]: success, judged from the returned images.
 
-use tkmia_core::pixels::{l2_norm, linf_norm};
+use burn::tensor::Tensor;
+use tkmia_core::pixels::{l2_norm, linf_norm, round_to_pixels};
 use tkmia_core::{Classifier, Goal};
 
 use crate::criterion::{Criterion, Standing, hits};
 use crate::eligibility::eligible;
-use crate::host::{Scored, scored, values};
+use crate::host::{scored, values};
 use crate::{AttackError, BatchResult};
 
 /// What the returned image of one sample is worth.
@@ -13,6 +14,9 @@ use crate::{AttackError, BatchResult};
 pub struct Verdict {
     /// Whether the sample takes part and the criterion holds at the returned image.
     pub success: bool,
+    /// The same after rounding the image to 8-bit pixels: whether the success survives being saved as
+    /// PNG.
+    pub success_rounded: bool,
     /// The criterion's margin at the returned image, whether the sample takes part or not: below 0
     /// where it holds, see [`Criterion::margin`].
     pub margin: f64,
@@ -30,7 +34,8 @@ pub struct Verdict {
     pub linf_input: f64,
 }
 
-/// Evaluates the images of a result afresh: two forward passes, nothing taken from the attack.
+/// Evaluates each image of a result afresh and on its own, as a batch of one; nothing is taken from
+/// the attack. Three forward passes an image.
 ///
 /// # Errors
 /// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
@@ -40,16 +45,19 @@ pub fn judge(
     result: &BatchResult,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
-    let rows: Vec<usize> = (0..goal.rows()).collect();
-    let clean = scored(classifier.scores(result.unattacked.clone()), &rows, 0)?;
-    let now = scored(classifier.scores(result.images.clone()), &rows, 0)?;
     let difference = result.images.clone() - result.unattacked.clone();
     let norm = values(l2_norm(result.perturbation.clone()));
     let norm_input = values(l2_norm(difference.clone()));
     let linf_input = values(linf_norm(difference));
+    let rounded = round_to_pixels(result.images.clone(), classifier.bounds());
 
-    let k = goal.k();
-    let verdict = |(row, (clean, now)): (usize, (Scored, Scored))| {
+    let verdict = |row: usize| {
+        let look = |images: &Tensor<4>| {
+            let scores = classifier.scores(images.clone().narrow(0, row, 1));
+            Ok::<_, AttackError>(scored(scores, &[row], 0)?.remove(0))
+        };
+        let (clean, now) = (look(&result.unattacked)?, look(&result.images)?);
+        let rounded = look(&rounded)?;
         let standing = Standing {
             clean: &clean.ranking,
             clean_scores: &clean.scores,
@@ -57,20 +65,23 @@ pub fn judge(
             scores: &now.scores,
             relevant: goal.relevant().row(row),
             specified: goal.specified().row(row),
-            k,
+            k: goal.k(),
         };
-        let specified_in = |ranking| hits(ranking, standing.specified, k) as i64;
-        Verdict {
-            success: eligible(standing.clean, standing.relevant, standing.specified, k).is_ok()
-                && criterion.is_met(&standing),
+        let rounded = Standing { now: &rounded.ranking, scores: &rounded.scores, ..standing };
+        let takes_part =
+            eligible(standing.clean, standing.relevant, standing.specified, goal.k()).is_ok();
+        let specified_in = |ranking| hits(ranking, standing.specified, goal.k()) as i64;
+        Ok(Verdict {
+            success: takes_part && criterion.is_met(&standing),
+            success_rounded: takes_part && criterion.is_met(&rounded),
             margin: criterion.margin(&standing),
-            excluded: specified_in(standing.clean) - specified_in(standing.now),
-            clean_scores: clean.scores,
-            scores: now.scores,
+            excluded: specified_in(&clean.ranking) - specified_in(&now.ranking),
             norm: norm[row].into(),
             norm_input: norm_input[row].into(),
             linf_input: linf_input[row].into(),
-        }
+            clean_scores: clean.scores,
+            scores: now.scores,
+        })
     };
-    Ok(clean.into_iter().zip(now).enumerate().map(verdict).collect())
+    (0..goal.rows()).map(verdict).collect()
 }

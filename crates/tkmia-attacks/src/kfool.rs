@@ -6,10 +6,10 @@ use burn::tensor::{Tensor, TensorData};
 use tkmia_core::Classifier;
 
 use crate::criterion::Criterion;
-use crate::drive::{Look, Mover, Survivors, drive};
+use crate::drive::{Look, Mover, Survivors, drive, pick};
 use crate::host::Scored;
 use crate::jacobian::jacobian;
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Space};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Passes, Space};
 
 /// kFool: Tursynbek et al., "Geometry-Inspired Top-k Adversarial Perturbations", WACV 2022.
 ///
@@ -71,7 +71,12 @@ impl Mover for Geometry {
         Look { images, scores, loss: None }
     }
 
-    fn step(&mut self, classifier: &dyn Classifier, survivors: &mut Survivors, now: &[Scored]) {
+    fn step(
+        &mut self,
+        classifier: &dyn Classifier,
+        survivors: &mut Survivors,
+        now: &[Scored],
+    ) -> Passes {
         let images = self.images.take().expect("a step follows a look");
         let device = images.device();
         let rows = now.len();
@@ -102,7 +107,10 @@ impl Mover for Geometry {
         let nowhere = length.clone().equal_scalar(0.0);
         let step = w * (b / length).mask_fill(nowhere, 0.0);
         survivors.variable = survivors.variable.clone() + step.reshape(images.dims());
+        Passes { forward: ahead + 1, backward: ahead + 1 }
     }
 
-    fn keep(&mut self, _: &[usize]) {}
+    fn keep(&mut self, positions: &[usize]) {
+        self.images = self.images.as_ref().map(|images| pick(images, positions));
+    }
 }

@@ -25,7 +25,7 @@ mod settings;
 mod sgd;
 mod space;
 
-pub use attack::{Attack, AttackBatch, BatchResult, Outcome};
+pub use attack::{Attack, AttackBatch, BatchResult, Outcome, Passes};
 pub use criterion::{
     AllRelevantOut, And, CRITERION_NAMES, Criterion, Imperceptible, Measure, MeasureBudget,
     MeasurePreserving, Not, Or, OrderedTopK, PrecisionPreserved, SpecifiedOut, Standing, TargetSet,

@@ -42,8 +42,46 @@ pub fn linf_norm(images: Tensor<4>) -> Tensor<1> {
     rows.abs().max_dim(1).squeeze_dim(1)
 }
 
+/// Each value as its nearest 8-bit pixel has it: what is left of an image that is saved as PNG and
+/// read again. Values stay within the bounds.
+pub fn round_to_pixels(images: Tensor<4>, bounds: Bounds) -> Tensor<4> {
+    let per_unit = bounds.pixels_per_unit();
+    let pixels = images.sub_scalar(bounds.low).mul_scalar(per_unit).round();
+    let values = pixels.div_scalar(per_unit).add_scalar(bounds.low);
+    values.clamp(bounds.low, bounds.high)
+}
+
 /// `atanh` of values in `(-1, 1)`, element by element.
 pub fn atanh<const D: usize>(values: Tensor<D>) -> Tensor<D> {
     let one_minus = values.clone().neg().add_scalar(1.0);
     (values.add_scalar(1.0) / one_minus).log().mul_scalar(0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn rounding_keeps_pixels_and_moves_others_by_half_a_step_at_most() {
+        let device = Device::default();
+        let image = |values: Vec<f32>| {
+            let count = values.len();
+            Tensor::<4>::from_data(TensorData::new(values, [1, 1, 1, count]), &device)
+        };
+        for bounds in [Bounds::SYMMETRIC, Bounds { low: 0.0, high: 1.0 }] {
+            let step = 1.0 / bounds.pixels_per_unit() as f32;
+            let pixels: Vec<f32> = (0..=255).map(|p| bounds.low + p as f32 * step).collect();
+            let moved = pixels.iter().map(|v| v + 0.4 * step).collect();
+            let host = |t: Tensor<4>| t.into_data().try_to_vec::<f32>().unwrap();
+            let (same, back) = (
+                host(round_to_pixels(image(pixels.clone()), bounds)),
+                host(round_to_pixels(image(moved), bounds)),
+            );
+            for ((same, back), pixel) in same.iter().zip(&back).zip(&pixels) {
+                assert!((same - pixel).abs() < 1e-6 && (back - pixel).abs() < 1e-6);
+            }
+        }
+    }
 }

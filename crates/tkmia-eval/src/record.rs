@@ -1,7 +1,7 @@
 //! [`Record`]: what is kept of one attacked sample.
 
 use serde::{Deserialize, Serialize};
-use tkmia_attacks::Outcome;
+use tkmia_attacks::{Outcome, Passes};
 
 /// One attack on one sample: everything that tables, curves and captions are made of.
 ///
@@ -24,10 +24,14 @@ pub struct Record {
     pub scores: Vec<f32>,
     /// Whether the criterion holds at the returned image, evaluated afresh.
     pub success: bool,
+    /// The same after rounding the image to 8-bit pixels.
+    pub success_rounded: bool,
     /// How the attack itself ended.
     pub outcome: Outcome,
-    /// Forward passes inside the attack's loop.
+    /// Forward passes inside the attack's loop, for kFool steps.
     pub iterations: usize,
+    /// Passes through the classifier that the result took.
+    pub passes: Passes,
     /// `|S ∩ T_k(x)| − |S ∩ T_k(x*)|`, the term of Eq. 12.
     pub excluded: i64,
     /// L2 norm of the perturbation in the attack's own space and unit.

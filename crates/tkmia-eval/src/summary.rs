@@ -59,8 +59,14 @@ pub struct Summary {
     pub linf_input_mean: f64,
     /// Share of samples whose returned image meets the criterion.
     pub success_rate: f64,
-    /// Mean number of forward passes.
+    /// Share of successes that are still successes after rounding to 8-bit pixels.
+    pub success_kept_rounded: Option<f64>,
+    /// Mean number of iterations.
     pub iterations: f64,
+    /// Mean number of forward passes.
+    pub forward: f64,
+    /// Mean number of backward passes.
+    pub backward: f64,
     /// Mean time of one sample on one worker, in seconds.
     pub seconds: f64,
 }
@@ -91,6 +97,8 @@ impl Summary {
 
         let succeeded = column(records, |record| record.success);
         let norm_input = column(records, |record| record.norm_input);
+        let successes = records.iter().filter(|record| record.success);
+        let kept_rounded: Vec<bool> = successes.map(|record| record.success_rounded).collect();
         let aper = |norm: fn(&Record) -> f64| aper(&column(records, norm), &succeeded);
         let quantile =
             |quantile| Ok::<_, MetricsError>(norm_quantile(&norm_input, quantile)?.expect(SOME));
@@ -117,7 +125,10 @@ impl Summary {
             norm_input_q75: quantile(0.75)?,
             linf_input_mean: mean(column(records, |record| record.linf_input)),
             success_rate: success_rate(&succeeded).expect(SOME),
+            success_kept_rounded: success_rate(&kept_rounded),
             iterations: mean(column(records, |record| record.iterations as f64)),
+            forward: mean(column(records, |record| record.passes.forward as f64)),
+            backward: mean(column(records, |record| record.passes.backward as f64)),
             seconds: mean(column(records, |record| record.seconds)),
         })
     }
@@ -187,6 +198,7 @@ pub fn markdown(rows: &[Summary]) -> String {
         }
         cells.extend([
             ("success", measure(row.success_rate)),
+            ("kept in 8 bits", row.success_kept_rounded.map_or("–".to_owned(), measure)),
             ("iterations", number(1)(row.iterations)),
             ("s/image", measure(row.seconds)),
         ]);
@@ -224,7 +236,7 @@ pub fn write_csv(rows: &[Summary], path: &Path) -> Result<(), EvalError> {
 
 #[cfg(test)]
 mod tests {
-    use tkmia_attacks::Outcome;
+    use tkmia_attacks::{Outcome, Passes};
 
     use super::*;
     use crate::Setting;
@@ -242,8 +254,10 @@ mod tests {
             clean_scores: vec![2.0, 1.0, 0.0],
             scores,
             success,
+            success_rounded: success,
             outcome: if success { Outcome::Succeeded } else { Outcome::Exhausted },
             iterations: 4,
+            passes: Passes { forward: 4, backward: 3 },
             excluded: i64::from(to != 0),
             norm,
             norm_input: norm,
