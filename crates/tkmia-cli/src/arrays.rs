@@ -1,7 +1,7 @@
 //! [`Npz`] and [`Npy`]: NumPy's files, checked before they are read.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, ShapeBuilder};
@@ -29,6 +29,15 @@ impl Dtype for u8 {
     const NAME: &'static str = "uint8";
 }
 
+/// The expected length of an axis.
+#[derive(Clone, Copy)]
+pub enum Axis {
+    /// This one.
+    Is(usize),
+    /// Any but 0, written as this letter.
+    Any(&'static str),
+}
+
 /// An npz file: a zip of npy arrays, compressed or not.
 pub struct Npz {
     path: PathBuf,
@@ -37,11 +46,8 @@ pub struct Npz {
 
 impl Npz {
     pub fn open(path: &Path) -> Result<Self, CliError> {
+        let (file, _) = open(path)?;
         let path = path.to_owned();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(source) => return Err(CliError::Read { path, source }),
-        };
         match ZipArchive::new(BufReader::new(file)) {
             Ok(archive) => Ok(Self { path, archive }),
             Err(ZipError::Io(source)) => Err(CliError::Read { path, source }),
@@ -78,12 +84,18 @@ pub struct Npy<R> {
 
 impl Npy<BufReader<File>> {
     pub fn open(path: &Path) -> Result<Self, CliError> {
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        match opened {
-            Ok((bytes, file)) => Self::new(Place::file(path), bytes, BufReader::new(file)),
-            Err(source) => Err(CliError::Read { path: path.to_owned(), source }),
-        }
+        let (file, bytes) = open(path)?;
+        Self::new(Place::file(path), bytes, BufReader::new(file))
     }
+}
+
+/// A file and its length. A folder can be opened too, but gives odd errors later.
+fn open(path: &Path) -> Result<(File, u64), CliError> {
+    let opened = File::open(path).and_then(|file| match file.metadata()? {
+        found if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        found => Ok((file, found.len())),
+    });
+    opened.map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
 impl<R: Read> Npy<R> {
@@ -94,33 +106,30 @@ impl<R: Read> Npy<R> {
         }
     }
 
-    pub fn place(&self) -> &Place {
-        &self.place
-    }
-
     pub fn shape(&self) -> &[usize] {
         &self.header.shape
     }
 
-    /// The shape, if its lengths are these; where any length will do, a name stands for it.
+    /// The shape, if it is as expected; no axis may be empty. `why` says where that is from.
     pub fn expect_shape<const D: usize>(
         &self,
-        expected: [Result<usize, &str>; D],
+        expected: [Axis; D],
+        why: &str,
     ) -> Result<[usize; D], CliError> {
-        // No length may be 0: there would be nothing to work on.
-        let fits = |(&found, expected): (&usize, Result<usize, &str>)| {
-            found > 0 && expected.is_ok_and(|length| length == found) || found > 0 && expected.is_err()
+        let fits = |(&found, axis): (&usize, Axis)| match axis {
+            Axis::Is(length) => found == length && found > 0,
+            Axis::Any(_) => found > 0,
         };
         match <[usize; D]>::try_from(self.shape()) {
             Ok(shape) if shape.iter().zip(expected).all(fits) => Ok(shape),
             _ => {
-                let lengths = expected.map(|length| match length {
-                    Ok(length) => length.to_string(),
-                    Err(name) => name.to_owned(),
+                let axes = expected.map(|axis| match axis {
+                    Axis::Is(length) => length.to_string(),
+                    Axis::Any(name) => name.to_owned(),
                 });
                 Err(CliError::Shape {
                     place: self.place.clone(),
-                    expected: format!("[{}]", lengths.join(", ")),
+                    expected: format!("[{}] {why}", axes.join(", ")),
                     found: self.shape().to_owned(),
                 })
             }
@@ -151,13 +160,15 @@ impl<R: Read> Npy<R> {
         let found = self.dtype();
         let Self { place, header, bytes, reader } = self;
         if found != T::NAME {
-            return Err(CliError::Dtype { place, expected: T::NAME, found, astype: T::NAME });
+            return Err(CliError::Dtype { place, expected: T::NAME, found });
         }
         // A header is believed only as far as the file goes.
-        let elements = header.shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length));
+        let elements =
+            header.shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length));
         let fits = |elements: &usize| *elements as u64 <= bytes / size_of::<T>() as u64;
         let Some(elements) = elements.filter(fits) else {
-            let expected = header.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+            let expected =
+                header.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
             return Err(CliError::CutShort { place, expected, bytes });
         };
         let values = T::read_to_end_exact_vec(reader, &header.type_descriptor, elements)

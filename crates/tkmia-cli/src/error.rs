@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray_npy::ReadDataError;
 use ndarray_npy::npy::header::ReadHeaderError;
 use tkmia_core::CoreError;
+use tkmia_metrics::MetricsError;
 use zip::result::ZipError;
 
 /// A file that can't be used as it is.
@@ -45,8 +46,8 @@ pub enum CliError {
         source: ReadHeaderError,
     },
     /// The elements are of another type.
-    #[error("{place}: expected dtype {expected}, found {found}: convert with .astype(\"{astype}\")")]
-    Dtype { place: Place, expected: &'static str, found: String, astype: &'static str },
+    #[error("{place}: expected {expected}, found {found}: convert it by .astype(\"{expected}\")")]
+    Dtype { place: Place, expected: &'static str, found: String },
     /// The array is of another shape.
     #[error("{place}: expected shape {expected}, found {found:?}")]
     Shape { place: Place, expected: String, found: Vec<usize> },
@@ -66,12 +67,22 @@ pub enum CliError {
     /// A value of an image is outside the model's range, or NaN.
     #[error("{place}, row {row}: expected values in [{low}, {high}], found {found}")]
     Pixel { place: Place, row: usize, low: f32, high: f32, found: f32 },
+    /// `k` isn't one for the model.
+    #[error("--k")]
+    K(#[source] CoreError),
     /// The labels of a row don't go together.
     #[error("{place}")]
     Labels {
         place: Place,
         #[source]
         source: CoreError,
+    },
+    /// The scores can't be measured.
+    #[error("{place}")]
+    Scores {
+        place: Place,
+        #[source]
+        source: MetricsError,
     },
     /// No row has a relevant label.
     #[error("{place}: expected a row with a relevant label, found none")]

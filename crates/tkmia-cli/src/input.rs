@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tkmia_core::{Classifier, CoreError, Goal, LabelSet};
 
-use crate::arrays::Npz;
+use crate::arrays::{Axis, Npz};
 use crate::error::{CliError, Place};
 
 /// What an input file holds, checked against the model.
@@ -19,23 +19,26 @@ impl Input {
     pub fn read(path: &Path, model: &dyn Classifier, k: usize) -> Result<Self, CliError> {
         let mut npz = Npz::open(path)?;
         let images = npz.array("images")?;
-        let [height, width] = model.input_size().map_or([Err("h"), Err("w")], |size| size.map(Ok));
-        let shape = images.expect_shape([Err("n"), Ok(3), height, width])?;
+        let [height, width] =
+            model.input_size().map_or([Axis::Any("h"), Axis::Any("w")], |size| size.map(Axis::Is));
+        let axes = [Axis::Any("n"), Axis::Is(3), height, width];
+        let shape = images.expect_shape(axes, "as the model takes it")?;
         let images = images.read::<f32>()?;
         check_range(path, &images, shape, model)?;
 
         let mut flags = |name| {
             let array = npz.array(name)?;
-            array.expect_shape([Ok(shape[0]), Ok(model.classes())])?;
+            let axes = [Axis::Is(shape[0]), Axis::Is(model.classes())];
+            array.expect_shape(axes, "(images, the model's labels)")?;
             let flags = array.read_flags()?;
-            let place = || Place::array(path, name);
+            let place = Place::array(path, name);
             LabelSet::new(flags, model.classes())
-                .map_err(|source| CliError::Labels { place: place(), source })
+                .map_err(|source| CliError::Labels { place, source })
         };
         let (relevant, specified) = (flags("labels")?, flags("specified")?);
         let goal = Goal::new(relevant, specified, k, &model.device());
         let goal = goal.map_err(|source| match source {
-            CoreError::TopKOutOfRange { .. } => CliError::K { source },
+            CoreError::TopKOutOfRange { .. } => CliError::K(source),
             source => CliError::Labels { place: Place::array(path, "specified"), source },
         })?;
         Ok(Self { images, shape, goal })

@@ -60,12 +60,14 @@ impl Workers<'_> {
                     let sender = sender.clone();
                     scope.spawn(move || {
                         loop {
-                            let at = next.fetch_add(1, Ordering::Relaxed);
-                            let over = at >= batches.len() || failed.load(Ordering::Relaxed);
-                            if over || self.stop.load(Ordering::Relaxed) {
+                            // A batch that is taken is worked on, so that the results never have a
+                            // gap behind which finished ones would be lost.
+                            if failed.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed) {
                                 break;
                             }
-                            let result = pool.install(|| work(batches[at]));
+                            let at = next.fetch_add(1, Ordering::Relaxed);
+                            let Some(&batch) = batches.get(at) else { break };
+                            let result = pool.install(|| work(batch));
                             // The receiver is gone only after a failure.
                             let _ = sender.send((at, result));
                         }

@@ -1,0 +1,55 @@
+//! The `tkmia` command: attacks, measures and models from the shell.
+
+mod arrays;
+mod attack;
+mod completions;
+mod error;
+mod input;
+mod inspect;
+mod metrics;
+mod output;
+mod progress;
+mod results;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Adversarial robustness of top-k multi-label image classifiers
+#[derive(Debug, Parser)]
+#[command(name = "tkmia", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Attack(attack::Arguments),
+    Metrics(metrics::Arguments),
+    Inspect(inspect::Arguments),
+    Completions(completions::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Attack(arguments) => attack::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        // Where even this can't be written the status says it.
+        let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes to the standard output, which `print!` would panic on where it is closed or full.
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    let mut stdout = io::stdout();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|source| format!("standard output: {source}").into())
+}

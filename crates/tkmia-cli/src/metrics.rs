@@ -1,0 +1,83 @@
+//! `tkmia metrics`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tkmia_metrics::{MeanMeasures, mean_measures};
+
+use crate::arrays::{Axis, Dtype, Npy};
+use crate::error::{CliError, Place};
+
+/// Measure the top-k of scores against labels
+///
+/// Means over the rows that have a relevant label: top-k accuracy as in Eq. 7 and as published, P@k,
+/// mAP@k by instance and by category, NDCG@k. Ties go to the lower label index.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Scores, float32 or float64 [n, c]; probabilities do as well as logits
+    #[arg(long, value_name = "S.npy")]
+    scores: PathBuf,
+    /// Relevant labels, uint8 [n, c], 0 or 1
+    #[arg(long, value_name = "Y.npy")]
+    labels: PathBuf,
+    /// Size of the predicted set
+    #[arg(long)]
+    k: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia metrics --scores scores.npy --labels labels.npy --k 3
+  tkmia metrics --scores scores.npy --labels labels.npy --k 3 --json | jq .ndcg";
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let scores = Npy::open(&arguments.scores)?;
+    let [rows, classes] =
+        scores.expect_shape([Axis::Any("n"), Axis::Any("c")], "(rows, labels)")?;
+    let labels = Npy::open(&arguments.labels)?;
+    labels.expect_shape([Axis::Is(rows), Axis::Is(classes)], "as that of the scores")?;
+    let flags = labels.read_flags()?;
+    let labels: Vec<&[bool]> = flags.chunks_exact(classes).collect();
+    let means = match scores.dtype() == f64::NAME {
+        true => measure(scores.read::<f64>()?, &labels, arguments),
+        false => measure(scores.read::<f32>()?, &labels, arguments),
+    }?;
+    crate::print(&match arguments.json {
+        true => serde_json::to_string(&means)? + "\n",
+        false => table(&means, arguments.k),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure<T: Dtype + Into<f64>>(
+    scores: Vec<T>,
+    labels: &[&[bool]],
+    arguments: &Arguments,
+) -> Result<MeanMeasures, CliError> {
+    let rows: Vec<&[T]> = scores.chunks_exact(scores.len() / labels.len()).collect();
+    let means = mean_measures(&rows, labels, arguments.k)
+        .map_err(|source| CliError::Scores { place: Place::file(&arguments.scores), source })?;
+    means.ok_or_else(|| CliError::NothingRelevant { place: Place::file(&arguments.labels) })
+}
+
+fn table(means: &MeanMeasures, k: usize) -> String {
+    let MeanMeasures { tkacc, tkacc_released, p, ap, map_category, ndcg, n, skipped } = means;
+    format!(
+        "TkAcc (Eq. 7)          {tkacc:.4}
+TkAcc (as published)   {tkacc_released:.4}
+P@{k:<20} {p:.4}
+mAP@{k} by instance{:pad$} {ap:.4}
+mAP@{k} by category{:pad$} {map_category:.4}
+NDCG@{k:<17} {ndcg:.4}
+rows                   {n}, of which {skipped} without a relevant label are left out
+",
+        "",
+        "",
+        pad = 6_usize.saturating_sub(k.to_string().len()),
+    )
+}

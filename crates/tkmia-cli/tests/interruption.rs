@@ -1,0 +1,49 @@
+//! Ctrl-C during `tkmia attack`.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use ndarray::{Array1, Array4};
+use ndarray_npy::NpzReader;
+
+use shell::Input;
+
+mod shell;
+
+#[test]
+fn what_is_finished_is_written_with_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Images 1 and 4 take no part and are done at once; the others would go on for hours.
+    let mut input = Input::read(&shell::golden("tkmia-corrected-k3", "input.npz"));
+    for row in [1, 4] {
+        input.labels.row_mut(row).assign(&input.specified.row(row));
+    }
+    input.write(&path("in.npz"));
+    let mut command = shell::attack(&path("in.npz"), &path("out.npz"));
+    command.args(["--k", "3", "--lr", "1e-12", "--max-iterations", "100000000"]);
+    let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
+    while !path("out.npz.partial").exists() {
+        assert_eq!(running.try_wait().unwrap(), None, "it ended before it began");
+        sleep(Duration::from_millis(20));
+    }
+    sleep(Duration::from_secs(3));
+    let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    assert!(signalled.unwrap().success());
+    let output = running.wait_with_output().unwrap();
+
+    assert_eq!(output.status.code(), Some(130));
+    let says = String::from_utf8(output.stdout).unwrap();
+    assert!(says.contains("interrupted: ") && says.contains("the 2 of 12 images"), "{says}");
+    assert!(!path("out.npz.partial").exists());
+    let mut npz = NpzReader::new(File::open(path("out.npz")).unwrap()).unwrap();
+    let rows: Array1<i64> = npz.by_name("rows").unwrap();
+    let adversarial: Array4<f32> = npz.by_name("adversarial").unwrap();
+    assert_eq!(rows.to_vec(), [1, 4]);
+    assert_eq!(adversarial.shape(), [2, 3, 32, 32]);
+}

@@ -1,0 +1,165 @@
+//! `tkmia attack` against recorded PyTorch runs (`tests/golden` of the repository).
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, File};
+
+use ndarray::{Array1, Array2, Array4};
+use ndarray_npy::{NpzReader, ReadableElement};
+use serde::Deserialize;
+
+mod shell;
+
+/// Losses of the first steps, relative.
+const FIRST_STEPS: usize = 5;
+const TIGHT: f32 = 1e-4;
+/// Norms, relative.
+const NORM: f32 = 1e-2;
+/// Up to here a success comes at the same iteration whatever the rounding; later ones move with it.
+const STABLE: i64 = 150;
+
+#[derive(Deserialize)]
+struct Case {
+    method: String,
+    variant: String,
+    k: usize,
+    lr: f64,
+    alpha: f64,
+    momentum: f64,
+    max_iterations: usize,
+    stop: String,
+}
+
+struct Npz(NpzReader<File>);
+
+impl Npz {
+    fn open(path: &std::path::Path) -> Self {
+        Self(NpzReader::new(File::open(path).unwrap()).unwrap())
+    }
+
+    fn vector<T: ReadableElement>(&mut self, name: &str) -> Array1<T> {
+        self.0.by_name(name).unwrap()
+    }
+
+    fn matrix(&mut self, name: &str) -> Array2<f32> {
+        self.0.by_name(name).unwrap()
+    }
+
+    fn images(&mut self, name: &str) -> Array4<f32> {
+        self.0.by_name(name).unwrap()
+    }
+}
+
+fn assert_near(what: &str, found: f32, expected: f32, tolerance: f32) {
+    let near = (found - expected).abs() <= tolerance * expected.abs();
+    assert!(near, "{what}: expected {expected}, found {found}");
+}
+
+/// The `k` labels of the highest scores, in label order; ties go to the lower label.
+fn top(scores: &[f32], k: usize) -> Vec<usize> {
+    let mut labels: Vec<usize> = (0..scores.len()).collect();
+    labels.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    labels.truncate(k);
+    labels.sort_unstable();
+    labels
+}
+
+fn check(name: &str) {
+    let case: Case =
+        serde_json::from_reader(File::open(shell::golden(name, "case.json")).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (shell::golden(name, "input.npz"), folder.path().join("out.npz"));
+    let mut command = shell::attack(&input, &output);
+    let number = |number: f64| number.to_string();
+    command.args(["--method", &case.method, "--variant", &case.variant, "--stop", &case.stop]);
+    command.args(["--lr", &number(case.lr), "--alpha", &number(case.alpha)]);
+    command.args(["--momentum", &number(case.momentum), "--k", &case.k.to_string()]);
+    command.args(["--max-iterations", &case.max_iterations.to_string(), "--trace"]);
+    let summary = shell::run(&mut command);
+
+    let (mut found, mut expected) =
+        (Npz::open(&output), Npz::open(&shell::golden(name, "expected.npz")));
+    assert!(!found.0.names().unwrap().contains(&"rows".to_owned()));
+    let shape = shell::Input::read(&input).images.raw_dim();
+    assert_eq!(found.images("adversarial").raw_dim(), shape);
+    let perturbation = found.images("perturbation");
+    assert_eq!(perturbation.raw_dim(), shape);
+
+    let success: Array1<u8> = expected.vector("success");
+    assert_eq!(found.vector::<u8>("success"), success);
+    let succeeded = success.iter().filter(|&&success| success == 1).count();
+    let says = format!("{succeeded} of {} images succeeded", success.len());
+    assert!(summary.contains(&says), "{summary}");
+    assert_eq!(found.vector::<i64>("excluded"), expected.vector::<i64>("excluded"));
+
+    let (iterations, expected_iterations) =
+        (found.vector::<i64>("iterations"), expected.vector::<i64>("iterations"));
+    let (loss, expected_loss) = (found.matrix("loss"), expected.matrix("loss"));
+    assert_eq!(loss.raw_dim(), expected_loss.raw_dim());
+    let (norm, expected_norm) = (found.vector("norm"), expected.vector("norm"));
+    let (norm_input, expected_norm_input) =
+        (found.vector("norm_input"), expected.vector("norm_input"));
+    let (clean, expected_clean) = (found.matrix("clean_scores"), expected.matrix("clean_scores"));
+    let (scores, expected_scores) = (found.matrix("scores"), expected.matrix("scores"));
+
+    for row in 0..success.len() {
+        let what = |field: &str| format!("{name}, image {row}, {field}");
+        let stable = expected_iterations[row] <= STABLE || success[row] == 0;
+        if stable {
+            assert_eq!(iterations[row], expected_iterations[row], "{}", what("iterations"));
+        }
+        let tolerance = if stable { NORM } else { 2.0 * NORM };
+        assert_near(&what("norm"), norm[row], expected_norm[row], tolerance);
+        assert_near(&what("input norm"), norm_input[row], expected_norm_input[row], tolerance);
+        let of_pixels = perturbation.outer_iter().nth(row).unwrap();
+        let of_pixels = of_pixels.iter().map(|e| f64::from(*e).powi(2)).sum::<f64>().sqrt();
+        assert_near(&what("norm of its pixels"), of_pixels as f32, norm[row], 1e-4);
+
+        let length = expected_loss.row(row).iter().take_while(|loss| !loss.is_nan()).count();
+        let traced = if length == 0 { 0 } else { iterations[row] as usize };
+        for (step, &loss) in loss.row(row).iter().enumerate() {
+            assert_eq!(loss.is_nan(), step >= traced, "{}, step {step}", what("trace"));
+            if step < FIRST_STEPS.min(length) {
+                assert_near(&what("loss"), loss, expected_loss[[row, step]], TIGHT);
+            }
+        }
+        for (found, expected) in [(&clean, &expected_clean), (&scores, &expected_scores)] {
+            let top = |scores: &Array2<f32>| top(&scores.row(row).to_vec(), case.k);
+            assert_eq!(top(found), top(expected), "{}", what("top-k"));
+        }
+    }
+}
+
+#[test]
+fn tkmia_corrected_follows_the_recorded_run() {
+    check("tkmia-corrected-k3");
+}
+
+#[test]
+fn tkmia_released_follows_the_recorded_run() {
+    check("tkmia-released-k3");
+}
+
+#[test]
+fn tkml_ap_u_released_follows_the_recorded_run() {
+    check("tkml-ap-u-released-k3");
+}
+
+#[test]
+fn kfool_released_follows_the_recorded_run() {
+    check("kfool-released-k2");
+}
+
+#[test]
+fn neither_workers_nor_batches_change_a_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = shell::golden("tkmia-corrected-k3", "input.npz");
+    let outputs = [("1", "12"), ("2", "5"), ("3", "1")].map(|(workers, batch_size)| {
+        let output = folder.path().join(format!("{workers}-{batch_size}.npz"));
+        let mut command = shell::attack(&input, &output);
+        command.args(["--k", "3", "--max-iterations", "12", "--trace"]);
+        shell::run(command.args(["--workers", workers, "--batch-size", batch_size]));
+        fs::read(output).unwrap()
+    });
+    assert!(outputs[0] == outputs[1] && outputs[0] == outputs[2]);
+}

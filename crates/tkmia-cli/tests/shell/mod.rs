@@ -1,0 +1,82 @@
+//! What the tests share: the binary, the victim, the recorded inputs.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ndarray::{Array2, Array4};
+use ndarray_npy::{NpzReader, NpzWriter};
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+pub fn victim() -> PathBuf {
+    repository("assets/victims/resnet14-tiny.onnx")
+}
+
+pub fn golden(case: &str, file: &str) -> PathBuf {
+    repository("tests/golden").join(case).join(file)
+}
+
+pub fn tkmia() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tkmia"))
+}
+
+/// `tkmia attack` on the small victim.
+pub fn attack(input: &Path, output: &Path) -> Command {
+    let mut command = tkmia();
+    command.arg("attack").arg("--model").arg(victim());
+    command.arg("--input").arg(input).arg("--output").arg(output);
+    command
+}
+
+/// Runs a command that must succeed, and gives its standard output.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", stderr(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that must fail without a panic, and gives what it says.
+pub fn fail(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let says = stderr(&output);
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{command:?}: {output:?}");
+    assert!(says.starts_with("error: ") && !says.contains("panicked"), "{says}");
+    says
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The arrays of an input file.
+#[derive(Clone)]
+pub struct Input {
+    pub images: Array4<f32>,
+    pub labels: Array2<u8>,
+    pub specified: Array2<u8>,
+}
+
+impl Input {
+    pub fn read(path: &Path) -> Self {
+        let mut npz = NpzReader::new(File::open(path).unwrap()).unwrap();
+        Self {
+            images: npz.by_name("images").unwrap(),
+            labels: npz.by_name("labels").unwrap(),
+            specified: npz.by_name("specified").unwrap(),
+        }
+    }
+
+    pub fn write(&self, path: &Path) {
+        let mut npz = NpzWriter::new(File::create(path).unwrap());
+        npz.add_array("images", &self.images).unwrap();
+        npz.add_array("labels", &self.labels).unwrap();
+        npz.add_array("specified", &self.specified).unwrap();
+        npz.finish().unwrap();
+    }
+}
