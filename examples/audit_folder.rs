@@ -66,11 +66,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         false => Resize::Square(side),
     };
     let transform = Transform { resize, bounds: classifier.bounds() };
-    let attack = Settings::default().init(classifier.bounds())?;
+    let settings = Settings::default();
+    let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
     let audit = Audit {
         victim: Victim::new(&classifier, &folder, &transform)?,
         method: Contender {
-            name: "TkMIA",
+            name: &name,
             attack: attack.as_ref(),
             criterion: &SpecifiedOut::default(),
         },

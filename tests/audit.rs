@@ -18,13 +18,16 @@ fn asset(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
 }
 
+const TYPES: [&str; 2] = ["Person", " animals"];
+
 fn victim() -> ResNet {
     load_onnx(asset("victims/resnet50-mini-voc.onnx"), &device("cpu").unwrap()).unwrap()
 }
 
-/// Two settings of at most six samples each, attacked for at most 40 iterations.
+/// A setting of at most six samples for each type, attacked for at most 40 iterations.
 fn audit(
     classifier: &ResNet,
+    types: [&str; 2],
     workers: Workers<'_>,
     output: &Path,
     progress: &(dyn Fn(Progress<'_>) + Sync),
@@ -41,7 +44,7 @@ fn audit(
             attack: attack.as_ref(),
             criterion: &SpecifiedOut::default(),
         },
-        types: &["Person".to_owned(), "animals".to_owned()],
+        types: &types.map(str::to_owned),
         ks: &[2],
         samples: 6,
         workers,
@@ -69,7 +72,7 @@ fn results_are_written_whole_and_are_the_same_for_any_cut_of_the_work() {
     for (count, batch_size) in [(1, 32), (2, 3), (3, 1)] {
         let folder = tempfile::tempdir().unwrap();
         let workers = Workers { count, batch_size, stop: &stop };
-        let findings = audit(&classifier, workers, folder.path(), &|_| {}).unwrap();
+        let findings = audit(&classifier, TYPES, workers, folder.path(), &|_| {}).unwrap();
         assert_eq!((findings.records.len(), findings.samples_planned()), (12, 12));
         assert!(findings.records == read(&folder.path().join("records.jsonl")));
         let mut files: Vec<_> = fs::read_dir(folder.path())
@@ -109,10 +112,30 @@ fn a_stopped_audit_keeps_what_is_done() {
     };
     let folder = tempfile::tempdir().unwrap();
     let workers = Workers { count: 1, batch_size: 2, stop: &stop };
-    let findings = audit(&classifier, workers, folder.path(), &progress).unwrap();
+    let findings = audit(&classifier, TYPES, workers, folder.path(), &progress).unwrap();
     let finished = findings.records.len();
     assert!((3..=4).contains(&finished), "{finished}");
     assert!(findings.records == read(&folder.path().join("records.jsonl")));
+}
+
+#[test]
+fn an_audit_stopped_before_any_attack_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(true);
+    let workers = Workers { count: 2, batch_size: 8, stop: &stop };
+    let error = audit(&victim(), TYPES, workers, folder.path(), &|_| {}).unwrap_err();
+    assert!(matches!(error, EvalError::Interrupted { done: 0, of: 300 }));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_setting_that_is_asked_for_twice_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let workers = Workers { count: 1, batch_size: 8, stop: &stop };
+    let twice = ["Person", "person"];
+    let error = audit(&victim(), twice, workers, folder.path(), &|_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "`person` at k = 2 is asked for twice");
 }
 
 #[test]

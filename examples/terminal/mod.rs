@@ -13,11 +13,14 @@ use tkmia::metrics::MeanMeasures;
 /// Set by Ctrl-C: what is finished is kept and reported.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
+/// The exit status of a run that Ctrl-C ended, as a shell has it.
+const INTERRUPTED: u8 = 130;
+
 /// Runs the program; Ctrl-C sets [`STOP`].
 pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     let handled = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
     match handled.map_err(Into::into).and_then(|()| run()) {
-        Ok(()) if STOP.load(Ordering::Relaxed) => ExitCode::from(130),
+        Ok(()) if STOP.load(Ordering::Relaxed) => ExitCode::from(INTERRUPTED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let mut message = error.to_string();
@@ -31,7 +34,7 @@ pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
                 source = cause.source();
             }
             eprintln!("error: {message}");
-            ExitCode::FAILURE
+            ExitCode::from(if STOP.load(Ordering::Relaxed) { INTERRUPTED } else { 1 })
         }
     }
 }

@@ -17,7 +17,8 @@ const TYPES: &[(&str, &str, &[&str])] = &[
 ];
 
 /// The label indices, ascending, of a type of categories: one of the paper's for this dataset
-/// (Sun et al. 2023, Section 5), or a single class. Upper and lower case are the same.
+/// (Sun et al. 2023, Section 5), or a single class. Upper and lower case are the
+/// same, and spaces around the name don't count.
 ///
 /// The paper's Table 6 prints VOC's Vehicles and Animals the wrong way round; here each has its
 /// own classes.
@@ -38,6 +39,7 @@ const TYPES: &[(&str, &str, &[&str])] = &[
 /// # Ok::<(), tkmia_data::DataError>(())
 /// ```
 pub fn type_classes(dataset: &dyn Dataset, name: &str) -> Result<Vec<usize>, DataError> {
+    let name = name.trim();
     let classes = dataset.classes();
     let types = || TYPES.iter().filter(|(of, ..)| *of == dataset.name());
 

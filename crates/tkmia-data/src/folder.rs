@@ -65,7 +65,10 @@ impl Folder {
                 return Err(DataError::MissingImage { path, line, image });
             }
         }
-        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        // A root such as `.` has a name only as an absolute path.
+        let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let name = absolute.file_name().unwrap_or(root.as_os_str());
+        let name = name.to_string_lossy().into_owned();
         Ok(Self { root, name, table })
     }
 }

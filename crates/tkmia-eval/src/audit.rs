@@ -1,7 +1,7 @@
 //! [`Audit`]: one attack on a victim over several settings, from images to a folder of results.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
 use image::ImageFormat;
@@ -89,8 +89,9 @@ impl Audit<'_> {
     /// Checks what is asked for, makes the output folder, and scores every image without an attack.
     ///
     /// # Errors
-    /// A `k` that isn't in `1..c`, a type that the dataset hasn't, no samples, a folder that can't be
-    /// made, and the first image that can't be read.
+    /// A `k` that isn't in `1..c`, a type that the dataset hasn't, a setting that is asked for twice, no
+    /// samples, a folder that can't be made, the first image that can't be read, and
+    /// [`EvalError::Interrupted`] if the audit was stopped before every image had its scores.
     pub fn clean(&self, progress: &(dyn Fn(Progress<'_>) + Sync)) -> Result<Clean, EvalError> {
         let dataset = self.victim.dataset;
         let classes = dataset.classes().len();
@@ -99,8 +100,15 @@ impl Audit<'_> {
                 return Err(tkmia_core::CoreError::TopKOutOfRange { k, classes }.into());
             }
         }
+        let mut settings = Vec::new();
         for types in self.types {
-            type_classes(dataset, types)?;
+            let labels = type_classes(dataset, types)?;
+            for &k in self.ks {
+                if settings.contains(&(labels.clone(), k)) {
+                    return Err(EvalError::Twice { types: types.clone(), k });
+                }
+                settings.push((labels.clone(), k));
+            }
         }
         if self.samples == 0 {
             return Err(EvalError::Zero { what: "samples" });
@@ -111,6 +119,9 @@ impl Audit<'_> {
         progress(Progress::Scoring(dataset.len()));
         let done = |images| progress(Progress::Done(images));
         let scores = self.victim.clean_scores(self.method.attack, self.workers, done)?;
+        if scores.len() < dataset.len() {
+            return Err(EvalError::Interrupted { done: scores.len(), of: dataset.len() });
+        }
         let relevant: Vec<&[bool]> =
             (0..scores.len()).map(|row| dataset.labels().row(row)).collect();
         let mut measures = Vec::new();
@@ -163,7 +174,8 @@ impl Audit<'_> {
         Ok(findings)
     }
 
-    /// Writes `table.md`, `table.csv` and, where there is a success, `figure.png` into the folder.
+    /// Writes `table.md`, `table.csv` and, where there is a success, `figure.png` into the folder; a
+    /// figure of an earlier run doesn't stay.
     /// Gives the table.
     ///
     /// The figure shows `pictured` successes at most, spread evenly over the settings, and their
@@ -182,7 +194,12 @@ impl Audit<'_> {
             findings.successes.iter().step_by(every).take(pictured).cloned().collect();
         let path = self.output.join("figure.png");
         if samples.is_empty() {
-            return Ok(table);
+            return match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    Err(EvalError::Write { path, source })
+                }
+                _ => Ok(table),
+            };
         }
         let Victim { classifier, dataset, transform } = self.victim;
         let side = transform.resize.side() as usize;

@@ -27,6 +27,22 @@ pub enum EvalError {
         /// What is 0.
         what: &'static str,
     },
+    /// The same labels are asked for twice at the same `k`.
+    #[error("`{types}` at k = {k} is asked for twice")]
+    Twice {
+        /// The type of labels, by the second name that it is given.
+        types: String,
+        /// Size of the predicted set.
+        k: usize,
+    },
+    /// The work was stopped before anything was attacked.
+    #[error("stopped before any attack: {done} of {of} images had been scored")]
+    Interrupted {
+        /// Images that had been scored.
+        done: usize,
+        /// Images that there are.
+        of: usize,
+    },
     /// The worker threads can't be started.
     #[error("worker threads can't be started")]
     Threads(#[from] rayon::ThreadPoolBuildError),

@@ -121,7 +121,8 @@ impl GlobalSetting {
                 samples.push(index);
             }
         }
-        let name = Setting { dataset: dataset.name().to_owned(), types: types.to_owned(), k };
+        let name =
+            Setting { dataset: dataset.name().to_owned(), types: types.trim().to_owned(), k };
         Ok(Self { name, specified, samples })
     }
 
