@@ -25,6 +25,9 @@ pub enum Reason {
     /// No specified label is in the clean top-k, so there is none to push out.
     #[error("no specified label is in the clean top-k")]
     NothingToExclude,
+    /// The attack is a targeted one, and the sample has no target.
+    #[error("no target: fewer than k labels are irrelevant")]
+    NoTarget,
 }
 
 /// The global selection scheme (S1): `S = categories ∩ Y_p` for each row.

@@ -118,6 +118,7 @@ impl Arguments {
             momentum: self.momentum,
             max_iterations: self.max_iterations as usize,
             criterion: criterion(&self.stop, self.delta.map(NonZeroUsize::get))?,
+            ..Settings::default()
         })
     }
 
@@ -188,12 +189,12 @@ impl Run<'_> {
         let images = self.input.images[first * size..(last + 1) * size].to_vec();
         let images = TensorData::new(images, [rows.len(), channels, height, width]);
         let images = Tensor::<4>::from_data(images, &self.model.device());
-        let batch = AttackBatch { images, goal: self.input.goal.select(rows) };
+        let batch = AttackBatch { images, goal: self.input.goal.select(rows), start: None };
 
         let mut losses = vec![Vec::new(); rows.len()];
         let mut watch = |step: &Step<'_>| {
             if let Some(loss) = step.loss.filter(|_| self.trace) {
-                for (&row, loss) in step.rows.iter().zip(values(loss)) {
+                for (&row, &loss) in step.rows.iter().zip(loss) {
                     losses[row].push(loss);
                 }
             }
