@@ -198,6 +198,14 @@ pub enum DataError {
         /// How many images there are.
         len: usize,
     },
+    /// A split was asked for of a folder, which is one whole.
+    #[error("`{}`: a folder has no splits, found `{found}`", path.display())]
+    SplitOfFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The split that was asked for.
+        found: String,
+    },
     /// The dataset has neither a type nor a class of that name.
     #[error("{dataset}: no type or class `{found}`, expected one of: {}", known.join(", "))]
     UnknownType {

@@ -2,6 +2,7 @@
 //!
 //! - [`Dataset`]: label names, relevant labels and images of one split. [`Voc2012`] reads PASCAL
 //!   VOC 2012's own layout, [`Folder`] a directory of images with a `labels.csv`.
+//! - [`open`]: any of them, as a [`DatasetSpec`] in an experiment's file names it.
 //! - [`Transform`]: the victims' validation transform, [`Resize`] as Pillow and torchvision do it
 //!   and then the model's range of values.
 //! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor;
@@ -19,6 +20,7 @@ mod error;
 mod folder;
 mod picture;
 mod resample;
+mod spec;
 mod transform;
 mod voc;
 
@@ -28,5 +30,6 @@ pub use dataset::Dataset;
 pub use error::DataError;
 pub use folder::Folder;
 pub use picture::to_rgb;
+pub use spec::{DatasetKind, DatasetSpec, open};
 pub use transform::{Resize, Transform};
 pub use voc::{VOC_CLASSES, Voc2012};
