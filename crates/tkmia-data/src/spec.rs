@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, Dataset, Folder, Voc2012};
+use crate::{Coco2014, DataError, Dataset, Folder, NusWide, Voc2012};
 
 /// Which data set, where it is, and which part of it: what an experiment's file says of its data.
 ///
@@ -38,6 +38,12 @@ pub enum DatasetKind {
     /// `voc-2012`: [`Voc2012`].
     #[serde(rename = "voc-2012")]
     Voc2012,
+    /// `coco-2014`: [`Coco2014`].
+    #[serde(rename = "coco-2014")]
+    Coco2014,
+    /// `nus-wide`: [`NusWide`].
+    #[serde(rename = "nus-wide")]
+    NusWide,
     /// `folder`: [`Folder`].
     #[serde(rename = "folder")]
     Folder,
@@ -51,6 +57,8 @@ pub fn open(spec: &DatasetSpec) -> Result<Box<dyn Dataset>, DataError> {
     let DatasetSpec { kind, root, split } = spec;
     Ok(match kind {
         DatasetKind::Voc2012 => Box::new(Voc2012::open(root, split)?),
+        DatasetKind::Coco2014 => Box::new(Coco2014::open(root, split)?),
+        DatasetKind::NusWide => Box::new(NusWide::open(root, split)?),
         DatasetKind::Folder if split.is_empty() => Box::new(Folder::open(root)?),
         DatasetKind::Folder => {
             return Err(DataError::SplitOfFolder { path: root.clone(), found: split.clone() });
@@ -72,6 +80,8 @@ mod tests {
     fn a_specification_is_read_back_as_it_was_written() {
         for json in [
             r#"{"kind":"voc-2012","root":"VOCdevkit","split":"val"}"#,
+            r#"{"kind":"coco-2014","root":"coco","split":"val"}"#,
+            r#"{"kind":"nus-wide","root":"NUS-WIDE","split":"test"}"#,
             r#"{"kind":"folder","root":"photos"}"#,
         ] {
             assert_eq!(serde_json::to_string(&spec(json).unwrap()).unwrap(), json);
