@@ -12,7 +12,7 @@ mod voc;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -77,7 +77,7 @@ impl Layout {
 pub struct Miniature {
     /// The layout.
     pub layout: Layout,
-    /// Images in each of the two splits.
+    /// Images in each of the two splits; readers refuse a split without one.
     pub images: usize,
     /// The seed: equal seeds give equal files.
     pub seed: u64,
@@ -115,9 +115,12 @@ impl Miniature {
         if root.exists() {
             return Err(failed(root)(ErrorKind::AlreadyExists.into()));
         }
-        let mut partial = root.as_os_str().to_owned();
+        let Some(name) = root.file_name() else {
+            return Err(failed(root)(ErrorKind::InvalidInput.into()));
+        };
+        let mut partial = name.to_owned();
         partial.push(".partial");
-        let partial = PathBuf::from(partial);
+        let partial = root.with_file_name(partial);
         if let Some(parent) = partial.parent() {
             fs::create_dir_all(parent).map_err(failed(parent))?;
         }

@@ -108,9 +108,13 @@ fn nothing_that_is_there_is_written_over() -> Result<(), Box<dyn Error>> {
     let error = miniature(Layout::Coco2014, 0).write(dir.path()).unwrap_err();
     assert!(matches!(error, DataError::Write { path, .. } if path == dir.path()));
 
+    // A slash at the end makes no difference.
+    miniature(Layout::Coco2014, 0).write(&dir.path().join("whole/"))?;
+    assert!(miniature(Layout::Coco2014, 0).write(&dir.path().join("whole")).is_err());
+
     let partial = dir.path().join("mini.partial");
     fs::create_dir(&partial)?;
-    let error = miniature(Layout::Coco2014, 0).write(&dir.path().join("mini")).unwrap_err();
+    let error = miniature(Layout::Coco2014, 0).write(&dir.path().join("mini/")).unwrap_err();
     assert!(matches!(error, DataError::Write { path, .. } if path == partial));
     Ok(())
 }
