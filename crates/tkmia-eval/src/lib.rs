@@ -2,6 +2,7 @@
 //!
 //! - [`Audit`]: an attack on several settings, from images to a folder of results
 //! - [`Victim`], [`GlobalSetting`]: which samples are attacked, and the run over them
+//! - [`eligible_count`]: how many samples a setting can have, by labels alone
 //! - [`Workers`]: how the work is cut into batches and over threads
 //! - [`Record`]: what is kept of each sample; [`RecordFile`] writes them as JSON lines
 //! - [`Summary`]: the paper's measures from records; [`markdown`] and [`write_csv`] show them
@@ -10,6 +11,7 @@
 //! This crate and the command line alone read the clock and write files; the maths is elsewhere.
 
 mod audit;
+mod eligible_count;
 mod error;
 pub mod figure;
 mod illustration;
@@ -20,6 +22,7 @@ mod summary;
 mod workers;
 
 pub use audit::{Audit, Clean, CleanMeasures, Findings, Progress};
+pub use eligible_count::eligible_count;
 pub use error::EvalError;
 pub use illustration::illustrate;
 pub use output::{RecordFile, write_whole};
