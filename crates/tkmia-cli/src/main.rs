@@ -27,7 +27,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Attack(attack::Arguments),
+    Attack(Box<attack::Arguments>),
     Metrics(metrics::Arguments),
     Inspect(inspect::Arguments),
     Completions(completions::Arguments),
