@@ -6,8 +6,8 @@
 //!   for all images
 //! - [`Criterion`]: when an image is done, and what counts as success
 //! - [`judge()`]: success, norms and scores from the returned images, never from the loop
-//! - [`global_selection`], [`eligible`]: which labels are specified, which samples take part;
-//!   [`TargetChoice`]: what targeted attacks aim at
+//! - [`global_selection`], [`random_selection`], [`eligible`]: which labels are specified, which samples
+//!   take part; [`TargetChoice`]: what targeted attacks aim at
 //! - [`Indicator`]: signs that an attack failed for reasons of its own
 //!
 //! Attacks see a model only as a [`Classifier`](tkmia_core::Classifier), and never print, read the
@@ -45,7 +45,7 @@ pub use criterion::{
     MeasurePreserving, Not, Or, OrderedTopK, PrecisionPreserved, SpecifiedOut, Standing,
     TargetReached, TargetSet, UnknownCriterion, criterion,
 };
-pub use eligibility::{Reason, eligible, eligible_by_labels, global_selection};
+pub use eligibility::{Reason, eligible, eligible_by_labels, global_selection, random_selection};
 pub use error::AttackError;
 pub use gradient::{GradientAttack, ScoreKind};
 pub use indicator::Indicator;
