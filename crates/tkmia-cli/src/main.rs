@@ -1,15 +1,20 @@
-//! The `tkmia` command: attacks, measures and models from the shell.
+//! The `tkmia` command: attacks, experiments, measures and models from the shell.
 
 mod arrays;
 mod attack;
 mod completions;
 mod error;
+mod experiment;
 mod input;
 mod inspect;
+mod merge;
 mod metrics;
 mod output;
 mod progress;
+mod report;
+mod reproduce;
 mod results;
+mod run;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -28,6 +33,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attack(Box<attack::Arguments>),
+    Run(run::Arguments),
+    Reproduce(reproduce::Arguments),
+    Merge(merge::Arguments),
+    Report(report::Arguments),
     Metrics(metrics::Arguments),
     Inspect(inspect::Arguments),
     Completions(completions::Arguments),
@@ -36,6 +45,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Attack(arguments) => attack::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -10,8 +10,8 @@ use tkmia_data::type_classes;
 use tkmia_metrics::{MeanMeasures, mean_measures};
 
 use crate::{
-    Attacked, Contender, EvalError, GlobalSetting, Record, RecordFile, Setting, Summary, Victim,
-    Workers, illustrate, markdown, write_csv, write_whole,
+    Attacked, Cohort, Contender, EvalError, Record, RecordFile, Selection, Setting, Summary,
+    Victim, Workers, illustrate, markdown, write_csv, write_whole,
 };
 
 /// An attack on every combination of types of labels and `k`, under the global scheme.
@@ -143,24 +143,30 @@ impl Audit<'_> {
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Findings, EvalError> {
         let dataset = self.victim.dataset;
-        let mut settings = Vec::new();
+        let mut cohorts = Vec::new();
         for types in self.types {
             for &k in self.ks {
-                let setting = GlobalSetting::new(dataset, types, k, &clean.scores, self.samples)?;
-                settings.push(setting);
+                let setting = Setting {
+                    dataset: dataset.name().to_owned(),
+                    selection: Selection::Global(types.trim().to_owned()),
+                    k,
+                    delta: None,
+                };
+                // The global scheme draws nothing that a seed would matter to.
+                cohorts.push(Cohort::new(dataset, setting, &clean.scores, self.samples, 0)?);
             }
         }
-        let planned: Vec<_> =
-            settings.iter().map(|setting| (setting.name.clone(), setting.samples.len())).collect();
+        let sizes = cohorts.iter().map(|cohort| (cohort.setting.clone(), cohort.members.len()));
+        let planned: Vec<_> = sizes.collect();
         let mut file = RecordFile::create(self.output.join("records.jsonl"))?;
 
         let mut findings = Findings { records: Vec::new(), planned, successes: Vec::new() };
         progress(Progress::Attacking(findings.samples_planned()));
         let done = |samples| progress(Progress::Done(samples));
-        for setting in &settings {
-            progress(Progress::Setting(&setting.name));
+        for cohort in &cohorts {
+            progress(Progress::Setting(&cohort.setting));
             let mut success = None;
-            setting.run(&self.victim, &self.method, self.workers, done, |attacked| {
+            cohort.run(&self.victim, &self.method, self.workers, done, |attacked| {
                 file.append(&attacked.record)?;
                 findings.records.push(attacked.record.clone());
                 if success.is_none() && attacked.record.success {

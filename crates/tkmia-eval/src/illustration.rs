@@ -53,18 +53,18 @@ pub fn illustrate(
     Ok(draw(&panels, heading, magnification)?)
 }
 
-fn caption(record: &Record) -> String {
+pub(crate) fn caption(record: &Record) -> String {
     let Record { setting, norm_input, norm_pixels, iterations, .. } = record;
     // The spaces within a statement are no-break spaces.
     format!(
         "{types}, k\u{a0}=\u{a0}{k} · ‖ε‖₂\u{a0}=\u{a0}{norm_input:.3}\u{a0}in\u{a0}model-input\u{a0}units \
          ({norm_pixels:.0}\u{a0}in\u{a0}8-bit\u{a0}pixels) · {iterations}\u{a0}iterations",
-        types = setting.types,
+        types = setting.selection,
         k = setting.k,
     )
 }
 
-fn ranked(
+pub(crate) fn ranked(
     record: &Record,
     scores: &[f32],
     classes: &[String],
