@@ -151,3 +151,81 @@ impl<'a> Draw<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tkmia_data::Voc2012;
+
+    use super::*;
+
+    fn voc() -> Voc2012 {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/mini-voc");
+        Voc2012::open(root, "val").unwrap()
+    }
+
+    fn setting(selection: Selection, k: usize) -> Setting {
+        Setting { dataset: "VOC 2012".to_owned(), selection, k, delta: None }
+    }
+
+    #[test]
+    fn labels_let_through_as_many_samples_as_mini_voc_was_made_with() {
+        let voc = voc();
+        // Counted by the program that drew the scenes.
+        for (types, counts) in [
+            ("Vehicles", [146, 92, 45]),
+            ("Animals", [172, 122, 76]),
+            ("Household", [78, 44, 23]),
+            ("Person", [110, 102, 72]),
+        ] {
+            for (k, count) in (1..).zip(counts) {
+                let setting = setting(Selection::Global(types.to_owned()), k);
+                let limit =
+                    |limit| Draw::new(&voc, setting.clone(), limit, 0).unwrap().upper_limit();
+                assert_eq!((limit(1000), limit(20)), (count, 20), "{setting}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_let_a_sample_through_to_be_drawn_from_if_it_has_enough_of_them() {
+        let voc = voc();
+        for (k, specified) in [(1, 1), (2, 2), (3, 2), (3, 3)] {
+            let draw = Draw::new(&voc, setting(Selection::Random(specified), k), 1000, 0).unwrap();
+            let rich =
+                (0..voc.len()).filter(|&index| voc.labels().indices(index).len() >= k + specified);
+            assert_eq!(draw.upper_limit(), rich.count());
+        }
+    }
+
+    #[test]
+    fn a_cohort_is_full_at_its_limit_and_keeps_the_order() {
+        let voc = voc();
+        // Every image has its own labels as the top of its ranking: all that labels let through is eligible.
+        let scores: Vec<Vec<f32>> = (0..voc.len())
+            .map(|index| {
+                let flags = voc.labels().row(index).iter();
+                flags
+                    .enumerate()
+                    .map(|(label, &flag)| f32::from(flag) - label as f32 * 1e-3)
+                    .collect()
+            })
+            .collect();
+        let setting = setting(Selection::Random(2), 3);
+        let cohort =
+            |limit, seed| Cohort::new(&voc, setting.clone(), &scores, limit, seed).unwrap();
+        let all = cohort(1000, 1);
+        let rich =
+            (0..voc.len()).filter(|&index| voc.labels().count(index) >= 5).collect::<Vec<_>>();
+        assert_eq!(all.members.iter().map(|member| member.index).collect::<Vec<_>>(), rich);
+        assert_eq!(cohort(7, 1).members, all.members[..7]);
+        let other = cohort(1000, 2);
+        assert_ne!(other.members, all.members, "another seed draws other labels");
+        let k = setting.k;
+        for member in &all.members {
+            let top = voc.labels().indices(member.index)[..k].to_vec();
+            assert!(
+                member.specified.len() == 2 && member.specified.iter().all(|s| top.contains(s))
+            );
+        }
+    }
+}
