@@ -153,7 +153,8 @@ impl Campaign<'_> {
             Resize::Square(side) => (ResizeKind::Square, side),
         };
         let bounds = classifier.bounds();
-        let tables = self.experiment.expand(dataset.name())?.tables;
+        let name = self.experiment.data.name.as_deref().unwrap_or(dataset.name());
+        let tables = self.experiment.expand(name)?.tables;
         // What can't be started shows before anything is scored.
         for run in tables.iter().flat_map(|table| table.grids.iter().flatten()) {
             let settings = run.settings(None).map_err(crate::ExperimentError::from)?;
@@ -164,14 +165,14 @@ impl Campaign<'_> {
         let tuning = match (&self.experiment.tuning, self.tuning) {
             (Some(spec), Some(tuning)) => {
                 disjoint(dataset, tuning)?;
-                Some(TuningFacts { data: facts(tuning), samples: spec.samples })
+                Some(TuningFacts { data: facts(name, tuning), samples: spec.samples })
             }
             _ => None,
         };
         Ok(Inputs {
             format: FORMAT,
             victim: self.facts.clone(),
-            data: facts(dataset),
+            data: facts(name, dataset),
             input: Input { resize, side, low: bounds.low, high: bounds.high },
             seed: self.experiment.seed,
             samples: self.experiment.budget.samples,
@@ -249,9 +250,9 @@ impl Campaign<'_> {
 /// The folder of the tuning within that of the experiment.
 pub(crate) const TUNING: &str = "tuning";
 
-fn facts(dataset: &dyn Dataset) -> DataFacts {
+fn facts(name: &str, dataset: &dyn Dataset) -> DataFacts {
     DataFacts {
-        name: dataset.name().to_owned(),
+        name: name.to_owned(),
         images: dataset.len(),
         sha256: list_sha256(dataset),
         classes: dataset.classes().to_vec(),

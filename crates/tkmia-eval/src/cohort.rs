@@ -168,25 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn labels_let_through_as_many_samples_as_mini_voc_was_made_with() {
-        let voc = voc();
-        // Counted by the program that drew the scenes.
-        for (types, counts) in [
-            ("Vehicles", [146, 92, 45]),
-            ("Animals", [172, 122, 76]),
-            ("Household", [78, 44, 23]),
-            ("Person", [110, 102, 72]),
-        ] {
-            for (k, count) in (1..).zip(counts) {
-                let setting = setting(Selection::Global(types.to_owned()), k);
-                let limit =
-                    |limit| Draw::new(&voc, setting.clone(), limit, 0).unwrap().upper_limit();
-                assert_eq!((limit(1000), limit(20)), (count, 20), "{setting}");
-            }
-        }
-    }
-
-    #[test]
     fn labels_let_a_sample_through_to_be_drawn_from_if_it_has_enough_of_them() {
         let voc = voc();
         for (k, specified) in [(1, 1), (2, 2), (3, 2), (3, 3)] {

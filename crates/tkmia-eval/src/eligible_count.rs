@@ -1,10 +1,9 @@
 //! [`eligible_count`]: how many samples a setting can have, before any image is looked at.
 
-use tkmia_attacks::{eligible_by_labels, global_selection};
-use tkmia_core::CoreError;
-use tkmia_data::{Dataset, type_classes};
+use tkmia_data::Dataset;
 
-use crate::EvalError;
+use crate::cohort::Draw;
+use crate::{EvalError, Selection, Setting};
 
 /// Number of a dataset's samples that their labels alone admit to a setting of the global scheme:
 /// `S = categories ∩ Y_p` isn't empty, and `|Y_p| ≥ k + |S|`.
@@ -13,7 +12,7 @@ use crate::EvalError;
 /// top-k, the first 1000 in the paper.
 ///
 /// # Errors
-/// - [`CoreError::TopKOutOfRange`] unless `1 ≤ k < c`
+/// - [`tkmia_core::CoreError::TopKOutOfRange`] unless `1 ≤ k < c`
 /// - [`tkmia_data::DataError::UnknownType`] for a type that the dataset hasn't
 ///
 /// # Example
@@ -29,12 +28,7 @@ use crate::EvalError;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn eligible_count(dataset: &dyn Dataset, types: &str, k: usize) -> Result<usize, EvalError> {
-    let (relevant, classes) = (dataset.labels(), dataset.classes().len());
-    if k == 0 || k >= classes {
-        return Err(CoreError::TopKOutOfRange { k, classes }.into());
-    }
-    let specified = global_selection(relevant, &type_classes(dataset, types)?)?;
-    let eligible =
-        |&row: &usize| eligible_by_labels(relevant.row(row), specified.row(row), k).is_ok();
-    Ok((0..dataset.len()).filter(eligible).count())
+    let selection = Selection::Global(types.to_owned());
+    let setting = Setting { dataset: dataset.name().to_owned(), selection, k, delta: None };
+    Ok(Draw::new(dataset, setting, usize::MAX, 0)?.upper_limit())
 }

@@ -193,14 +193,15 @@ mod tests {
         assert_eq!(count, 0);
         journal.append(&records.iter().collect::<Vec<_>>()).unwrap();
         let whole = fs::read(&path).unwrap();
-        for length in 0..=whole.len() {
-            // Zeros in place of what was lost are what some file systems leave after a power cut.
-            for end in [&b""[..], &[0; 9], b"\0\0\n"] {
-                fs::write(&path, [&whole[..length], end].concat()).unwrap();
-                let (mut journal, count) = Journal::open(&path, entries(&records)).unwrap();
-                journal.append(&records[count..].iter().collect::<Vec<_>>()).unwrap();
-                assert!(fs::read(&path).unwrap() == whole, "cut off at {length}");
-            }
+        // Zeros in place of what was lost are what some file systems leave after a power cut.
+        let ends = [&b""[..], &[0; 9], b"\0\0\n"];
+        let last = whole[..whole.len() - 1].iter().rposition(|&byte| byte == b'\n').unwrap();
+        let lengths = (0..last).step_by(41).chain((last..=whole.len()).step_by(5));
+        for (length, end) in lengths.chain([whole.len()]).zip(ends.into_iter().cycle()) {
+            fs::write(&path, [&whole[..length], end].concat()).unwrap();
+            let (mut journal, count) = Journal::open(&path, entries(&records)).unwrap();
+            journal.append(&records[count..].iter().collect::<Vec<_>>()).unwrap();
+            assert!(fs::read(&path).unwrap() == whole, "cut off at {length}");
         }
         assert!(read_records(&path).unwrap() == records);
     }

@@ -114,6 +114,8 @@ pub enum ResizeKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DataSpec {
+    /// What records and reports call the data, if not by their own name: for stand-ins.
+    pub name: Option<String>,
     /// The layout of the files.
     pub kind: DatasetKind,
     /// The folder.
@@ -158,7 +160,8 @@ pub struct TuningSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TableSpec {
-    /// The paper's tables whose printed values are shown beside what is measured.
+    /// The paper's tables whose printed values are shown beside what is measured, where scheme, iterations
+    /// and δ agree.
     pub paper: Option<Values<u32>>,
     /// How labels are specified.
     pub scheme: Scheme,
@@ -424,10 +427,13 @@ impl TableSpec {
                 if settings.is_empty() {
                     return Err(ExperimentError::Empty { place: here(), field: "k" });
                 }
-                let paper = self.paper.as_ref().map_or(&[][..], Values::as_slice).to_vec();
-                for &found in &paper {
-                    if !TABLES.contains(&found) {
-                        return Err(ExperimentError::NoTable { found });
+                let mut paper = Vec::new();
+                for &found in self.paper.as_ref().map_or(&[][..], Values::as_slice) {
+                    let rows = crate::paper::table(found);
+                    let first = rows.first().ok_or(ExperimentError::NoTable { found })?;
+                    let this = (self.scheme, max_iterations, delta);
+                    if (first.scheme, first.max_iterations, first.delta) == this {
+                        paper.push(found);
                     }
                 }
                 let scheme = self.scheme;

@@ -115,7 +115,11 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use tkmia_data::DatasetSpec;
+    use tkmia_data::miniature::{Layout, Miniature};
+
     use super::*;
+    use crate::cohort::Draw;
     use crate::{Experiment, Selection};
 
     #[test]
@@ -135,9 +139,7 @@ mod tests {
     #[test]
     fn a_ready_experiment_has_the_rows_of_its_table() {
         for number in TABLES {
-            let text = ready_experiment(number).unwrap();
-            let text = text.replace("coco-2014", "folder").replace("nus-wide", "folder");
-            let experiment = Experiment::parse(&text).unwrap();
+            let experiment = Experiment::parse(&ready_experiment(number).unwrap()).unwrap();
             let tables = experiment.expand("a data set").unwrap().tables;
             assert_eq!(tables.len(), 1);
             let table = &tables[0];
@@ -152,6 +154,36 @@ mod tests {
             let random = table.delta.is_some();
             let drawn = matches!(table.settings[0].selection, Selection::Random(_));
             assert_eq!(random, drawn);
+        }
+    }
+
+    #[test]
+    fn a_ready_experiment_fits_its_data() {
+        let folder = tempfile::tempdir().unwrap();
+        for layout in [Layout::Voc2012, Layout::Coco2014, Layout::NusWideTable] {
+            let root = folder.path().join(format!("{layout:?}"));
+            Miniature { layout, images: 12, seed: 0 }.write(&root).unwrap();
+            for number in TABLES {
+                let experiment = Experiment::parse(&ready_experiment(number).unwrap()).unwrap();
+                let kind = experiment.data.kind;
+                if kind != layout.kind() {
+                    continue;
+                }
+                let open = |split: Option<String>| {
+                    tkmia_data::open(&DatasetSpec {
+                        kind,
+                        root: root.clone(),
+                        split: split.unwrap(),
+                    })
+                };
+                open(experiment.tuning.clone().unwrap().split).unwrap();
+                let dataset = open(experiment.data.split.clone()).unwrap();
+                for table in experiment.expand(dataset.name()).unwrap().tables {
+                    for setting in table.settings {
+                        Draw::new(dataset.as_ref(), setting, 1000, 0).unwrap();
+                    }
+                }
+            }
         }
     }
 
