@@ -12,8 +12,8 @@ use clap::{Args, ValueEnum};
 use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Transform, open};
 use tkmia_eval::{
-    Campaign, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim, VictimFacts, View,
-    Workers, file_sha256, write_report,
+    Campaign, EvalError, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim,
+    VictimFacts, View, Workers, file_sha256, write_report,
 };
 use tkmia_models::load_onnx;
 
@@ -118,6 +118,11 @@ impl Options {
         let display = Display::new();
         let reached = campaign.run(&|event| display.show(event));
         display.end();
+        // Stopped before there was a record.
+        if let Err(EvalError::Interrupted { .. }) = reached {
+            crate::print("stopped while images were scored; the same command starts again\n")?;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
         match reached? {
             Reached::Stopped { tuning, records, of } => {
                 let what = if tuning { "tuning records" } else { "records" };

@@ -1,14 +1,14 @@
 //! [`Audit`]: one attack on a victim over several settings, from images to a folder of results.
 
 use std::fs;
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use image::ImageFormat;
 use serde::Serialize;
 use tkmia_data::type_classes;
 use tkmia_metrics::{MeanMeasures, mean_measures};
 
+use crate::illustration::{MAGNIFICATION, png};
 use crate::{
     Attacked, Cohort, Contender, EvalError, Record, RecordFile, Selection, Setting, Summary,
     Victim, Workers, illustrate, markdown, write_csv, write_whole,
@@ -32,9 +32,6 @@ pub struct Audit<'a> {
     /// The folder of the results; made if it isn't there.
     pub output: &'a Path,
 }
-
-/// Factor by which figures show perturbations (Sun et al. 2023, Fig. 4).
-const MAGNIFICATION: f32 = 100.0;
 
 /// How far an audit is.
 #[derive(Debug, Clone, Copy)]
@@ -218,11 +215,7 @@ impl Audit<'_> {
             &heading,
             MAGNIFICATION,
         )?;
-        let mut png = Cursor::new(Vec::new());
-        figure
-            .write_to(&mut png, ImageFormat::Png)
-            .map_err(|error| EvalError::Encode { path: path.clone(), reason: error.to_string() })?;
-        write_whole(&path, png.get_ref())?;
+        write_whole(&path, &png(&figure, &path)?)?;
         Ok(table)
     }
 }

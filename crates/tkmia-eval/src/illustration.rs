@@ -1,12 +1,27 @@
 //! [`illustrate`]: the picture of attacked samples, like the paper's Figure 4.
 
-use image::RgbImage;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
 use tkmia_metrics::Ranking;
 
 use crate::figure::{Panel, RankedLabel, Role, draw};
 use crate::{Attacked, EvalError, Record};
+
+/// Factor by which pictures show perturbations (Sun et al. 2023, Fig. 4).
+pub(crate) const MAGNIFICATION: f32 = 100.0;
+
+/// A picture as PNG; `path` is where it is to go.
+pub(crate) fn png(image: &RgbImage, path: &Path) -> Result<Vec<u8>, EvalError> {
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(|error| EvalError::Encode { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(bytes.into_inner())
+}
 
 /// The images of attacked samples, what was added to them, and their top-k before and after.
 ///

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::campaign::TUNING;
-use crate::journal::{Entry, check};
+use crate::journal::check;
 use crate::manifest::Manifest;
 use crate::plan::{Plan, Shard, refuse_changes};
 use crate::stage::read_manifests;
@@ -114,13 +114,8 @@ fn interleave(
     let mut readers = Vec::new();
     for (folder, part) in parts {
         let path = folder.join("records.jsonl");
-        let names: Vec<String> = part.jobs.iter().map(|job| job.run.to_string()).collect();
-        let expected = part.jobs.iter().zip(&names).flat_map(|(job, method)| {
-            let Manifest { origin, samples } = &manifests[job.manifest];
-            let positions = part.positions(job.manifest).into_iter();
-            positions.map(move |at| Entry { setting: &origin.setting, method, id: &samples[at].id })
-        });
-        let (found, _) = check(&path, expected)?;
+        let names = part.names();
+        let (found, _) = check(&path, part.entries(&names, manifests))?;
         if found < part.records() {
             let (path, of) = (folder.clone(), part.records());
             return Err(EvalError::Incomplete { path, found, of });

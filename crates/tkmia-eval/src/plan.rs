@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::experiment::{Run, Table, View};
-use crate::manifest::Input;
+use crate::journal::Entry;
+use crate::manifest::{Input, Manifest};
 use crate::tuning::Trial;
 use crate::{EvalError, Setting};
 
@@ -195,6 +196,24 @@ impl Plan {
     /// If there is no such attack.
     pub fn samples_of(&self, job: usize) -> usize {
         self.positions(self.jobs[job].manifest).len()
+    }
+
+    /// What each record is to be of, in their order; `names` are the [names](Self::names) of the runs.
+    pub(crate) fn entries<'a>(
+        &'a self,
+        names: &'a [String],
+        manifests: &'a [Manifest],
+    ) -> impl Iterator<Item = Entry<'a>> {
+        self.jobs.iter().zip(names).flat_map(|(job, method)| {
+            let Manifest { origin, samples } = &manifests[job.manifest];
+            let positions = self.positions(job.manifest).into_iter();
+            positions.map(move |at| Entry { setting: &origin.setting, method, id: &samples[at].id })
+        })
+    }
+
+    /// The name of each job's run, as records have it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.jobs.iter().map(|job| job.run.to_string()).collect()
     }
 
     /// How many records there are to be.

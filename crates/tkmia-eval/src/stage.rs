@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{ImageFormat, RgbImage};
 use tkmia_attacks::{Attack, Criterion};
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
@@ -14,7 +13,8 @@ use tkmia_data::to_rgb;
 use crate::cohort::Draw;
 use crate::experiment::{Run, View};
 use crate::fingerprint::sha256;
-use crate::journal::{Entry, Journal};
+use crate::illustration::{MAGNIFICATION, png};
+use crate::journal::Journal;
 use crate::manifest::{Manifest, Origin};
 use crate::plan::{self, Inputs, Job, ManifestEntry, Plan, Shard, refuse_changes};
 use crate::tuning::Trial;
@@ -36,6 +36,7 @@ pub struct Stage<'a> {
     folder: PathBuf,
     plan: Plan,
     victim: Victim<'a>,
+    manifests: Vec<Manifest>,
     cohorts: Vec<Cohort>,
     _lock: File,
 }
@@ -89,9 +90,6 @@ pub(crate) struct PicturePaths {
     pub perturbation: PathBuf,
 }
 
-/// Factor by which pictures show perturbations (Sun et al. 2023, Fig. 4).
-pub(crate) const MAGNIFICATION: f32 = 100.0;
-
 impl PicturePaths {
     pub fn new(manifest: usize, job: usize, position: usize) -> Self {
         let path = |name: String| Path::new("images").join(name);
@@ -122,12 +120,17 @@ impl<'a> Stage<'a> {
     ) -> Result<Self, EvalError> {
         let lock = lock(folder)?;
         let (plan, manifests) = match Plan::read(folder) {
-            Ok(plan) => {
+            Ok(mut plan) => {
                 refuse_changes(folder, &plan.inputs, request.inputs)?;
                 refuse_changes(folder, &plan.shard, &request.shard)?;
                 let jobs = jobs(request.inputs, &plan.manifests, request.trials);
                 refuse_changes(folder, &plan.jobs, &jobs)?;
                 let manifests = read_manifests(folder, &plan.manifests)?;
+                // Nothing depends on the title.
+                if plan.title != request.title {
+                    plan.title = request.title.to_owned();
+                    plan.write(folder)?;
+                }
                 (plan, manifests)
             }
             Err(EvalError::NotAnExperiment { .. }) => {
@@ -144,7 +147,7 @@ impl<'a> Stage<'a> {
         let dataset = victim.dataset;
         let cohorts = manifests.iter().map(|manifest| manifest.cohort(dataset));
         let cohorts = cohorts.collect::<Result<_, _>>()?;
-        Ok(Self { folder: folder.to_owned(), plan, victim, cohorts, _lock: lock })
+        Ok(Self { folder: folder.to_owned(), plan, victim, manifests, cohorts, _lock: lock })
     }
 
     /// What is done here.
@@ -163,8 +166,11 @@ impl<'a> Stage<'a> {
         progress: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<usize, EvalError> {
         let attacks = self.attacks()?;
-        let (mut journal, recorded) =
-            open_journal(&self.folder, &self.plan, &self.cohorts, &self.victim)?;
+        let names = self.plan.names();
+        let (mut journal, recorded) = Journal::open(
+            &self.folder.join("records.jsonl"),
+            self.plan.entries(&names, &self.manifests),
+        )?;
         let chunks = self.chunks(recorded, workers.batch_size);
         let images = self.folder.join("images");
         if self.plan.inputs.pictures > 0 {
@@ -210,9 +216,9 @@ impl<'a> Stage<'a> {
 
     /// How many attacks of a chunk have ended before the first that was cut short.
     fn beginning(&self, job: usize, positions: &[usize], attacked: &[Attacked]) -> usize {
-        let members = &self.cohorts[self.plan.jobs[job].manifest].members;
-        let ids = positions.iter().map(|&at| self.victim.dataset.id(members[at].index));
-        ids.zip(attacked).take_while(|(id, attacked)| *id == attacked.record.id).count()
+        let samples = &self.manifests[self.plan.jobs[job].manifest].samples;
+        let ended = |(at, attacked): &(&usize, &Attacked)| samples[**at].id == attacked.record.id;
+        positions.iter().zip(attacked).take_while(ended).count()
     }
 
     /// What isn't recorded yet, cut into batches.
@@ -259,15 +265,6 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A picture as PNG.
-pub(crate) fn png(image: &RgbImage, path: &Path) -> Result<Vec<u8>, EvalError> {
-    let mut bytes = Cursor::new(Vec::new());
-    image
-        .write_to(&mut bytes, ImageFormat::Png)
-        .map_err(|error| EvalError::Encode { path: path.to_owned(), reason: error.to_string() })?;
-    Ok(bytes.into_inner())
-}
-
 /// An attack, started from its hyper-parameters.
 struct Runnable {
     name: String,
@@ -304,22 +301,6 @@ fn lock(folder: &Path) -> Result<File, EvalError> {
         Err(TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => Ok(file),
         Err(TryLockError::Error(source)) => Err(EvalError::Write { path, source }),
     }
-}
-
-/// The records of a folder, open for more, and how many there are.
-fn open_journal(
-    folder: &Path,
-    plan: &Plan,
-    cohorts: &[Cohort],
-    victim: &Victim<'_>,
-) -> Result<(Journal, usize), EvalError> {
-    let names: Vec<String> = plan.jobs.iter().map(|job| job.run.to_string()).collect();
-    let expected = plan.jobs.iter().zip(&names).flat_map(|(job, method)| {
-        let Cohort { setting, members } = &cohorts[job.manifest];
-        let ids = plan.positions(job.manifest).into_iter();
-        ids.map(move |at| Entry { setting, method, id: victim.dataset.id(members[at].index) })
-    });
-    Journal::open(&folder.join("records.jsonl"), expected)
 }
 
 /// The manifests that the inputs ask for: of each setting, in the order of their first appearance, one for

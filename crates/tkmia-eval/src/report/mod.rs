@@ -18,8 +18,9 @@ use tkmia_metrics::{Measures, MetricsError, Ranking};
 pub use cell::Cell;
 
 use crate::experiment::{Descent, Run, Table, View};
-use crate::journal::read_records;
+use crate::journal::{check, read_records};
 use crate::plan::{Plan, Shard};
+use crate::stage::read_manifests;
 use crate::summary::relevant_flags;
 use crate::tuning::Trial;
 use crate::{EvalError, Printed, Record, Setting, paper, write_whole};
@@ -315,11 +316,15 @@ fn label(run: &Run, runs: &[&Run]) -> String {
 /// `index.html`, with `pictured` settings' images in it. Gives the report.
 ///
 /// # Errors
-/// [`EvalError::NotAnExperiment`], a record or a picture that can't be read, a file that can't be written.
+/// [`EvalError::NotAnExperiment`], [`EvalError::Unplanned`] for records that aren't the plan's, a record or a picture that can't be read, a file that can't be written.
 pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, EvalError> {
     let plan = Plan::read(folder)?;
     let records = match folder.join("records.jsonl") {
-        path if path.is_file() => read_records(&path)?,
+        path if path.is_file() => {
+            let manifests = read_manifests(folder, &plan.manifests)?;
+            check(&path, plan.entries(&plan.names(), &manifests))?;
+            read_records(&path)?
+        }
         _ => Vec::new(),
     };
     let report = Report::new(&plan, &records)?;

@@ -10,9 +10,9 @@ use tkmia_data::{Resize, Transform};
 use super::label;
 use crate::experiment::Run;
 use crate::figure::{Panel, draw};
-use crate::illustration::ranked;
+use crate::illustration::{MAGNIFICATION, caption, png, ranked};
 use crate::plan::{Job, Plan};
-use crate::stage::{MAGNIFICATION, PicturePaths, png};
+use crate::stage::PicturePaths;
 use crate::{EvalError, Record, Setting};
 
 /// A sample of a setting, and what each attack made of it; images are PNG files' bytes.
@@ -105,7 +105,7 @@ impl Picture {
                 let classes = &plan.inputs.data.classes;
                 Ok(Panel {
                     title: attack.label.clone(),
-                    caption: crate::illustration::caption(record),
+                    caption: caption(record),
                     succeeded: record.success,
                     original: &original,
                     perturbed,
