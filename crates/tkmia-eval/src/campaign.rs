@@ -312,7 +312,7 @@ fn outline(
             .collect();
         let mut passes = Passes::default();
         for run in &runs {
-            let each = run.passes_at_most(setting.k);
+            let each = run.passes_at_most(setting.k, dataset.classes().len());
             passes.forward += each.forward * samples;
             passes.backward += each.backward * samples;
         }

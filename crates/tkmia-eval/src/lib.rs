@@ -42,8 +42,9 @@ pub use cohort::{Cohort, Member};
 pub use eligible_count::eligible_count;
 pub use error::EvalError;
 pub use experiment::{
-    Budget, DataSpec, Descent, Expanded, Experiment, ExperimentError, MethodSpec, ResizeKind, Run,
-    Scheme, TABLES, Table, TableSpec, TuningSpec, Values, VictimSpec, View, ready_experiment,
+    Budget, DataSpec, Descent, Expanded, Experiment, ExperimentError, InBall, MethodSpec,
+    ResizeKind, Run, Scheme, TABLES, Table, TableSpec, TuningSpec, Values, VictimSpec, View,
+    ready_experiment,
 };
 pub use fingerprint::{file_sha256, list_sha256};
 pub use illustration::illustrate;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tkmia_attacks::UnknownCriterion;
 use tkmia_data::DatasetKind;
 
-pub use method::{Descent, MethodSpec, Run, Values, View};
+pub use method::{Descent, InBall, MethodSpec, Run, Values, View};
 pub use ready::{TABLES, ready_experiment};
 
 use crate::{Selection, Setting};
@@ -243,6 +243,14 @@ pub enum ExperimentError {
         run: String,
         /// The setting.
         setting: String,
+    },
+    /// An attack that isn't one on a sample by itself.
+    #[error(
+        "method `{method}`: targeted and universal attacks have no place in an experiment, whose samples are independent and have no targets; `tkmia attack` runs them"
+    )]
+    NotBySample {
+        /// The attack.
+        method: &'static str,
     },
     /// A criterion that isn't one.
     #[error(transparent)]

@@ -17,7 +17,7 @@ use tkmia_metrics::{Measures, MetricsError, Ranking};
 
 pub use cell::Cell;
 
-use crate::experiment::{Descent, Run, Table, View};
+use crate::experiment::{Descent, InBall, Run, Table, View};
 use crate::journal::{check, read_records};
 use crate::plan::{Plan, Shard};
 use crate::stage::read_manifests;
@@ -292,12 +292,18 @@ fn label(run: &Run, runs: &[&Run]) -> String {
     if !same(&|other| other.variant == run.variant) {
         label += &format!(" ({})", run.variant.name());
     }
+    if !same(&|other| other.optimiser == run.optimiser) {
+        label += &format!(", {}", run.optimiser.name());
+    }
     let alike = |other: &&&Run| {
         (other.method, other.variant) == (run.method, run.variant) && **other != run
     };
     if runs.iter().any(|other| alike(&other)) {
         if let Some(Descent { lr, alpha, .. }) = run.descent {
             label += &format!(", η = {lr}, α = {alpha}");
+        }
+        if let Some(InBall { norm, radius, .. }) = run.ball {
+            label += &format!(", {} {radius}", norm.name());
         }
         let others: Vec<&&Run> = runs.iter().filter(alike).collect();
         if others.iter().any(|other| other.max_iterations != run.max_iterations) {
