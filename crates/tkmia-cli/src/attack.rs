@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use burn::tensor::{Tensor, TensorData};
 use clap::Args;
@@ -21,6 +20,7 @@ use tkmia_eval::{EvalError, Workers};
 use tkmia_metrics::Ranking;
 use tkmia_models::load_onnx;
 
+use crate::computing::Computing;
 use crate::error::CliError;
 use crate::input::Input;
 use crate::output::Output;
@@ -104,15 +104,8 @@ pub struct Arguments {
     /// Specified labels that must leave the top-k [default: all that are in the clean one]
     #[arg(long)]
     delta: Option<NonZeroUsize>,
-    /// Images in a batch; has no influence on the results
-    #[arg(long, default_value = "8")]
-    batch_size: NonZeroUsize,
-    /// Batches under way at once [default: one per core on CPUs, 1 on GPUs]
-    #[arg(long)]
-    workers: Option<NonZeroUsize>,
-    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    computing: Computing,
     /// Seed of random targets; nothing else is drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -173,17 +166,14 @@ impl Arguments {
         if self.method.is_universal() {
             return Workers { count: 1, batch_size: images.max(1), stop: &STOP };
         }
-        let on_cpu = ["cpu", "ndarray"].contains(&self.device.as_str());
-        let cores = if on_cpu { thread::available_parallelism().ok() } else { None };
-        let count = self.workers.or(cores).map_or(1, NonZeroUsize::get);
-        Workers { count, batch_size: self.batch_size.get(), stop: &STOP }
+        self.computing.workers()
     }
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let settings = arguments.settings()?;
-    let model = load_onnx(&arguments.model, &device(&arguments.device)?)?;
+    let model = load_onnx(&arguments.model, &device(&arguments.computing.device)?)?;
     let attack = settings.init(model.bounds())?;
     let input = Input::read(&arguments.input, &model, arguments.k)?;
     let output = Output::create(&arguments.output)?;

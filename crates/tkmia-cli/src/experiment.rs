@@ -1,7 +1,6 @@
 //! [`Options`]: what `tkmia run` and `tkmia reproduce` have in common.
 
 use std::error::Error;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -13,10 +12,11 @@ use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Transform, open};
 use tkmia_eval::{
     Campaign, EvalError, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim,
-    VictimFacts, View, Workers, file_sha256, write_report,
+    VictimFacts, View, file_sha256, write_report,
 };
 use tkmia_models::load_onnx;
 
+use crate::computing::Computing;
 use crate::error::CliError;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
 
@@ -44,15 +44,8 @@ pub struct Options {
     /// End earlier: when the grids are tried on the tuning samples, or when samples are drawn
     #[arg(long)]
     until: Option<Early>,
-    /// Images in a batch; has no influence on the results
-    #[arg(long, default_value = "8")]
-    batch_size: NonZeroUsize,
-    /// Batches under way at once [default: one per core on CPUs, 1 on GPUs]
-    #[arg(long)]
-    workers: Option<NonZeroUsize>,
-    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
-    #[arg(long, default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    computing: Computing,
     /// Settings with images in the report's page at most
     #[arg(long, default_value_t = 6)]
     pictured: usize,
@@ -87,7 +80,7 @@ impl Options {
                 Some(open(&DatasetSpec { kind, root, split })?)
             }
         };
-        let classifier = load_onnx(&model, &device(&self.device)?)?;
+        let classifier = load_onnx(&model, &device(&self.computing.device)?)?;
         let facts = VictimFacts {
             sha256: file_sha256(&model)?,
             description: classifier.architecture().to_string(),
@@ -106,7 +99,7 @@ impl Options {
                 Some(Early::Manifests) => Until::Manifests,
                 None => Until::Attacks,
             },
-            workers: self.workers(),
+            workers: self.computing.workers(),
         };
         if self.dry_run {
             crate::print(&outline(&campaign.outline()?, dataset.as_ref(), self.shard))?;
@@ -146,13 +139,6 @@ impl Options {
                 Ok(ExitCode::SUCCESS)
             }
         }
-    }
-
-    fn workers(&self) -> Workers<'static> {
-        let on_cpu = ["cpu", "ndarray"].contains(&self.device.as_str());
-        let cores = if on_cpu { thread::available_parallelism().ok() } else { None };
-        let count = self.workers.or(cores).map_or(1, NonZeroUsize::get);
-        Workers { count, batch_size: self.batch_size.get(), stop: &STOP }
     }
 }
 

@@ -3,6 +3,7 @@
 mod arrays;
 mod attack;
 mod completions;
+mod computing;
 mod error;
 mod experiment;
 mod input;

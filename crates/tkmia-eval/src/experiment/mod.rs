@@ -516,3 +516,54 @@ fn check_delta(place: &str, setting: &Setting) -> Result<(), ExperimentError> {
         found: delta.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn repository(path: &str) -> String {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        fs::read_to_string(root.join(path)).unwrap()
+    }
+
+    #[test]
+    fn the_file_in_the_book_is_one() {
+        let page = repository("docs/src/experiments.md");
+        let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let tables = Experiment::parse(text).unwrap().expand("VOC 2012").unwrap().tables;
+        let sizes: Vec<_> =
+            tables.iter().map(|table| (table.settings.len(), table.grids.len())).collect();
+        // At k = 2 there is no |S| = 3.
+        assert_eq!(sizes, [(12, 3), (3, 3), (3, 3), (3, 3)]);
+        assert_eq!(tables[0].grids.iter().map(Vec::len).collect::<Vec<_>>(), [16, 2, 1]);
+    }
+
+    #[test]
+    fn mini_voc_has_the_settings_of_the_three_tables() {
+        let experiment = Experiment::parse(&repository("experiments/mini-voc.toml")).unwrap();
+        let tables = experiment.expand("mini-VOC").unwrap().tables;
+        assert_eq!(
+            tables.iter().map(|table| table.paper.clone()).collect::<Vec<_>>(),
+            [[15], [16], [17]]
+        );
+        for table in tables {
+            for setting in &table.settings {
+                for grid in &table.grids {
+                    let printed = crate::paper::printed(&table, setting, grid[0].method);
+                    assert!(printed.is_some(), "{setting}: {}", grid[0]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_the_output_is_not() {
+        let mut experiment = Experiment::parse(&repository("experiments/mini-voc.toml")).unwrap();
+        experiment.anchor(Path::new("folder"));
+        let root = experiment.data.root.unwrap();
+        assert!(root.starts_with("folder") && root.ends_with("assets/mini-voc/VOC2012"));
+        assert_eq!(experiment.output.unwrap(), Path::new("out/mini-voc"));
+    }
+}
