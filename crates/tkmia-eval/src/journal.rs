@@ -97,7 +97,7 @@ pub(crate) fn check<'a>(
 /// The records of a file, but for an unfinished end.
 ///
 /// # Errors
-/// As for a [`Journal`].
+/// [`EvalError::Read`], and [`EvalError::Corrupt`] if a line that isn't the last is no record.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, EvalError> {
     let mut records = Vec::new();
     scan(path, |_, record| {

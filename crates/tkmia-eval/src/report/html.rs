@@ -154,7 +154,7 @@ impl Report {
                 _ => ("irrelevant", " ×"),
             };
             let name = self.classes.get(label).map_or("?", String::as_str);
-            let _ = write!(html, "<li class=\"{class}\">{}{mark}</li>", escaped(name));
+            let _ = write!(html, "<li><span class=\"{class}\">{}{mark}</span></li>", escaped(name));
         }
         html + "</ol>"
     }
