@@ -7,7 +7,7 @@
 //! - [`Criterion`]: when an image is done, and what counts as success
 //! - [`judge()`]: success, norms and scores from the returned images, never from the loop
 //! - [`global_selection`], [`random_selection`], [`eligible`]: which labels are specified, which samples
-//!   take part; [`TargetChoice`]: what targeted attacks aim at
+//!   take part; [`Targets`]: what targeted attacks aim at
 //! - [`Indicator`]: signs that an attack failed for reasons of its own
 //!
 //! Attacks see a model only as a [`Classifier`](tkmia_core::Classifier), and never print, read the
@@ -57,5 +57,5 @@ pub use observer::{Observer, Step};
 pub use optimiser::{At, AutoPgd, MiFgsm, Optimiser, Pgd, Sgd, Steps};
 pub use settings::Settings;
 pub use space::Space;
-pub use targets::TargetChoice;
+pub use targets::{TargetChoice, Targets};
 pub use universal::Universal;

@@ -1,11 +1,15 @@
-//! [`TargetChoice`]: which labels a targeted attack makes the top-k.
+//! [`Targets`]: which labels a targeted attack makes the top-k.
 
 use std::str::FromStr;
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use tkmia_core::{Classifier, Goal, LabelSet};
 use tkmia_metrics::Ranking;
 
+use crate::AttackError;
 use crate::draw::draw;
+use crate::host::scored;
 use crate::names::{UnknownName, by_name};
 
 /// The three cases of Hu et al. 2021: `k` irrelevant labels, by how near they are to the top-k.
@@ -71,6 +75,42 @@ impl TargetChoice {
         }
         labels.sort_unstable();
         labels
+    }
+}
+
+/// How the samples of targeted attacks get their targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// Which labels.
+    pub choice: TargetChoice,
+    /// Of random ones.
+    pub seed: u64,
+}
+
+impl Targets {
+    /// The goal with a target for each row; an empty one where fewer than `k` labels are irrelevant.
+    ///
+    /// `unattacked` are the images as the classifier is given them without a perturbation, `ids` what the
+    /// data set calls them. One forward pass.
+    ///
+    /// # Errors
+    /// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
+    pub fn aim(
+        &self,
+        goal: Goal,
+        classifier: &dyn Classifier,
+        unattacked: Tensor<4>,
+        ids: &[impl AsRef<str>],
+    ) -> Result<Goal, AttackError> {
+        let rows: Vec<usize> = (0..goal.rows()).collect();
+        let clean = scored(classifier.scores(unattacked), &rows, 0)?;
+        let targets = clean.iter().zip(ids).enumerate().map(|(row, (clean, id))| {
+            let relevant = goal.relevant().row(row);
+            self.choice.target(&clean.ranking, relevant, goal.k(), self.seed, id.as_ref())
+        });
+        let targets: Vec<Vec<usize>> = targets.collect();
+        let targets = LabelSet::from_indices(&targets, goal.relevant().classes())?;
+        Ok(goal.with_target(targets)?)
     }
 }
 

@@ -13,11 +13,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tkmia_attacks::{
     Attack, AttackBatch, Ball, CRITERION_NAMES, Criterion, Lambda, Method, Norm, OptimiserKind,
-    Outcome, Settings, Step, TargetChoice, UnknownName, Variant, criterion, judge,
+    Outcome, Settings, Step, TargetChoice, Targets, UnknownName, Variant, criterion, judge,
 };
-use tkmia_core::{Classifier, Goal, LabelSet, device};
+use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
-use tkmia_metrics::Ranking;
 use tkmia_models::load_onnx;
 
 use crate::computing::Computing;
@@ -161,6 +160,11 @@ impl Arguments {
         })
     }
 
+    fn targets(&self) -> Option<Targets> {
+        let targets = Targets { choice: self.target, seed: self.seed };
+        self.method.is_targeted().then_some(targets)
+    }
+
     /// A universal method sees all images as one batch.
     fn workers(&self, images: usize) -> Workers<'static> {
         if self.method.is_universal() {
@@ -185,7 +189,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         attack: attack.as_ref(),
         criterion: settings.criterion.as_ref(),
         input: &input,
-        target: arguments.method.is_targeted().then_some((arguments.target, arguments.seed)),
+        targets: arguments.targets(),
         trace: arguments.trace,
     };
     let trace = arguments.trace.then_some(settings.max_iterations);
@@ -214,8 +218,8 @@ struct Run<'a> {
     attack: &'a dyn Attack,
     criterion: &'a dyn Criterion,
     input: &'a Input,
-    /// What a targeted attack aims at, and the seed of the draw.
-    target: Option<(TargetChoice, u64)>,
+    /// What a targeted attack aims at; random targets are drawn by the rows' numbers.
+    targets: Option<Targets>,
     trace: bool,
 }
 
@@ -232,7 +236,12 @@ impl Run<'_> {
         let images = self.input.images[first * size..(last + 1) * size].to_vec();
         let images = TensorData::new(images, [rows.len(), channels, height, width]);
         let images = Tensor::<4>::from_data(images, &self.model.device());
-        let goal = self.with_target(self.input.goal.select(rows), &images, rows)?;
+        let mut goal = self.input.goal.select(rows);
+        if let Some(targets) = self.targets {
+            let ids: Vec<String> = rows.iter().map(usize::to_string).collect();
+            let unattacked = self.attack.unattacked(images.clone());
+            goal = targets.aim(goal, self.model, unattacked, &ids).map_err(failed)?;
+        }
         let batch = AttackBatch { images, goal, start: None };
 
         let mut losses = vec![Vec::new(); rows.len()];
@@ -275,26 +284,6 @@ impl Run<'_> {
                 }
             });
         Ok(attacked.filter(|attacked| attacked.outcome != Outcome::Interrupted).collect())
-    }
-
-    /// The goal with the targets of its rows, where the attack is a targeted one: chosen by the scores of
-    /// the unattacked images, and at random by the row's number.
-    fn with_target(
-        &self,
-        goal: Goal,
-        images: &Tensor<4>,
-        rows: &[usize],
-    ) -> Result<Goal, EvalError> {
-        let Some((choice, seed)) = self.target else { return Ok(goal) };
-        let classes = self.model.classes();
-        let scores = values(&self.model.scores(self.attack.unattacked(images.clone())));
-        let targets = scores.chunks_exact(classes).zip(rows).enumerate();
-        let targets = targets.map(|(at, (scores, row))| {
-            let relevant = goal.relevant().row(at);
-            Ok(choice.target(&Ranking::new(scores)?, relevant, goal.k(), seed, &row.to_string()))
-        });
-        let targets = targets.collect::<Result<Vec<_>, EvalError>>()?;
-        Ok(goal.with_target(LabelSet::from_indices(&targets, classes)?)?)
     }
 }
 

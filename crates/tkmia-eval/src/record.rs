@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tkmia_attacks::{Outcome, Passes};
+use tkmia_attacks::{Indicator, Outcome, Passes};
 
 /// One attack on one sample: everything that tables, curves and captions are made of.
 ///
@@ -44,6 +44,9 @@ pub struct Record {
     pub norm_pixels: f64,
     /// `‖x* − x̃‖_∞` in model-input units.
     pub linf_input: f64,
+    /// Signs that the attack failed for reasons of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indicators: Vec<Indicator>,
     /// The sample's share of the wall-clock time of its batch on one worker, in seconds.
     pub seconds: f64,
 }
@@ -138,6 +141,7 @@ pub(crate) mod tests {
             norm_input: norm,
             norm_pixels: norm * 127.5,
             linf_input: norm / 2.0,
+            indicators: Vec::new(),
             seconds: 0.5,
         }
     }

@@ -149,6 +149,7 @@ impl<'a> Victim<'a> {
                 norm_input: verdict.norm_input,
                 norm_pixels: verdict.norm_input * pixels,
                 linf_input: verdict.linf_input,
+                indicators: verdict.indicators,
                 seconds,
             },
         });
