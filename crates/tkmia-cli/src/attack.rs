@@ -17,7 +17,7 @@ use tkmia_attacks::{
 };
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
-use tkmia_models::load_onnx;
+use tkmia_models::load;
 
 use crate::error::CliError;
 use crate::input::Input;
@@ -38,8 +38,8 @@ use crate::results::{Attacked, Results};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The victim: a ResNet exported to ONNX
-    #[arg(long, value_name = "M.onnx")]
+    /// The victim: a ResNet in an ONNX, safetensors or PyTorch file
+    #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Images, relevant and specified labels
     #[arg(long, value_name = "IN.npz")]
@@ -132,7 +132,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let settings = arguments.settings()?;
-    let model = load_onnx(&arguments.model, &device(&arguments.device)?)?;
+    let model = load(&arguments.model, &device(&arguments.device)?)?;
     let attack = settings.init(model.bounds())?;
     let input = Input::read(&arguments.input, &model, arguments.k)?;
     let output = Output::create(&arguments.output)?;
