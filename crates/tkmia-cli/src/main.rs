@@ -10,6 +10,7 @@ mod metrics;
 mod output;
 mod progress;
 mod results;
+mod train;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -30,6 +31,7 @@ enum Command {
     Attack(attack::Arguments),
     Metrics(metrics::Arguments),
     Inspect(inspect::Arguments),
+    Train(Box<train::Arguments>),
     Completions(completions::Arguments),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Attack(arguments) => attack::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     result.unwrap_or_else(|error| {
