@@ -115,6 +115,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         momentum: arguments.momentum,
         max_iterations: arguments.max_iterations,
         criterion: criterion.clone(),
+        ..Settings::default()
     };
     let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
     let audit = Audit {

@@ -92,6 +92,7 @@ fn attack(golden: &mut Golden, classifier: &dyn Classifier, size: usize) -> Atta
         momentum: case.momentum,
         max_iterations: case.max_iterations,
         criterion: Arc::new(criterion),
+        ..Settings::default()
     };
     let attack = settings.init(classifier.bounds()).unwrap();
     let (k, samples, length) = (case.k, case.samples, case.max_iterations);
@@ -109,8 +110,7 @@ fn attack(golden: &mut Golden, classifier: &dyn Classifier, size: usize) -> Atta
         let (relevant, specified) = (relevant.select(&rows), specified.select(&rows));
         let batch = AttackBatch::new(images, relevant, specified, k).unwrap();
         let mut trace = |step: &Step<'_>| {
-            let loss = step.loss.map(|loss| loss.to_data().try_to_vec::<f32>().unwrap());
-            for (&row, loss) in step.rows.iter().zip(loss.unwrap_or_default()) {
+            for (&row, &loss) in step.rows.iter().zip(step.loss.unwrap_or_default()) {
                 attacked.loss[[start + row, step.iteration - 1]] = loss;
             }
             ControlFlow::Continue(())

@@ -82,7 +82,7 @@ pub fn run(audit: &Audit<'_>) -> Result<(Clean, Findings), EvalError> {
     bar.finish_and_clear();
     for (setting, samples) in &findings.planned {
         if *samples == 0 {
-            println!("skipped  {}, k = {}: no sample takes part", setting.types, setting.k);
+            println!("skipped  {setting}: no sample takes part");
         }
     }
     let (done, planned) = (findings.records.len(), findings.samples_planned());
@@ -104,7 +104,7 @@ fn show(bar: &ProgressBar, progress: Progress<'_>) {
             bar.set_length(samples as u64);
         }
         Progress::Setting(setting) => {
-            bar.set_message(format!("{}, k = {}", setting.types, setting.k));
+            bar.set_message(setting.to_string());
         }
         Progress::Done(number) => bar.inc(number as u64),
     }

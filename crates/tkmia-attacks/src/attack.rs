@@ -6,11 +6,13 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tkmia_core::{Classifier, CoreError, Goal, LabelSet};
 
-use crate::{AttackError, Observer, Reason};
+use crate::drive::pick;
+use crate::{AttackError, Indicator, Observer, Passes, Reason};
 
 /// A way to perturb images until their top-k changes as wanted.
 ///
-/// Rows are independent: a batch gives what its images give one at a time.
+/// Rows are independent: a batch gives what its images give one at a time. Those alone aren't whose
+/// perturbation is [universal](Self::is_universal).
 pub trait Attack: Debug + Send + Sync {
     /// Attacks each image of a batch.
     ///
@@ -27,6 +29,12 @@ pub trait Attack: Debug + Send + Sync {
     /// The image that the classifier sees before any perturbation, `x̃`: the image itself, unless
     /// the attack's change of variable already alters it.
     fn unattacked(&self, images: Tensor<4>) -> Tensor<4>;
+
+    /// Whether the images of a batch share one perturbation, so that they must not be cut into several
+    /// batches.
+    fn is_universal(&self) -> bool {
+        false
+    }
 }
 
 /// Images and what is wanted of each.
@@ -34,8 +42,10 @@ pub trait Attack: Debug + Send + Sync {
 pub struct AttackBatch {
     /// `[batch, 3, height, width]` within the classifier's bounds.
     pub images: Tensor<4>,
-    /// Relevant and specified labels of each image, and `k`.
+    /// Relevant and specified labels of each image, its target if it has one, and `k`.
     pub goal: Goal,
+    /// Where the attack's variable starts, in its own space, same shape; at 0 if there is nothing here.
+    pub start: Option<Tensor<4>>,
 }
 
 impl AttackBatch {
@@ -58,7 +68,19 @@ impl AttackBatch {
             });
         }
         let goal = Goal::new(relevant, specified, k, &images.device())?;
-        Ok(Self { images, goal })
+        Ok(Self { images, goal, start: None })
+    }
+
+    /// The rows at the given positions, in that order.
+    ///
+    /// # Panics
+    /// If a position isn't a row.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            images: pick(&self.images, rows),
+            goal: self.goal.select(rows),
+            start: self.start.as_ref().map(|start| pick(start, rows)),
+        }
     }
 
     /// Checks the batch against a classifier.
@@ -84,6 +106,12 @@ impl AttackBatch {
                 expected: [rows, classifier.classes()],
                 found: [rows, relevant.classes()],
             }));
+        }
+        if let Some(start) = &self.start
+            && start.dims() != self.images.dims()
+        {
+            let (expected, found) = (self.images.dims(), start.dims());
+            return Err(AttackError::StartShape { expected, found });
         }
         self.check_values(classifier)
     }
@@ -123,18 +151,9 @@ pub struct BatchResult {
     pub iterations: Vec<usize>,
     /// Passes through the classifier that each image's result took.
     pub passes: Vec<Passes>,
-}
-
-/// Passes of one image through a classifier.
-///
-/// Jacobian rows are counted one by one. An image that is done while others of its batch go on may be
-/// carried along in one more backward pass, which isn't counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Passes {
-    /// Forward passes.
-    pub forward: usize,
-    /// Backward passes.
-    pub backward: usize,
+    /// What was seen on each image's way that speaks against the attack; [`judge`](crate::judge()) adds
+    /// what it finds.
+    pub indicators: Vec<Vec<Indicator>>,
 }
 
 /// How the attack on one image ended.
@@ -143,7 +162,7 @@ pub struct Passes {
 pub enum Outcome {
     /// The stop condition held at the returned image.
     Succeeded,
-    /// The iterations were used up before.
+    /// The iterations or passes were used up before, or there was no going on.
     Exhausted,
     /// The image doesn't take part, and no step was made.
     Ineligible(Reason),

@@ -5,22 +5,33 @@ use tkmia_core::{Classifier, Goal};
 
 use crate::criterion::{Criterion, Standing};
 use crate::eligibility::eligible;
-use crate::host::{Scored, scored};
-use crate::{AttackBatch, AttackError, BatchResult, Observer, Outcome, Passes, Space, Step};
+use crate::host::{Scored, Seen, read, scored};
+use crate::indicator::Trail;
+use crate::{
+    AttackBatch, AttackError, BatchResult, Budget, Observer, Outcome, Passes, Reason, Space, Step,
+};
 
 /// How an attack moves the images that it still works on.
 pub(crate) trait Mover {
+    /// What a step would cost the survivor at this position, which was seen like this.
+    fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes;
+
+    /// Whether a step of no length would be followed by others like it, for ever.
+    fn stays_where_it_stopped(&self) -> bool {
+        false
+    }
+
     /// The images that the classifier sees now, and their scores; both without gradient.
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look;
 
-    /// Moves the survivors' variable from where it was looked at; says how many passes that took for
-    /// each.
+    /// Moves the survivors' variable from where it was looked at; gives the norm of the gradient that it
+    /// went along, `[rows]`.
     fn step(
         &mut self,
         classifier: &dyn Classifier,
         survivors: &mut Survivors,
-        now: &[Scored],
-    ) -> Passes;
+        now: &[Seen],
+    ) -> Tensor<1>;
 
     /// Forgets all but the images at these positions of the last look.
     fn keep(&mut self, positions: &[usize]);
@@ -34,6 +45,19 @@ pub(crate) struct Look {
     pub scores: Tensor<2>,
     /// `[rows]`, where the attack has a loss.
     pub loss: Option<Tensor<1>>,
+}
+
+/// What an attack keeps to.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// The variable.
+    pub space: Space,
+    /// When an image is done.
+    pub criterion: &'a dyn Criterion,
+    /// What it may cost.
+    pub budget: Budget,
+    /// Whether an image without a target takes no part.
+    pub targeted: bool,
 }
 
 /// The images still under attack.
@@ -60,16 +84,7 @@ impl Survivors {
     }
 
     fn standing<'a>(&'a self, position: usize, now: &'a Scored) -> Standing<'a> {
-        let clean = &self.clean[position];
-        Standing {
-            clean: &clean.ranking,
-            clean_scores: &clean.scores,
-            now: &now.ranking,
-            scores: &now.scores,
-            relevant: self.goal.relevant().row(position),
-            specified: self.goal.specified().row(position),
-            k: self.goal.k(),
-        }
+        Standing::of(&self.goal, position, &self.clean[position], now)
     }
 }
 
@@ -80,66 +95,87 @@ struct Finished {
     outcomes: Vec<Outcome>,
     iterations: Vec<usize>,
     passes: Vec<Passes>,
+    trails: Vec<Trail>,
 }
 
-/// Attacks a batch: at most `max_passes` forward passes for each image, one step less.
+/// Attacks a batch within a budget: looks at each image by one forward pass, and steps in between.
 ///
 /// An image is done when the criterion holds; that is tested before the step, so that the image
 /// returned is the one tested. The images that are done leave; the others go on without them.
 pub(crate) fn drive(
     classifier: &dyn Classifier,
     batch: &AttackBatch,
-    space: Space,
-    criterion: &dyn Criterion,
-    max_passes: usize,
+    rules: Rules<'_>,
     mover: &mut dyn Mover,
     watch: &mut dyn Observer,
 ) -> Result<BatchResult, AttackError> {
     batch.check(classifier)?;
     let rows = batch.goal.rows();
+    // Without a start the first look is at the unattacked images.
+    let first = Passes { forward: usize::from(batch.start.is_some()), backward: 0 };
+    if !rules.budget.allows(first, Passes::default()) {
+        return Err(AttackError::NoForwardPass { needed: first.forward + 1 });
+    }
     let mut finished = Finished {
         rows: Vec::with_capacity(rows),
         images: Vec::new(),
         outcomes: vec![Outcome::Exhausted; rows],
         iterations: vec![0; rows],
-        passes: vec![Passes::default(); rows],
+        passes: vec![first; rows],
+        trails: vec![Trail::default(); rows],
     };
     let mut survivors = Survivors {
         rows: (0..rows).collect(),
         origin: batch.images.clone(),
-        variable: batch.images.zeros_like(),
+        variable: batch.start.clone().unwrap_or_else(|| batch.images.zeros_like()),
         goal: batch.goal.clone(),
         clean: Vec::new(),
     };
+    if batch.start.is_some() {
+        let unattacked = rules.space.unattacked(batch.images.clone());
+        survivors.clean = scored(classifier.scores(unattacked), &survivors.rows, 0)?;
+    }
 
-    for pass in 1..=max_passes {
+    let mut slopes = None;
+    for pass in 1..=rules.budget.iterations {
         let Look { images, scores, loss } = mover.look(classifier, &survivors);
-        let now = scored(scores, &survivors.rows, pass)?;
-        if pass == 1 {
-            // The variable is still 0: these are the scores of the unattacked images.
-            survivors.clean = now.clone();
+        let now = read(scores, loss, slopes.take(), &survivors.rows, pass)?;
+        if survivors.clean.is_empty() {
+            survivors.clean = now.iter().map(|seen| seen.scored.clone()).collect();
+        }
+        for (seen, &row) in now.iter().zip(&survivors.rows) {
+            finished.trails[row].note(seen.loss, seen.slope);
+            finished.passes[row].forward += 1;
         }
 
-        let last = pass == max_passes;
-        let ends: Vec<Option<Outcome>> = (0..now.len())
-            .map(|at| end(&survivors.standing(at, &now[at]), criterion, pass, last))
-            .collect();
+        let costs: Vec<Passes> =
+            (0..now.len()).map(|at| mover.cost(&survivors, at, &now[at])).collect();
+        let end = |at: usize| {
+            let row = survivors.rows[at];
+            let stopped = mover.stays_where_it_stopped() && now[at].slope == Some(0.0);
+            let last = pass == rules.budget.iterations
+                || stopped
+                || finished.trails[row].is_lost()
+                || !rules.budget.allows(finished.passes[row], costs[at]);
+            end(&survivors.standing(at, &now[at].scored), rules, pass, last)
+        };
+        let ends: Vec<Option<Outcome>> = (0..now.len()).map(end).collect();
         let positions = |done: bool| -> Vec<usize> {
             (0..ends.len()).filter(|&at| ends[at].is_some() == done).collect()
         };
         let (done, going_on) = (positions(true), positions(false));
         let finished_rows: Vec<usize> = done.iter().map(|&at| survivors.rows[at]).collect();
+        let losses: Option<Vec<f32>> = now.iter().map(|seen| seen.loss).collect();
         let flow = watch.on_step(&Step {
             iteration: pass,
             rows: &survivors.rows,
-            loss: loss.as_ref(),
+            loss: losses.as_deref(),
             finished: &finished_rows,
         });
 
         let interrupted = flow.is_break();
         for (at, &row) in survivors.rows.iter().enumerate() {
             finished.iterations[row] = pass;
-            finished.passes[row].forward += 1;
             let end = ends[at].or(interrupted.then_some(Outcome::Interrupted));
             finished.outcomes[row] = end.unwrap_or(Outcome::Exhausted);
         }
@@ -159,29 +195,27 @@ pub(crate) fn drive(
                 going_on.iter().map(|&at| now[at].clone()).collect()
             }
         };
-        let spent = mover.step(classifier, &mut survivors, &now);
-        for &row in &survivors.rows {
-            finished.passes[row].forward += spent.forward;
-            finished.passes[row].backward += spent.backward;
+        slopes = Some(mover.step(classifier, &mut survivors, &now));
+        for (&row, &at) in survivors.rows.iter().zip(&going_on) {
+            finished.passes[row].forward += costs[at].forward;
+            finished.passes[row].backward += costs[at].backward;
         }
     }
-    Ok(assemble(batch, space, finished))
+    Ok(assemble(batch, rules.space, finished))
 }
 
 /// How the attack on one image ends after this forward pass, if it does.
-fn end(
-    standing: &Standing<'_>,
-    criterion: &dyn Criterion,
-    pass: usize,
-    last: bool,
-) -> Option<Outcome> {
-    if pass == 1
-        && let Err(reason) =
-            eligible(standing.clean, standing.relevant, standing.specified, standing.k)
-    {
-        return Some(Outcome::Ineligible(reason));
+fn end(standing: &Standing<'_>, rules: Rules<'_>, pass: usize, last: bool) -> Option<Outcome> {
+    if pass == 1 {
+        let Standing { clean, relevant, specified, target, k, .. } = *standing;
+        if let Err(reason) = eligible(clean, relevant, specified, k) {
+            return Some(Outcome::Ineligible(reason));
+        }
+        if rules.targeted && !target.is_some_and(|target| target.contains(&true)) {
+            return Some(Outcome::Ineligible(Reason::NoTarget));
+        }
     }
-    if criterion.is_met(standing) {
+    if rules.criterion.is_met(standing) {
         return Some(Outcome::Succeeded);
     }
     last.then_some(Outcome::Exhausted)
@@ -192,10 +226,14 @@ fn assemble(batch: &AttackBatch, space: Space, finished: Finished) -> BatchResul
     let mut places: Vec<usize> = (0..finished.rows.len()).collect();
     places.sort_by_key(|&place| finished.rows[place]);
     let images = pick(&Tensor::cat(finished.images, 0), &places);
+    let indicators = finished.trails.iter().zip(&finished.outcomes);
+    let indicators =
+        indicators.map(|(trail, &outcome)| trail.indicators(outcome == Outcome::Exhausted));
     BatchResult {
         perturbation: space.perturbation(batch.images.clone(), images.clone()),
         unattacked: space.unattacked(batch.images.clone()),
         images,
+        indicators: indicators.collect(),
         outcomes: finished.outcomes,
         iterations: finished.iterations,
         passes: finished.passes,

@@ -46,9 +46,47 @@ pub enum AttackError {
         /// The highest value that the classifier takes.
         high: f32,
     },
-    /// kFool has no objective, so nothing of it can be taken to the letter.
-    #[error("kfool has no literal variant: expected corrected or released")]
-    NoLiteral,
+    /// The method, or the way it steps, doesn't come in this variant.
+    #[error("{what} has no {variant} variant: expected {expected}")]
+    NoVariant {
+        /// The method, or the way it steps.
+        what: &'static str,
+        /// The variant that was asked for.
+        variant: &'static str,
+        /// Those that there are.
+        expected: String,
+    },
+    /// The attack moves within a ball, and none is given.
+    #[error("{what} moves within a ball: expected a norm and a radius, found none")]
+    NoBall {
+        /// The method, or the way it steps.
+        what: &'static str,
+    },
+    /// The method takes no steps that could be taken in another way.
+    #[error("{method} has steps of its own: {optimiser} is for methods with an objective")]
+    OwnSteps {
+        /// The method.
+        method: &'static str,
+        /// The way of stepping that was asked for.
+        optimiser: &'static str,
+    },
+    /// A targeted attack needs a target for each image.
+    #[error("the attack is a targeted one: expected a target set for each image, found none")]
+    NoTarget,
+    /// A budget that doesn't even allow the first look at an image.
+    #[error("an attack needs at least {needed} forward passes for each image, fewer are allowed")]
+    NoForwardPass {
+        /// The smallest number that does.
+        needed: usize,
+    },
+    /// The start of a batch isn't shaped as its images are.
+    #[error("start: expected the shape of the images, {expected:?}, found {found:?}")]
+    StartShape {
+        /// The shape of the images.
+        expected: [usize; 4],
+        /// The shape of the start.
+        found: [usize; 4],
+    },
     /// Images and classifier are on two devices.
     #[error("images are on {images}, the classifier is on {classifier}")]
     DeviceMismatch {

@@ -5,17 +5,23 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 use tkmia_core::objective::Objective;
+use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, Goal};
 
 use crate::criterion::Criterion;
-use crate::drive::{Look, Mover, Survivors, drive, pick};
-use crate::host::Scored;
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Passes, Sgd, Space};
+use crate::drive::{Look, Mover, Rules, Survivors, drive, pick};
+use crate::host::Seen;
+use crate::optimiser::{At, Steps};
+use crate::space::Tracked;
+use crate::{
+    Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Optimiser, Passes, Sgd, Space,
+};
 
 /// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
 /// what its variants and baselines share.
 ///
-/// Each forward pass is followed by one small read (the scores) and, but for the last, by one
+/// objective × space × optimiser × criterion × budget: each can be exchanged alone. Each forward pass is
+/// followed by one small read (scores, loss and the last gradient's norm) and, but for the last, by one
 /// backward pass to the images of that pass.
 #[derive(Debug)]
 pub struct GradientAttack {
@@ -23,18 +29,19 @@ pub struct GradientAttack {
     pub objective: Box<dyn Objective>,
     /// What the objective's scores are.
     pub scores: ScoreKind,
-    /// How its auxiliary variables are set.
-    pub lambda: Lambda,
+    /// How its auxiliary variables λ are moved; none: they are at their minimisers, in closed form
+    /// (Lemma 4.1).
+    pub lambda: Option<Sgd>,
     /// `α` of a penalty `α/2 ‖w‖²` on the variable, as part of the loss.
     pub norm_penalty: f64,
     /// The variable.
     pub space: Space,
     /// How the variable moves.
-    pub optimiser: Sgd,
+    pub optimiser: Box<dyn Optimiser>,
     /// When an image is done.
     pub criterion: Arc<dyn Criterion>,
-    /// Forward passes per image at most; one step less than that.
-    pub max_iterations: usize,
+    /// What it may cost.
+    pub budget: Budget,
 }
 
 /// What an objective's scores `f` are. Ranks are the same on both, gradients aren't.
@@ -46,15 +53,6 @@ pub enum ScoreKind {
     Sigmoid,
 }
 
-/// How an objective's auxiliary variables λ are set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lambda {
-    /// At their minimisers, in closed form (Lemma 4.1).
-    Exact,
-    /// By the same gradient descent as the perturbation, from 0 and within `[0, 1]` (Algorithm 1).
-    Gradient,
-}
-
 impl Attack for GradientAttack {
     fn run(
         &self,
@@ -62,9 +60,18 @@ impl Attack for GradientAttack {
         batch: &AttackBatch,
         watch: &mut dyn Observer,
     ) -> Result<BatchResult, AttackError> {
-        let mut mover = Descent { attack: self, velocity: None, lambdas: None, graph: None };
-        let (space, criterion) = (self.space, self.criterion.as_ref());
-        drive(classifier, batch, space, criterion, self.max_iterations, &mut mover, watch)
+        if self.objective.needs_target() && batch.goal.target().is_none() {
+            return Err(AttackError::NoTarget);
+        }
+        let steps = self.optimiser.start();
+        let mut mover = Descent { attack: self, steps, lambdas: None, graph: None };
+        let rules = Rules {
+            space: self.space,
+            criterion: self.criterion.as_ref(),
+            budget: self.budget,
+            targeted: self.objective.needs_target(),
+        };
+        drive(classifier, batch, rules, &mut mover, watch)
     }
 
     fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
@@ -95,12 +102,23 @@ impl GradientAttack {
         let squared_norm = variable.powi_scalar(2).sum_dim(1).squeeze_dim(1);
         loss + squared_norm.mul_scalar(self.norm_penalty / 2.0)
     }
+
+    /// λ within its range: not below the objective's floor, and in `[0, 1]` with sigmoid scores
+    /// (Algorithm 1).
+    fn project_lambdas(&self, lambdas: Tensor<2>) -> Tensor<2> {
+        let floor = self.objective.lambda_floor();
+        match self.scores {
+            ScoreKind::Sigmoid => lambdas.clamp(0.0, 1.0),
+            ScoreKind::Logits if floor.is_finite() => lambdas.clamp_min(floor),
+            ScoreKind::Logits => lambdas,
+        }
+    }
 }
 
 /// A [`GradientAttack`] under way.
 struct Descent<'a> {
     attack: &'a GradientAttack,
-    velocity: Option<Tensor<4>>,
+    steps: Box<dyn Steps + 'a>,
     /// λ and its velocity, where it is moved by gradient.
     lambdas: Option<(Tensor<2>, Option<Tensor<2>>)>,
     /// What the last look was at, on the graph to its loss.
@@ -108,7 +126,7 @@ struct Descent<'a> {
 }
 
 struct Graph {
-    variable: Tensor<4>,
+    leaf: Tensor<4>,
     lambdas: Option<Tensor<2>>,
     loss: Tensor<1>,
     /// The rows that go on, where not all do.
@@ -127,50 +145,61 @@ impl Graph {
 }
 
 impl Mover for Descent<'_> {
+    fn cost(&self, _: &Survivors, _: usize, _: &Seen) -> Passes {
+        Passes { forward: 0, backward: 1 }
+    }
+
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
-        let variable = survivors.variable.clone().autodiff().require_grad();
-        let images = self.attack.space.image(survivors.origin.clone(), variable.clone());
-        let scores = classifier.scores(images.clone());
+        let Tracked { leaf, variable, image } =
+            self.attack.space.track(survivors.origin.clone(), survivors.variable.clone());
+        let scores = classifier.scores(image.clone());
         let count = self.attack.objective.lambdas();
-        if self.attack.lambda == Lambda::Gradient && count > 0 && self.lambdas.is_none() {
+        if self.attack.lambda.is_some() && count > 0 && self.lambdas.is_none() {
             let zeros = Tensor::zeros([scores.dims()[0], count], &survivors.origin.device());
             self.lambdas = Some((zeros, None));
         }
         let lambdas = self.lambdas.as_ref();
         let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
         let goal = &survivors.goal;
-        let loss = self.attack.loss(scores.clone(), variable.clone(), lambdas.clone(), goal);
-        let host_loss = loss.clone().inner();
-        self.graph = Some(Graph { variable, lambdas, loss, kept: None });
-        Look { images: images.inner(), scores: scores.inner(), loss: Some(host_loss) }
+        let loss = self.attack.loss(scores.clone(), variable, lambdas.clone(), goal);
+        let shown = Some(loss.clone().inner());
+        self.graph = Some(Graph { leaf, lambdas, loss, kept: None });
+        Look { images: image.inner(), scores: scores.inner(), loss: shown }
     }
 
-    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, _: &[Scored]) -> Passes {
+    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Tensor<1> {
         // Images that are done share this last graph with the others; they cost a row of this one
         // backward pass and are gone from the next forward pass on.
         let graph = self.graph.take().expect("a step follows a look");
         let mut gradients = graph.loss.clone().sum().backward();
-        let optimiser = &self.attack.optimiser;
 
-        let gradient = graph.kept(graph.variable.grad_remove(&mut gradients));
-        let (variable, velocity) = (survivors.variable.clone(), self.velocity.take());
-        let (variable, velocity) = optimiser.step(variable, gradient, velocity);
-        survivors.variable = variable;
-        self.velocity = Some(velocity);
+        let gradient = graph.kept(graph.leaf.grad_remove(&mut gradients));
+        let slope = l2_norm(gradient.clone());
+        // A row whose gradient isn't finite stays where it is, and leaves after the next look.
+        let lost = slope.clone().lower_equal_scalar(f32::MAX).bool_not();
+        let lost = lost.reshape([now.len(), 1, 1, 1]).expand(gradient.dims());
+        let gradient = gradient.mask_fill(lost, 0.0);
 
-        if let (Some((lambdas, velocity)), Some(on_graph)) = (self.lambdas.take(), &graph.lambdas) {
+        let loss: Vec<f32> = now.iter().map(|seen| seen.loss.expect("it has one")).collect();
+        let variable = survivors.variable.clone();
+        let moved = self.steps.step(At { variable, gradient, loss: &loss });
+        survivors.variable = self.attack.space.settle(survivors.origin.clone(), moved);
+
+        if let (Some((lambdas, velocity)), Some(on_graph), Some(sgd)) =
+            (self.lambdas.take(), &graph.lambdas, &self.attack.lambda)
+        {
             let gradient = graph.kept(on_graph.grad_remove(&mut gradients));
-            let (lambdas, velocity) = optimiser.step(lambdas, gradient, velocity);
-            self.lambdas = Some((lambdas.clamp(0.0, 1.0), Some(velocity)));
+            let (lambdas, velocity) = sgd.step(lambdas, gradient, velocity);
+            self.lambdas = Some((self.attack.project_lambdas(lambdas), Some(velocity)));
         }
-        Passes { forward: 0, backward: 1 }
+        slope
     }
 
     fn keep(&mut self, positions: &[usize]) {
         if let Some(graph) = &mut self.graph {
             graph.kept = Some(positions.to_vec());
         }
-        self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
+        self.steps.keep(positions);
         self.lambdas = self.lambdas.as_ref().map(|(lambdas, velocity)| {
             (pick(lambdas, positions), velocity.as_ref().map(|v| pick(v, positions)))
         });

@@ -18,24 +18,54 @@ pub(crate) struct Scored {
     pub ranking: Ranking,
 }
 
-/// Reads scores `[batch, classes]` and ranks each row.
+/// What a forward pass shows of one image.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub scored: Scored,
+    /// The loss, where the attack has one.
+    pub loss: Option<f32>,
+    /// The norm of the gradient of the step that led here, where there was one.
+    pub slope: Option<f32>,
+}
+
+/// Reads scores `[batch, classes]` and ranks each row; losses and slopes `[batch]` in the same read, for
+/// each read waits for the device.
 ///
 /// `rows` are the rows' positions in the batch and `pass` the forward pass, both for the error.
-pub(crate) fn scored(
+pub(crate) fn read(
     scores: Tensor<2>,
+    loss: Option<Tensor<1>>,
+    slope: Option<Tensor<1>>,
     rows: &[usize],
     pass: usize,
-) -> Result<Vec<Scored>, AttackError> {
+) -> Result<Vec<Seen>, AttackError> {
     let classes = scores.dims()[1];
-    let scores = values(scores);
-    let scored = scores.chunks_exact(classes).zip(rows).map(|(scores, &row)| {
+    let (has_loss, has_slope) = (loss.is_some(), slope.is_some());
+    let columns = [loss, slope].into_iter().flatten().map(|column| column.unsqueeze_dim(1));
+    let all = Tensor::cat(std::iter::once(scores).chain(columns).collect(), 1);
+    let width = all.dims()[1];
+    let all = values(all);
+    let seen = all.chunks_exact(width).zip(rows).map(|(all, &row)| {
+        let (scores, mut rest) = (&all[..classes], all[classes..].iter().copied());
         let ranking = Ranking::new(scores).map_err(|error| match error {
             MetricsError::NonFiniteScore { label, score } => {
                 AttackError::NonFiniteScore { row, pass, label, score }
             }
             other => unreachable!("ranking refuses only scores that aren't finite: {other}"),
         })?;
-        Ok(Scored { scores: scores.to_vec(), ranking })
+        let mut next = |there: bool| if there { rest.next() } else { None };
+        let (loss, slope) = (next(has_loss), next(has_slope));
+        Ok(Seen { scored: Scored { scores: scores.to_vec(), ranking }, loss, slope })
     });
-    scored.collect()
+    seen.collect()
+}
+
+/// Reads and ranks scores alone.
+pub(crate) fn scored(
+    scores: Tensor<2>,
+    rows: &[usize],
+    pass: usize,
+) -> Result<Vec<Scored>, AttackError> {
+    let seen = read(scores, None, None, rows, pass)?;
+    Ok(seen.into_iter().map(|seen| seen.scored).collect())
 }

@@ -11,16 +11,21 @@ use crate::drive::pick;
 /// labels that aren't asked for cost nothing.
 ///
 /// # Shapes
-/// - images: `[rows, 3, height, width]`; labels: `rows` lists of `n` labels each
-/// - output: `[rows, n, 3 · height · width]`
+/// - images: `[rows, 3, height, width]`; labels: `rows` lists of labels
+/// - output: `[labels of all lists, 3 · height · width]`, list after list
 pub(crate) fn jacobian(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
     labels: &[Vec<usize>],
-) -> Tensor<3> {
-    let rows = labels.len();
-    let each = labels.first().map_or(0, Vec::len);
-    let positions: Vec<usize> = (0..rows).flat_map(|row| std::iter::repeat_n(row, each)).collect();
+) -> Tensor<2> {
+    let lists = labels.iter().enumerate();
+    let positions: Vec<usize> =
+        lists.flat_map(|(row, labels)| std::iter::repeat_n(row, labels.len())).collect();
+    let [_, channels, height, width] = images.dims();
+    let size = channels * height * width;
+    if positions.is_empty() {
+        return Tensor::zeros([0, size], &images.device());
+    }
     let repeated = pick(images, &positions).autodiff().require_grad();
     let scores = classifier.scores(repeated.clone());
 
@@ -34,6 +39,5 @@ pub(crate) fn jacobian(
     let gradient = repeated
         .grad_remove(&mut (scores * chosen).sum().backward())
         .expect("the scores depend on the images");
-    let [_, channels, height, width] = images.dims();
-    gradient.reshape([rows, each, channels * height * width])
+    gradient.reshape([count, size])
 }

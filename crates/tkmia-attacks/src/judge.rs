@@ -7,7 +7,7 @@ use tkmia_core::{Classifier, Goal};
 use crate::criterion::{Criterion, Standing, hits};
 use crate::eligibility::eligible;
 use crate::host::{scored, values};
-use crate::{AttackError, BatchResult};
+use crate::{AttackError, BatchResult, Indicator, Outcome};
 
 /// What the returned image of one sample is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Verdict {
     pub norm_input: f64,
     /// `‖x* − x̃‖_∞` in model-input units.
     pub linf_input: f64,
+    /// What speaks against the attack: what was seen on its way, and whether its success was lost here.
+    pub indicators: Vec<Indicator>,
 }
 
 /// Evaluates each image of a result afresh and on its own, as a batch of one; nothing is taken from
@@ -58,27 +60,25 @@ pub fn judge(
         };
         let (clean, now) = (look(&result.unattacked)?, look(&result.images)?);
         let rounded = look(&rounded)?;
-        let standing = Standing {
-            clean: &clean.ranking,
-            clean_scores: &clean.scores,
-            now: &now.ranking,
-            scores: &now.scores,
-            relevant: goal.relevant().row(row),
-            specified: goal.specified().row(row),
-            k: goal.k(),
-        };
-        let rounded = Standing { now: &rounded.ranking, scores: &rounded.scores, ..standing };
+        let standing = Standing::of(goal, row, &clean, &now);
+        let rounded = Standing::of(goal, row, &clean, &rounded);
         let takes_part =
             eligible(standing.clean, standing.relevant, standing.specified, goal.k()).is_ok();
         let specified_in = |ranking| hits(ranking, standing.specified, goal.k()) as i64;
+        let success = takes_part && criterion.is_met(&standing);
+        let mut indicators = result.indicators[row].clone();
+        if result.outcomes[row] == Outcome::Succeeded && !success {
+            indicators.push(Indicator::SuccessLost);
+        }
         Ok(Verdict {
-            success: takes_part && criterion.is_met(&standing),
+            success,
             success_rounded: takes_part && criterion.is_met(&rounded),
             margin: criterion.margin(&standing),
             excluded: specified_in(&clean.ranking) - specified_in(&now.ranking),
             norm: norm[row].into(),
             norm_input: norm_input[row].into(),
             linf_input: linf_input[row].into(),
+            indicators,
             clean_scores: clean.scores,
             scores: now.scores,
         })

@@ -6,10 +6,10 @@ use burn::tensor::{Tensor, TensorData};
 use tkmia_core::Classifier;
 
 use crate::criterion::Criterion;
-use crate::drive::{Look, Mover, Survivors, drive, pick};
-use crate::host::Scored;
+use crate::drive::{Look, Mover, Rules, Survivors, drive, pick};
+use crate::host::Seen;
 use crate::jacobian::jacobian;
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Passes, Space};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Passes, Space};
 
 /// kFool: Tursynbek et al., "Geometry-Inspired Top-k Adversarial Perturbations", WACV 2022.
 ///
@@ -29,9 +29,9 @@ pub struct KFool {
     pub space: Space,
     /// When an image is done.
     pub criterion: Arc<dyn Criterion>,
-    /// Steps at most; one forward pass to judge more than that, and for each step one forward and one
-    /// backward pass of each of k + 2 labels.
-    pub max_steps: usize,
+    /// What it may cost. An iteration is a step here: one forward pass to judge more than that, and for each
+    /// step one forward and one backward pass of each of k + 2 labels.
+    pub budget: Budget,
 }
 
 impl Attack for KFool {
@@ -42,12 +42,14 @@ impl Attack for KFool {
         watch: &mut dyn Observer,
     ) -> Result<BatchResult, AttackError> {
         let mut mover = Geometry { space: self.space, images: None };
-        let (criterion, passes) = (self.criterion.as_ref(), self.max_steps + 1);
-        let mut result =
-            drive(classifier, batch, self.space, criterion, passes, &mut mover, watch)?;
-        for iterations in &mut result.iterations {
-            *iterations -= 1;
-        }
+        let rules = Rules {
+            space: self.space,
+            criterion: self.criterion.as_ref(),
+            budget: self.budget.of_steps(),
+            targeted: false,
+        };
+        let mut result = drive(classifier, batch, rules, &mut mover, watch)?;
+        result.iterations.iter_mut().for_each(|iterations| *iterations -= 1);
         Ok(result)
     }
 
@@ -64,6 +66,15 @@ struct Geometry {
 }
 
 impl Mover for Geometry {
+    fn cost(&self, survivors: &Survivors, _: usize, _: &Seen) -> Passes {
+        let labels = survivors.goal.k() + 2;
+        Passes { forward: labels, backward: labels }
+    }
+
+    fn stays_where_it_stopped(&self) -> bool {
+        true
+    }
+
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
         let images = self.space.image(survivors.origin.clone(), survivors.variable.clone());
         let scores = classifier.scores(images.clone());
@@ -75,15 +86,15 @@ impl Mover for Geometry {
         &mut self,
         classifier: &dyn Classifier,
         survivors: &mut Survivors,
-        now: &[Scored],
-    ) -> Passes {
+        now: &[Seen],
+    ) -> Tensor<1> {
         let images = self.images.take().expect("a step follows a look");
         let device = images.device();
         let rows = now.len();
         let ahead = survivors.goal.k() + 1;
         let mut labels = Vec::with_capacity(rows);
         let mut gaps = Vec::with_capacity(rows * ahead);
-        for (row, now) in now.iter().enumerate() {
+        for (row, Seen { scored: now, .. }) in now.iter().enumerate() {
             let relevant = survivors.goal.relevant().row(row);
             let best = survivors.clean[row].ranking.order().iter().find(|&&label| relevant[label]);
             let &best = best.expect("an eligible image has a relevant label");
@@ -93,6 +104,7 @@ impl Mover for Geometry {
             labels.push(others.iter().copied().chain([best]).collect());
         }
         let gradients = jacobian(classifier, &images, &labels);
+        let gradients = gradients.reshape([rows as i32, ahead as i32 + 1, -1]);
         let gaps = TensorData::new(gaps, [rows, ahead, 1]);
         let gaps = Tensor::<3>::from_data(gaps, &device);
 
@@ -104,10 +116,14 @@ impl Mover for Geometry {
         let w = (differences * inverse.clone()).sum_dim(1);
         let b = (gaps * inverse).sum_dim(1).abs();
         let length = w.clone().powi_scalar(2).sum_dim(2).sqrt();
-        let nowhere = length.clone().equal_scalar(0.0);
-        let step = w * (b / length).mask_fill(nowhere, 0.0);
-        survivors.variable = survivors.variable.clone() + step.reshape(images.dims());
-        Passes { forward: ahead + 1, backward: ahead + 1 }
+        // Where there is no direction, or one that isn't finite, there is no step.
+        let somewhere = length.clone().greater_scalar(0.0);
+        let nowhere = somewhere.bool_and(length.clone().lower_equal_scalar(f32::MAX)).bool_not();
+        let step = (w * (b / length.clone())).reshape(images.dims());
+        let nowhere = nowhere.reshape([rows, 1, 1, 1]).expand(images.dims());
+        let variable = survivors.variable.clone() + step.mask_fill(nowhere, 0.0);
+        survivors.variable = self.space.settle(survivors.origin.clone(), variable);
+        length.reshape([rows])
     }
 
     fn keep(&mut self, positions: &[usize]) {

@@ -2,8 +2,6 @@
 
 use std::ops::ControlFlow;
 
-use burn::tensor::Tensor;
-
 /// What an observer is shown after each forward pass, before the step.
 #[derive(Debug)]
 pub struct Step<'a> {
@@ -11,8 +9,8 @@ pub struct Step<'a> {
     pub iteration: usize,
     /// Positions in the batch of the images still under attack; rows of `loss` are in this order.
     pub rows: &'a [usize],
-    /// The loss of each of these, `[rows]`, where the attack has one. Reading it waits for the device.
-    pub loss: Option<&'a Tensor<1>>,
+    /// The loss of each of these, where the attack has one.
+    pub loss: Option<&'a [f32]>,
     /// Positions in the batch of the images whose attack ends here.
     pub finished: &'a [usize],
 }

@@ -9,24 +9,61 @@ use tkmia_core::pixels::atanh;
 pub enum Space {
     /// `x* = clip(x + ε)`: the variable is the perturbation, in model-input units.
     Clip(Bounds),
+    /// `x* = x + ε`, with ε moved back after each step so that `x*` stays within the bounds: the variable
+    /// is the perturbation, and its gradient that of the image, on the bounds too.
+    Project(Bounds),
     /// `x* = tanh(x + m)`, as the published code has it: the variable lives in tanh space, and
     /// without any perturbation the classifier already sees `tanh(x)`, an image of less contrast.
     TanhOfImage,
 }
 
+/// A variable and its image, differentiable in the leaf.
+pub(crate) struct Tracked {
+    pub leaf: Tensor<4>,
+    pub variable: Tensor<4>,
+    pub image: Tensor<4>,
+}
+
 impl Space {
-    /// The image that the classifier sees; differentiable in the variable.
+    /// The image that the classifier sees.
     pub fn image(&self, origin: Tensor<4>, variable: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Clip(bounds) => clip(origin + variable, *bounds),
+            // What is left to clip here is rounding.
+            Self::Project(bounds) => (origin + variable).clamp(bounds.low, bounds.high),
             Self::TanhOfImage => (origin + variable).tanh(),
+        }
+    }
+
+    /// Variable and image on a graph to what their gradient is taken with respect to.
+    pub(crate) fn track(&self, origin: Tensor<4>, variable: Tensor<4>) -> Tracked {
+        match self {
+            Self::Clip(_) | Self::TanhOfImage => {
+                let variable = variable.autodiff().require_grad();
+                let image = self.image(origin, variable.clone());
+                Tracked { leaf: variable.clone(), variable, image }
+            }
+            Self::Project(_) => {
+                let image = self.image(origin.clone(), variable).autodiff().require_grad();
+                Tracked { leaf: image.clone(), variable: image.clone() - origin, image }
+            }
+        }
+    }
+
+    /// The variable after a step, where the space has it.
+    pub fn settle(&self, origin: Tensor<4>, variable: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Clip(_) | Self::TanhOfImage => variable,
+            Self::Project(bounds) => {
+                (origin.clone() + variable).clamp(bounds.low, bounds.high) - origin
+            }
         }
     }
 
     /// The image that the classifier sees where the variable is 0, `x̃`.
     pub fn unattacked(&self, origin: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Clip(_) => origin,
+            Self::Clip(_) | Self::Project(_) => origin,
             Self::TanhOfImage => origin.tanh(),
         }
     }
@@ -35,7 +72,7 @@ impl Space {
     /// `atanh(0.999999 x*) − x` in tanh-space units, which are those of the paper's APer.
     pub fn perturbation(&self, origin: Tensor<4>, image: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Clip(_) => image - origin,
+            Self::Clip(_) | Self::Project(_) => image - origin,
             // The factor keeps atanh finite where tanh has saturated to 1.
             Self::TanhOfImage => atanh(image.mul_scalar(0.999_999)) - origin,
         }
@@ -71,12 +108,31 @@ mod tests {
     }
 
     #[test]
+    fn projected_pixels_keep_their_gradient_on_the_bounds_and_come_back_to_them() {
+        let device = Device::default();
+        let image = |values: [f32; 3]| {
+            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, 1, 3]), &device)
+        };
+        let host = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
+        let space = Space::Project(Bounds::SYMMETRIC);
+        let origin = image([-1.0, 0.3, 1.0]);
+        let Tracked { leaf, variable, image: tracked } =
+            space.track(origin.clone(), image([0.0, 0.7, -0.5]));
+        assert_eq!(host(tracked.clone().inner()), [-1.0, 1.0, 0.5]);
+        let loss = tracked.sum() + variable.sum();
+        assert_eq!(host(leaf.grad_remove(&mut loss.backward()).unwrap()), [2.0; 3]);
+        assert_eq!(host(space.settle(origin, image([-0.5, 0.25, 0.5]))), [0.0, 0.25, 0.0]);
+    }
+
+    #[test]
     fn the_perturbation_of_an_unattacked_image_is_next_to_nothing() {
         let data = TensorData::new(vec![-1.0_f32, -0.3, 0.0, 1.0], [1, 1, 2, 2]);
         let origin = Tensor::<4>::from_data(data, &Device::default());
-        for (space, tolerance) in
-            [(Space::Clip(Bounds::SYMMETRIC), 0.0), (Space::TanhOfImage, 2e-6)]
-        {
+        for (space, tolerance) in [
+            (Space::Clip(Bounds::SYMMETRIC), 0.0),
+            (Space::Project(Bounds::SYMMETRIC), 0.0),
+            (Space::TanhOfImage, 2e-6),
+        ] {
             let image = space.unattacked(origin.clone());
             let perturbation = space.perturbation(origin.clone(), image);
             assert!(perturbation.abs().max().into_scalar::<f32>() <= tolerance);

@@ -35,6 +35,7 @@ impl Sample {
             scores: &self.now,
             relevant: &self.relevant,
             specified: &self.specified,
+            target: None,
             k: self.k,
         })
     }

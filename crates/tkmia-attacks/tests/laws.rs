@@ -2,91 +2,26 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod victim;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, BatchResult, Method, Outcome, Reason, Settings, SpecifiedOut,
-    Step, Variant, judge,
+    Attack, AttackBatch, AttackError, Method, Outcome, Reason, Settings, SpecifiedOut, Step,
+    Variant, judge,
 };
-use tkmia_core::{Bounds, Classifier, LabelSet};
-
-const CLASSES: usize = 6;
-const PIXELS: usize = 3 * 2 * 2;
-
-/// `scores = W x + b`.
-#[derive(Debug)]
-struct Linear {
-    weights: Tensor<2>,
-    bias: Tensor<2>,
-}
-
-impl Linear {
-    fn new(weights: Vec<f32>, bias: Vec<f32>) -> Self {
-        let device = Device::default();
-        Self {
-            weights: Tensor::from_data(TensorData::new(weights, [PIXELS, CLASSES]), &device),
-            bias: Tensor::from_data(TensorData::new(bias, [1, CLASSES]), &device),
-        }
-    }
-}
-
-impl Classifier for Linear {
-    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
-        images.flatten(1, 3).matmul(self.weights.clone()) + self.bias.clone()
-    }
-
-    fn classes(&self) -> usize {
-        CLASSES
-    }
-
-    fn bounds(&self) -> Bounds {
-        Bounds::SYMMETRIC
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        Some([2, 2])
-    }
-
-    fn device(&self) -> Device {
-        Device::default()
-    }
-}
-
-fn linear() -> impl Strategy<Value = Linear> {
-    let weights = prop::collection::vec(-1.0_f32..1.0, PIXELS * CLASSES);
-    let bias = prop::collection::vec(-1.0_f32..1.0, CLASSES);
-    (weights, bias).prop_map(|(weights, bias)| Linear::new(weights, bias))
-}
-
-fn images(rows: usize) -> impl Strategy<Value = Vec<f32>> {
-    prop::collection::vec(-1.0_f32..=1.0, rows * PIXELS)
-}
-
-/// k = 2; two relevant labels to spare, one of them specified in turn.
-fn batch(values: &[f32]) -> AttackBatch {
-    let rows = values.len() / PIXELS;
-    let data = TensorData::new(values.to_vec(), [rows, 3, 2, 2]);
-    let relevant: Vec<_> =
-        (0..rows).map(|row| [0, 1, 2, 3].map(|label| (label + row) % 6)).collect();
-    let specified: Vec<_> = (0..rows).map(|row| [row % 6]).collect();
-    let set = |rows: &[Vec<usize>]| LabelSet::from_indices(rows, CLASSES).unwrap();
-    AttackBatch::new(
-        Tensor::from_data(data, &Device::default()),
-        set(&relevant.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
-        set(&specified.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
-        2,
-    )
-    .unwrap()
-}
+use tkmia_core::{Bounds, LabelSet};
+use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, values};
 
 fn tkmia(variant: Variant, max_iterations: usize) -> Box<dyn Attack> {
     every(max_iterations).remove(&(Method::Tkmia.name(), variant.name())).unwrap()
 }
 
-/// Every method in every variant that it has, by their names.
+/// Every method in every variant that it has, by their names; but for universal ones, whose images share
+/// a perturbation.
 fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dyn Attack>> {
     let pairs = Method::ALL.into_iter().flat_map(|m| Variant::ALL.map(|v| (m, v)));
     let attacks = pairs.filter_map(|(method, variant)| {
@@ -99,19 +34,11 @@ fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dy
         };
         match settings.init(Bounds::SYMMETRIC) {
             Ok(attack) => Some(((method.name(), variant.name()), attack)),
-            Err(AttackError::NoLiteral) => None,
+            Err(AttackError::NoVariant { .. } | AttackError::NoBall { .. }) => None,
             Err(other) => panic!("{other}"),
         }
     });
     attacks.collect()
-}
-
-fn values(images: Tensor<4>) -> Vec<f32> {
-    images.into_data().try_to_vec::<f32>().unwrap()
-}
-
-fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> BatchResult {
-    attack.run(victim, batch, &mut ()).unwrap()
 }
 
 proptest! {
@@ -122,15 +49,8 @@ proptest! {
         for (name, attack) in every(20) {
             let attack = attack.as_ref();
             let together = run(attack, &victim, &batch(&images));
-            let goal = batch(&images).goal;
             for row in 0..5 {
-                let alone = AttackBatch::new(
-                    batch(&images).images.narrow(0, row, 1),
-                    goal.relevant().select(&[row]),
-                    goal.specified().select(&[row]),
-                    2,
-                ).unwrap();
-                let alone = run(attack, &victim, &alone);
+                let alone = run(attack, &victim, &batch(&images).select(&[row]));
                 prop_assert_eq!(alone.outcomes[0], together.outcomes[row], "{:?}", name);
                 prop_assert_eq!(alone.iterations[0], together.iterations[row], "{:?}", name);
                 let of_row = values(together.images.clone().narrow(0, row, 1));
@@ -156,14 +76,6 @@ proptest! {
             }
         }
     }
-}
-
-/// Labels 0 and 4 alone depend on the image, and on its first value alone.
-fn hand_made() -> Linear {
-    let mut weights = vec![0.0; PIXELS * CLASSES];
-    weights[0] = 1.0;
-    weights[4] = -1.0;
-    Linear::new(weights, vec![1.0, 0.5, 0.2, 0.1, -1.0, -3.0])
 }
 
 #[test]

@@ -5,20 +5,22 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::sync::atomic::Ordering;
-use std::thread;
 
 use burn::tensor::{Tensor, TensorData};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tkmia_attacks::{
-    Attack, AttackBatch, CRITERION_NAMES, Criterion, Method, Outcome, Settings, Step, Variant,
-    criterion, judge,
+    Attack, AttackBatch, Ball, CRITERION_NAMES, Criterion, Lambda, Method, Norm, OptimiserKind,
+    Outcome, Settings, Step, TargetChoice, UnknownName, Variant, criterion, judge,
 };
-use tkmia_core::{Classifier, device};
+use tkmia_core::{Classifier, Goal, LabelSet, device};
 use tkmia_eval::{EvalError, Workers};
+use tkmia_metrics::Ranking;
 use tkmia_models::load;
 
+use crate::computing::Computing;
 use crate::error::CliError;
 use crate::input::Input;
 use crate::output::Output;
@@ -32,7 +34,8 @@ use crate::results::{Attacked, Results};
 /// OUT.npz: adversarial and perturbation float32 [n, 3, h, w], the latter in the variant's own space;
 /// clean_scores and scores float32 [n, c] (logits); success uint8 [n]; iterations int64 [n]; norm
 /// float32 [n], L2 of the perturbation; norm_input float32 [n], the same in model-input units; excluded
-/// int64 [n]; with --trace loss float32 [n, max-iterations], NaN past the end.
+/// int64 [n]; with --trace loss float32 [n, max-iterations], NaN past the end. Besides, success_rounded
+/// uint8 [n]: after rounding to 8-bit pixels; forward and backward int64 [n]: passes through the model.
 ///
 /// Ctrl-C ends the run: OUT.npz then holds the finished rows and their indices, `rows` int64.
 #[derive(Debug, Args)]
@@ -45,42 +48,65 @@ pub struct Arguments {
     #[arg(long, value_name = "IN.npz")]
     input: PathBuf,
     /// The attack
-    #[arg(long, default_value = Method::default().name(), value_parser = method_parser())]
+    #[arg(long, default_value = Method::default().name(), value_parser = named::<Method>(Method::ALL.map(Method::name)))]
     method: Method,
     /// Its form: corrected, as the published code is, or as the paper is printed
-    #[arg(long, default_value = Variant::default().name(), value_parser = variant_parser())]
+    #[arg(long, default_value = Variant::default().name(), value_parser = named::<Variant>(Variant::ALL.map(Variant::name)))]
     variant: Variant,
     /// Size of the predicted set
     #[arg(long)]
     k: usize,
-    /// Learning rate η; kfool has none
-    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    /// How a method with an objective steps: sgd, or within a ball of --radius
+    #[arg(long, help_heading = STEPS, default_value = OptimiserKind::default().name(), value_parser = named::<OptimiserKind>(OptimiserKind::ALL.map(OptimiserKind::name)))]
+    optimiser: OptimiserKind,
+    /// Learning rate η of sgd
+    #[arg(long, help_heading = STEPS, default_value_t = 1e-3, allow_negative_numbers = true)]
     lr: f64,
-    /// Weight α of the perturbation's norm; kfool has none
-    #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true)]
+    /// Weight α of the perturbation's norm with sgd
+    #[arg(long, help_heading = STEPS, default_value_t = 1e-4, allow_negative_numbers = true)]
     alpha: f64,
-    /// Momentum of the gradient descent; kfool has none
-    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
+    /// Momentum μ of sgd and mi-fgsm
+    #[arg(long, help_heading = STEPS, default_value_t = 0.9, allow_negative_numbers = true)]
     momentum: f64,
-    /// Forward passes for each image at most; for kfool steps
-    #[arg(long, default_value_t = 300)]
+    /// How the objective's λ are set [default: exact; gradient in the literal variant]
+    #[arg(long, help_heading = STEPS, value_parser = named::<Lambda>(Lambda::ALL.map(Lambda::name)))]
+    lambda: Option<Lambda>,
+    /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal methods stay in
+    #[arg(long, help_heading = STEPS, default_value = Norm::L2.name(), value_parser = named::<Norm>(Norm::ALL.map(Norm::name)))]
+    norm: Norm,
+    /// Its radius, in the variant's own unit; these have no default
+    #[arg(long, help_heading = STEPS, allow_negative_numbers = true)]
+    radius: Option<f64>,
+    /// Length of a step of pgd and mi-fgsm [default: 2.5 and 1 times radius / max-iterations]
+    #[arg(long, help_heading = STEPS, allow_negative_numbers = true)]
+    step: Option<f64>,
+    /// What targeted methods make the top-k: the irrelevant labels nearest to it, farthest, or any
+    #[arg(long, default_value = TargetChoice::default().name(), value_parser = named::<TargetChoice>(TargetChoice::ALL.map(TargetChoice::name)))]
+    target: TargetChoice,
+    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps
+    #[arg(long, help_heading = BUDGET, default_value_t = 300)]
     max_iterations: u32,
+    /// Forward passes for each image at most, Jacobian rows included [default: no cap]
+    #[arg(long, help_heading = BUDGET)]
+    max_forward: Option<usize>,
+    /// Backward passes for each image at most [default: no cap]
+    #[arg(long, help_heading = BUDGET)]
+    max_backward: Option<usize>,
+    /// Rounds of a universal method over the images at most
+    #[arg(long, help_heading = BUDGET, default_value_t = 10)]
+    rounds: usize,
+    /// Share of the images at which a universal method is content
+    #[arg(long, help_heading = BUDGET, default_value_t = 0.8, allow_negative_numbers = true)]
+    enough: f64,
     /// When an image is done, and what counts as success
     #[arg(long, default_value = CRITERION_NAMES[0], value_parser = PossibleValuesParser::new(CRITERION_NAMES))]
     stop: String,
     /// Specified labels that must leave the top-k [default: all that are in the clean one]
     #[arg(long)]
     delta: Option<NonZeroUsize>,
-    /// Images in a batch; has no influence on the results
-    #[arg(long, default_value = "8")]
-    batch_size: NonZeroUsize,
-    /// Batches under way at once [default: one per core on CPUs, 1 on GPUs]
-    #[arg(long)]
-    workers: Option<NonZeroUsize>,
-    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
-    #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Seed of random numbers, of which these methods draw none
+    #[command(flatten)]
+    computing: Computing,
+    /// Seed of random targets; nothing else is drawn
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Write the loss of each forward pass too
@@ -94,15 +120,21 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   tkmia attack --model resnet50_voc.onnx --input in.npz --k 3 --output out.npz
   tkmia attack --model resnet50_voc.onnx --input in.npz --method tkml-ap-u --variant released --k 3 \\
-      --lr 5e-4 --stop imperceptible --trace --output out.npz";
+      --lr 5e-4 --stop imperceptible --trace --output out.npz
+  tkmia attack --model resnet50_voc.onnx --input in.npz --optimiser auto-pgd --norm linf --radius 0.03 \\
+      --k 3 --max-iterations 100 --output out.npz
+  tkmia attack --model resnet50_voc.onnx --input in.npz --method tkml-ap-t --target worst --k 3 \\
+      --stop target-reached --output out.npz";
 
-fn method_parser() -> impl TypedValueParser<Value = Method> {
-    PossibleValuesParser::new(Method::ALL.map(Method::name)).try_map(|name| name.parse::<Method>())
-}
+const STEPS: &str = "Steps";
+const BUDGET: &str = "Budget";
 
-fn variant_parser() -> impl TypedValueParser<Value = Variant> {
-    PossibleValuesParser::new(Variant::ALL.map(Variant::name))
-        .try_map(|name| name.parse::<Variant>())
+/// Reads one of the given names.
+fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 impl Arguments {
@@ -116,23 +148,32 @@ impl Arguments {
             learning_rate: self.lr,
             alpha: self.alpha,
             momentum: self.momentum,
+            optimiser: self.optimiser,
+            lambda: self.lambda,
+            ball: self.radius.map(|radius| Ball { norm: self.norm, radius }),
+            step: self.step,
             max_iterations: self.max_iterations as usize,
+            max_forward: self.max_forward,
+            max_backward: self.max_backward,
+            rounds: self.rounds,
+            enough: self.enough,
             criterion: criterion(&self.stop, self.delta.map(NonZeroUsize::get))?,
         })
     }
 
-    fn workers(&self) -> Workers<'static> {
-        let on_cpu = ["cpu", "ndarray"].contains(&self.device.as_str());
-        let cores = if on_cpu { thread::available_parallelism().ok() } else { None };
-        let count = self.workers.or(cores).map_or(1, NonZeroUsize::get);
-        Workers { count, batch_size: self.batch_size.get(), stop: &STOP }
+    /// A universal method sees all images as one batch.
+    fn workers(&self, images: usize) -> Workers<'static> {
+        if self.method.is_universal() {
+            return Workers { count: 1, batch_size: images.max(1), stop: &STOP };
+        }
+        self.computing.workers()
     }
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let settings = arguments.settings()?;
-    let model = load(&arguments.model, &device(&arguments.device)?)?;
+    let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
     let attack = settings.init(model.bounds())?;
     let input = Input::read(&arguments.input, &model, arguments.k)?;
     let output = Output::create(&arguments.output)?;
@@ -144,12 +185,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         attack: attack.as_ref(),
         criterion: settings.criterion.as_ref(),
         input: &input,
+        target: arguments.method.is_targeted().then_some((arguments.target, arguments.seed)),
         trace: arguments.trace,
     };
     let trace = arguments.trace.then_some(settings.max_iterations);
     let mut results = Results::new(input.shape, model.classes(), trace);
     let work = |rows: &[usize]| run.batch(rows, |finished| bar.inc(finished as u64));
-    arguments.workers().run(&rows, work, |batch| {
+    arguments.workers(rows.len()).run(&rows, work, |batch| {
         batch.into_iter().for_each(|attacked| results.push(attacked));
         Ok(())
     })?;
@@ -172,6 +214,8 @@ struct Run<'a> {
     attack: &'a dyn Attack,
     criterion: &'a dyn Criterion,
     input: &'a Input,
+    /// What a targeted attack aims at, and the seed of the draw.
+    target: Option<(TargetChoice, u64)>,
     trace: bool,
 }
 
@@ -188,12 +232,13 @@ impl Run<'_> {
         let images = self.input.images[first * size..(last + 1) * size].to_vec();
         let images = TensorData::new(images, [rows.len(), channels, height, width]);
         let images = Tensor::<4>::from_data(images, &self.model.device());
-        let batch = AttackBatch { images, goal: self.input.goal.select(rows) };
+        let goal = self.with_target(self.input.goal.select(rows), &images, rows)?;
+        let batch = AttackBatch { images, goal, start: None };
 
         let mut losses = vec![Vec::new(); rows.len()];
         let mut watch = |step: &Step<'_>| {
             if let Some(loss) = step.loss.filter(|_| self.trace) {
-                for (&row, loss) in step.rows.iter().zip(values(loss)) {
+                for (&row, &loss) in step.rows.iter().zip(loss) {
                     losses[row].push(loss);
                 }
             }
@@ -225,10 +270,31 @@ impl Run<'_> {
                     verdict,
                     outcome,
                     iterations: result.iterations[at],
+                    passes: result.passes[at],
                     loss,
                 }
             });
         Ok(attacked.filter(|attacked| attacked.outcome != Outcome::Interrupted).collect())
+    }
+
+    /// The goal with the targets of its rows, where the attack is a targeted one: chosen by the scores of
+    /// the unattacked images, and at random by the row's number.
+    fn with_target(
+        &self,
+        goal: Goal,
+        images: &Tensor<4>,
+        rows: &[usize],
+    ) -> Result<Goal, EvalError> {
+        let Some((choice, seed)) = self.target else { return Ok(goal) };
+        let classes = self.model.classes();
+        let scores = values(&self.model.scores(self.attack.unattacked(images.clone())));
+        let targets = scores.chunks_exact(classes).zip(rows).enumerate();
+        let targets = targets.map(|(at, (scores, row))| {
+            let relevant = goal.relevant().row(at);
+            Ok(choice.target(&Ranking::new(scores)?, relevant, goal.k(), seed, &row.to_string()))
+        });
+        let targets = targets.collect::<Result<Vec<_>, EvalError>>()?;
+        Ok(goal.with_target(LabelSet::from_indices(&targets, classes)?)?)
     }
 }
 

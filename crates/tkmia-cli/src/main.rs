@@ -1,15 +1,21 @@
-//! The `tkmia` command: attacks, measures and models from the shell.
+//! The `tkmia` command: attacks, experiments, measures and models from the shell.
 
 mod arrays;
 mod attack;
 mod completions;
+mod computing;
 mod error;
+mod experiment;
 mod input;
 mod inspect;
+mod merge;
 mod metrics;
 mod output;
 mod progress;
+mod report;
+mod reproduce;
 mod results;
+mod run;
 mod train;
 
 use std::error::Error;
@@ -28,7 +34,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Attack(attack::Arguments),
+    Attack(Box<attack::Arguments>),
+    Run(run::Arguments),
+    Reproduce(reproduce::Arguments),
+    Merge(merge::Arguments),
+    Report(report::Arguments),
     Metrics(metrics::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
@@ -38,6 +48,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Attack(arguments) => attack::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),

@@ -1,10 +1,13 @@
-//! A progress bar, and Ctrl-C.
+//! Progress bars, and Ctrl-C.
 
+use std::io::IsTerminal;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use tkmia_eval::Event;
 
 /// Set by Ctrl-C: what is finished is kept and written.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -28,4 +31,111 @@ pub fn bar(images: usize) -> ProgressBar {
     let bar = ProgressBar::new(images as u64).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+/// How far an experiment is: in all, and in the setting that was heard of last, with the time left.
+///
+/// Where the standard error isn't a terminal, a line for each attack on a setting that is done.
+pub struct Display {
+    bars: MultiProgress,
+    all: ProgressBar,
+    one: ProgressBar,
+    jobs: Mutex<Jobs>,
+    lines: bool,
+}
+
+/// The attacks of a stage.
+struct Jobs {
+    names: Vec<String>,
+    sizes: Vec<usize>,
+    done: Vec<usize>,
+    /// When they were begun, and how many samples were done then.
+    begun: (Instant, usize),
+}
+
+impl Display {
+    pub fn new() -> Self {
+        let style =
+            |template| ProgressStyle::with_template(template).expect("the template is a valid one");
+        let bars = MultiProgress::new();
+        let all = bars.add(ProgressBar::no_length());
+        all.set_style(style("{prefix:10} {bar:32} {pos}/{len} samples  {elapsed}, {eta} left"));
+        let one = bars.add(ProgressBar::no_length());
+        one.set_style(style("{prefix:10} {bar:32} {pos}/{len} samples  {wide_msg}"));
+        all.enable_steady_tick(Duration::from_millis(200));
+        let jobs = Jobs {
+            names: Vec::new(),
+            sizes: Vec::new(),
+            done: Vec::new(),
+            begun: (Instant::now(), 0),
+        };
+        let lines = !std::io::stderr().is_terminal();
+        Self { bars, all, one, jobs: Mutex::new(jobs), lines }
+    }
+
+    pub fn show(&self, event: Event<'_>) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Scoring(images) => self.begin("scoring", 0, images),
+            Event::Scored(images) => self.all.inc(images as u64),
+            Event::Attacking { plan, recorded } => {
+                self.begin("in all", recorded, plan.records());
+                let mut left = recorded;
+                *jobs = Jobs {
+                    names: Vec::new(),
+                    sizes: Vec::new(),
+                    done: Vec::new(),
+                    begun: (Instant::now(), recorded),
+                };
+                for (number, job) in plan.jobs.iter().enumerate() {
+                    let size = plan.samples_of(number);
+                    let done = left.min(size);
+                    left -= done;
+                    let setting = &plan.manifests[job.manifest].setting;
+                    jobs.names.push(format!("{setting}: {}", job.run));
+                    jobs.sizes.push(size);
+                    jobs.done.push(done);
+                }
+            }
+            Event::Attacked { job, samples } => {
+                if samples == 0 {
+                    return;
+                }
+                jobs.done[job] += samples;
+                self.all.inc(samples as u64);
+                self.one.set_prefix("setting");
+                self.one.set_length(jobs.sizes[job] as u64);
+                self.one.set_position(jobs.done[job] as u64);
+                self.one.set_message(jobs.names[job].clone());
+                if self.lines && jobs.done[job] == jobs.sizes[job] {
+                    self.line(&jobs, job);
+                }
+            }
+        }
+    }
+
+    fn begin(&self, what: &'static str, done: usize, of: usize) {
+        self.all.reset();
+        self.all.set_prefix(what);
+        self.all.set_length(of as u64);
+        self.all.set_position(done as u64);
+        // The speed is that of what is done from here on.
+        self.all.reset_eta();
+    }
+
+    fn line(&self, jobs: &Jobs, job: usize) {
+        let (all, done): (usize, usize) = (jobs.sizes.iter().sum(), jobs.done.iter().sum());
+        let (begun, before) = jobs.begun;
+        let elapsed = begun.elapsed();
+        let left = elapsed.mul_f64((all - done) as f64 / (done - before).max(1) as f64);
+        let (name, size) = (&jobs.names[job], jobs.sizes[job]);
+        eprintln!("{done}/{all}, {} left: {name}: {size} samples", HumanDuration(left));
+    }
+
+    pub fn end(&self) {
+        self.one.finish_and_clear();
+        self.all.finish_and_clear();
+        // There is nobody left to tell.
+        let _ = self.bars.clear();
+    }
 }

@@ -7,7 +7,7 @@ use std::mem;
 
 use ndarray::{Array2, ArrayView, Dimension, IntoDimension};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
-use tkmia_attacks::{Outcome, Variant, Verdict};
+use tkmia_attacks::{Indicator, Outcome, Passes, Variant, Verdict};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
@@ -19,6 +19,7 @@ pub struct Attacked {
     pub verdict: Verdict,
     pub outcome: Outcome,
     pub iterations: usize,
+    pub passes: Passes,
     /// Of each forward pass, where it was asked for and the attack has one.
     pub loss: Vec<f32>,
 }
@@ -100,6 +101,10 @@ impl Results {
         add(npz, "norm", [rows], &self.column(|row| row.verdict.norm as f32))?;
         add(npz, "norm_input", [rows], &self.column(|row| row.verdict.norm_input as f32))?;
         add(npz, "excluded", [rows], &self.column(|row| row.verdict.excluded))?;
+        let rounded = self.column(|row| u8::from(row.verdict.success_rounded));
+        add(npz, "success_rounded", [rows], &rounded)?;
+        add(npz, "forward", [rows], &self.column(|row| row.passes.forward as i64))?;
+        add(npz, "backward", [rows], &self.column(|row| row.passes.backward as i64))?;
         if let Some(length) = self.trace {
             let mut loss = Array2::from_elem((rows, length), f32::NAN);
             for (mut padded, row) in loss.rows_mut().into_iter().zip(&self.rows) {
@@ -125,9 +130,13 @@ impl Results {
             succeeded.iter().map(|verdict| of(verdict)).sum::<f64>() / succeeded.len() as f64
         };
         let mut reasons: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut signs: BTreeMap<Indicator, Vec<usize>> = BTreeMap::new();
         for row in &self.rows {
             if let Outcome::Ineligible(reason) = row.outcome {
                 reasons.entry(reason.to_string()).or_default().push(row.row);
+            }
+            for &indicator in &row.verdict.indicators {
+                signs.entry(indicator).or_default().push(row.row);
             }
         }
         let mut text = format!("{} of {} images succeeded", succeeded.len(), self.len());
@@ -138,17 +147,32 @@ impl Results {
                 let tanh = mean(|verdict| verdict.norm);
                 let _ = write!(text, ", {tanh:.4} (tanh-space units)");
             }
+            let kept = succeeded.iter().filter(|verdict| verdict.success_rounded).count();
+            let _ = write!(text, ", {kept} kept in 8-bit pixels");
         }
         let ineligible: usize = reasons.values().map(Vec::len).sum();
         let _ = writeln!(text, "; {ineligible} not eligible");
         for (reason, rows) in reasons {
-            const SHOWN: usize = 8;
-            let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
-            let more = if rows.len() > SHOWN { ", …" } else { "" };
-            let _ = writeln!(text, "not eligible: {reason} (rows {}{more})", shown.join(", "));
+            let _ = writeln!(text, "not eligible: {reason} ({})", numbered(&rows));
+        }
+        for (indicator, rows) in signs {
+            let _ = writeln!(
+                text,
+                "sign of a failing attack: {} ({})",
+                indicator.name(),
+                numbered(&rows)
+            );
         }
         text
     }
+}
+
+/// The first of these rows, for people.
+fn numbered(rows: &[usize]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
+    let more = if rows.len() > SHOWN { ", …" } else { "" };
+    format!("rows {}{more}", shown.join(", "))
 }
 
 fn add<W: Write + Seek, T: WritableElement, D: IntoDimension>(

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use tkmia_core::device;
-use tkmia_data::{DataError, Dataset, Folder, Voc2012};
+use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_models::{ARCHITECTURES, TrainableResNet};
 use tkmia_train::{Augmentation, Curve, Epoch, Optimiser, Progress, Recipe, Settings, Training};
 
@@ -94,15 +94,22 @@ const EXAMPLES: &str = "Examples:
 enum Kind {
     #[value(name = "voc-2012")]
     Voc2012,
+    #[value(name = "coco-2014")]
+    Coco2014,
+    NusWide,
     Folder,
 }
 
 impl Kind {
     fn open(self, root: &Path, split: &str) -> Result<Box<dyn Dataset>, DataError> {
-        Ok(match self {
-            Self::Voc2012 => Box::new(Voc2012::open(root, split)?),
-            Self::Folder => Box::new(Folder::open(root.join(split))?),
-        })
+        let within = |kind| (kind, root.to_owned(), split.to_owned());
+        let (kind, root, split) = match self {
+            Self::Voc2012 => within(DatasetKind::Voc2012),
+            Self::Coco2014 => within(DatasetKind::Coco2014),
+            Self::NusWide => within(DatasetKind::NusWide),
+            Self::Folder => (DatasetKind::Folder, root.join(split), String::new()),
+        };
+        open(&DatasetSpec { kind, root, split })
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::fs::{self, File};
 
-use ndarray::{Array1, Array2, Array4};
-use ndarray_npy::{NpzReader, ReadableElement};
+use ndarray::{Array1, Array2};
 use serde::Deserialize;
+
+use shell::Npz;
 
 mod shell;
 
@@ -28,26 +29,6 @@ struct Case {
     momentum: f64,
     max_iterations: usize,
     stop: String,
-}
-
-struct Npz(NpzReader<File>);
-
-impl Npz {
-    fn open(path: &std::path::Path) -> Self {
-        Self(NpzReader::new(File::open(path).unwrap()).unwrap())
-    }
-
-    fn vector<T: ReadableElement>(&mut self, name: &str) -> Array1<T> {
-        self.0.by_name(name).unwrap()
-    }
-
-    fn matrix(&mut self, name: &str) -> Array2<f32> {
-        self.0.by_name(name).unwrap()
-    }
-
-    fn images(&mut self, name: &str) -> Array4<f32> {
-        self.0.by_name(name).unwrap()
-    }
 }
 
 fn assert_near(what: &str, found: f32, expected: f32, tolerance: f32) {

@@ -46,6 +46,16 @@ pub enum CoreError {
         /// The row of the label set.
         row: usize,
     },
+    /// A row has a target that isn't `k` labels.
+    #[error("row {row}: a target is k = {k} labels or none, found {found}")]
+    TargetSize {
+        /// The row of the label set.
+        row: usize,
+        /// The size of the predicted set.
+        k: usize,
+        /// The number of labels that were found.
+        found: usize,
+    },
     /// A device name that isn't in the vocabulary.
     #[error("unknown device `{name}`: expected cpu, ndarray, cuda, cuda:N or wgpu")]
     UnknownDevice {

@@ -6,6 +6,8 @@ use crate::{CoreError, LabelSet};
 
 /// The relevant labels `Y_p`, the specified labels `S ⊂ Y_p` and `k`, for each row of a batch.
 ///
+/// Targeted attacks have a target set `T` of `k` labels besides, [`with_target`](Self::with_target).
+///
 /// The label sets are kept on the host for judging and on the device for losses, so that a step of
 /// an attack uploads nothing.
 #[derive(Debug, Clone)]
@@ -13,8 +15,10 @@ pub struct Goal {
     k: usize,
     relevant: LabelSet,
     specified: LabelSet,
+    target: Option<LabelSet>,
     specified_mask: Tensor<2, Bool>,
     others_mask: Tensor<2, Bool>,
+    target_mask: Option<Tensor<2, Bool>>,
 }
 
 impl Goal {
@@ -44,13 +48,43 @@ impl Goal {
                 return Err(CoreError::NothingSpecified { row });
             }
         }
-        Ok(Self::on_device(relevant, specified, k, device))
+        Ok(Self::on_device(relevant, specified, None, k, device))
     }
 
-    fn on_device(relevant: LabelSet, specified: LabelSet, k: usize, device: &Device) -> Self {
+    fn on_device(
+        relevant: LabelSet,
+        specified: LabelSet,
+        target: Option<LabelSet>,
+        k: usize,
+        device: &Device,
+    ) -> Self {
         let specified_mask = specified.to_tensor(device);
         let others_mask = relevant.to_tensor(device).bool_and(specified_mask.clone().bool_not());
-        Self { k, relevant, specified, specified_mask, others_mask }
+        let target_mask = target.as_ref().map(|target| target.to_tensor(device));
+        Self { k, relevant, specified, target, specified_mask, others_mask, target_mask }
+    }
+
+    /// The same with a target set: the labels that are to be the top-k. A row without a target has an
+    /// empty one.
+    ///
+    /// # Errors
+    /// - [`CoreError::ShapeMismatch`] if the target's shape isn't that of the other sets
+    /// - [`CoreError::TargetSize`] if a row has a target that hasn't `k` labels
+    pub fn with_target(self, target: LabelSet) -> Result<Self, CoreError> {
+        let expected = [self.rows(), self.relevant.classes()];
+        let found = [target.rows(), target.classes()];
+        if expected != found {
+            return Err(CoreError::ShapeMismatch { what: "target of a goal", expected, found });
+        }
+        for row in 0..target.rows() {
+            let found = target.count(row);
+            if found != 0 && found != self.k {
+                return Err(CoreError::TargetSize { row, k: self.k, found });
+            }
+        }
+        let device = self.specified_mask.device();
+        let Self { relevant, specified, k, .. } = self;
+        Ok(Self::on_device(relevant, specified, Some(target), k, &device))
     }
 
     /// Size of the predicted set.
@@ -71,6 +105,16 @@ impl Goal {
     /// The specified labels, `S`.
     pub fn specified(&self) -> &LabelSet {
         &self.specified
+    }
+
+    /// The labels that are to be the top-k, `T`, where there is a target.
+    pub fn target(&self) -> Option<&LabelSet> {
+        self.target.as_ref()
+    }
+
+    /// `T` as a mask `[batch, classes]`, where there is a target.
+    pub fn target_mask(&self) -> Option<Tensor<2, Bool>> {
+        self.target_mask.clone()
     }
 
     /// `S` as a mask `[batch, classes]`.
@@ -100,7 +144,8 @@ impl Goal {
     pub fn select(&self, rows: &[usize]) -> Self {
         let device = self.specified_mask.device();
         let (relevant, specified) = (self.relevant.select(rows), self.specified.select(rows));
-        Self::on_device(relevant, specified, self.k, &device)
+        let target = self.target.as_ref().map(|target| target.select(rows));
+        Self::on_device(relevant, specified, target, self.k, &device)
     }
 }
 
@@ -123,6 +168,20 @@ mod tests {
             goal(&[0, 1], &[2], 2),
             Err(CoreError::SpecifiedNotRelevant { row: 0, label: 2 })
         ));
+    }
+
+    #[test]
+    fn a_target_is_k_labels_or_none() -> Result<(), CoreError> {
+        let with = |target: &[usize]| {
+            goal(&[0, 1], &[1], 2)?.with_target(LabelSet::from_indices(&[target], 4)?)
+        };
+        assert!(with(&[2, 3])?.target_mask().is_some());
+        assert!(with(&[]).is_ok());
+        assert!(matches!(with(&[2]), Err(CoreError::TargetSize { row: 0, k: 2, found: 1 })));
+        let two_rows = LabelSet::from_indices(&[[2, 3], [2, 3]], 4)?;
+        let mismatch = goal(&[0, 1], &[1], 2)?.with_target(two_rows);
+        assert!(matches!(mismatch, Err(CoreError::ShapeMismatch { .. })));
+        Ok(())
     }
 
     #[test]

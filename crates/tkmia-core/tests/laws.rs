@@ -4,7 +4,10 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
-use tkmia_core::objective::{Lambdas, Margins, Objective, TkmiaObjective, eq3, eq6};
+use tkmia_core::objective::{
+    Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU, eq3,
+    eq6,
+};
 use tkmia_core::relaxation::{average_top_k, kth_largest, relaxed_average};
 use tkmia_core::{Goal, LabelSet};
 
@@ -32,14 +35,28 @@ struct Case {
     scores: Vec<f64>,
     relevant: Vec<usize>,
     specified: Vec<usize>,
+    target: Vec<usize>,
     k: usize,
 }
 
 impl Case {
     fn goal(&self) -> Goal {
         let set = |labels: &[usize]| LabelSet::from_indices(&[labels], self.scores.len()).unwrap();
-        Goal::new(set(&self.relevant), set(&self.specified), self.k, &Device::default()).unwrap()
+        let (relevant, specified) = (set(&self.relevant), set(&self.specified));
+        let goal = Goal::new(relevant, specified, self.k, &Device::default()).unwrap();
+        goal.with_target(set(&self.target)).unwrap()
     }
+}
+
+/// Every objective, in each of its forms.
+fn objectives() -> Vec<Box<dyn Objective>> {
+    let mut all: Vec<Box<dyn Objective>> =
+        vec![Box::new(MlCwU), Box::new(MlCwUPrinted), Box::new(TkmlApT), Box::new(MlCwT)];
+    for margins in [Margins::Hinged, Margins::Signed] {
+        all.push(Box::new(TkmiaObjective { margins }));
+        all.push(Box::new(TkmlApU { margins }));
+    }
+    all
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -59,6 +76,7 @@ fn case_with(classes: usize) -> impl Strategy<Value = Case> {
             scores: ranks.iter().zip(moves).map(|(&rank, by)| 0.5 * rank as f64 + by).collect(),
             relevant: labels[..relevant].to_vec(),
             specified: labels[..specified].to_vec(),
+            target: labels[labels.len() - k..].to_vec(),
             k,
         })
 }
@@ -107,8 +125,7 @@ proptest! {
     fn gradients_agree_with_finite_differences(case in case()) {
         const H: f64 = 1e-5;
         let goal = case.goal();
-        for margins in [Margins::Hinged, Margins::Signed] {
-            let objective = TkmiaObjective { margins };
+        for objective in objectives() {
             let scores = row(&case.scores).autodiff().require_grad();
             let mut gradients = objective.loss(scores.clone(), &goal).sum().backward();
             let gradient = scores.grad_remove(&mut gradients).unwrap();
@@ -120,8 +137,22 @@ proptest! {
                     number(objective.loss(row(&scores), &goal))
                 };
                 let difference = (loss(H) - loss(-H)) / (2.0 * H);
-                prop_assert!((gradient - difference).abs() < 1e-6, "{margins:?} {label}: {gradient} {difference}");
+                prop_assert!((gradient - difference).abs() < 1e-6, "{objective:?} {label}: {gradient} {difference}");
             }
+        }
+    }
+
+    #[test]
+    fn no_lambda_beats_the_closed_form(
+        case in case(), lambdas in prop::collection::vec(-4.0..4.0_f64, 2),
+    ) {
+        for objective in objectives().into_iter().filter(|objective| objective.lambdas() > 0) {
+            let (scores, goal) = (row(&case.scores), case.goal());
+            let minimum = number(objective.loss(scores.clone(), &goal));
+            let lambdas = lambdas[..objective.lambdas()].iter();
+            let lambdas: Vec<f64> = lambdas.map(|&at| at.max(objective.lambda_floor())).collect();
+            let elsewhere = number(objective.loss_at(scores, &goal, row(&lambdas)));
+            prop_assert!(elsewhere >= minimum - EXACT, "{objective:?}: {elsewhere} {minimum}");
         }
     }
 
@@ -129,14 +160,14 @@ proptest! {
     fn a_row_has_the_loss_that_it_has_alone(
         (a, b) in (4_usize..10).prop_flat_map(|classes| (case_with(classes), case_with(classes))),
     ) {
-        let b = Case { k: a.k, ..b };
         let classes = a.scores.len();
+        let b = Case { k: a.k, target: (0..a.k).collect(), ..b };
         let set = |one: &[usize], two: &[usize]| LabelSet::from_indices(&[one, two], classes).unwrap();
         let (relevant, specified) = (set(&a.relevant, &b.relevant), set(&a.specified, &b.specified));
         let goal = Goal::new(relevant, specified, a.k, &Device::default()).unwrap();
+        let goal = goal.with_target(set(&a.target, &b.target)).unwrap();
         let scores = Tensor::cat(vec![row(&a.scores), row(&b.scores)], 0);
-        for margins in [Margins::Hinged, Margins::Signed] {
-            let objective = TkmiaObjective { margins };
+        for objective in objectives() {
             let together = objective.loss(scores.clone(), &goal).into_data().try_to_vec::<f64>().unwrap();
             for (case, together) in [&a, &b].into_iter().zip(together) {
                 prop_assert_eq!(number(objective.loss(row(&case.scores), &case.goal())), together);
@@ -152,6 +183,7 @@ fn the_ndarray_backend_agrees_where_it_is_compiled_in() {
         scores: vec![0.3, 2.0, -1.0, 0.7, 0.7],
         relevant: vec![0, 1, 3],
         specified: vec![1],
+        target: vec![2, 4],
         k: 2,
     };
     let value_on = |device: &Device| {

@@ -34,6 +34,11 @@ pub trait Dataset: Debug + Send + Sync {
         self.labels().rows()
     }
 
+    /// Number of images that the split has besides, left out because they have no label.
+    fn left_out(&self) -> usize {
+        0
+    }
+
     /// Whether there is no image; the readers of this crate refuse such a split.
     fn is_empty(&self) -> bool {
         self.len() == 0

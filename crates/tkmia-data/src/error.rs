@@ -17,10 +17,48 @@ pub enum DataError {
         /// Why it can't be read.
         source: std::io::Error,
     },
+    /// A file or folder can't be written.
+    #[error("`{}`: can't be written", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it can't be written.
+        source: std::io::Error,
+    },
     /// A list names no image.
     #[error("`{}`: names no image, expected at least one line with one", path.display())]
     NoImages {
         /// The list.
+        path: PathBuf,
+    },
+    /// A line of a list or label file holds something else.
+    #[error("`{}` line {line}: expected {expected}, found `{found}`", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// A file has too few or too many lines.
+    #[error("`{}`: expected {expected} lines, one for each {of}, found {found}", path.display())]
+    LineCount {
+        /// The file.
+        path: PathBuf,
+        /// How many lines there should be.
+        expected: usize,
+        /// What each line is about.
+        of: &'static str,
+        /// How many lines there are.
+        found: usize,
+    },
+    /// No image has a label.
+    #[error("`{}`: expected an image with a label, found none", path.display())]
+    NoLabels {
+        /// The file with the images or labels.
         path: PathBuf,
     },
     /// A list names an image twice.
@@ -55,16 +93,6 @@ pub enum DataError {
         found: String,
         /// The splits that exist.
         known: Vec<String>,
-    },
-    /// A line of a split list is more than an image id.
-    #[error("`{}` line {line}: expected one image id, found `{found}`", path.display())]
-    SplitLine {
-        /// The split list.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What stands there.
-        found: String,
     },
     /// An annotation isn't well-formed XML.
     #[error("`{}` byte {position}: expected an XML annotation", path.display())]
@@ -105,7 +133,78 @@ pub enum DataError {
         found: String,
     },
 
-    // Tagged folders.
+    // COCO.
+    /// A file isn't JSON in COCO's format, or ends too early.
+    #[error("`{}` {at}: expected COCO's instances format", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The record and its field: `annotations[17].image_id`.
+        at: String,
+        /// What the JSON reader objects to, with line and column.
+        source: serde_json::Error,
+    },
+    /// Two records of a list have the same id.
+    #[error("`{}` {list}[{at}].id: {id} is that of {list}[{first}] already", path.display())]
+    DuplicateId {
+        /// The file.
+        path: PathBuf,
+        /// The list.
+        list: &'static str,
+        /// Which record repeats the id, from 0.
+        at: usize,
+        /// Which record had it first.
+        first: usize,
+        /// The id.
+        id: u64,
+    },
+    /// Two categories have the same name.
+    #[error("`{}` categories[{at}].name: `{name}` is that of categories[{first}] already", path.display())]
+    DuplicateCategory {
+        /// The file.
+        path: PathBuf,
+        /// Which category repeats the name, from 0.
+        at: usize,
+        /// Which category had it first.
+        first: usize,
+        /// The name.
+        name: String,
+    },
+    /// An annotation refers to an image or category that isn't in the file.
+    #[error("`{}` annotations[{at}].{field}: expected an id of `{list}`, found {found}", path.display())]
+    UnknownId {
+        /// The file.
+        path: PathBuf,
+        /// Which annotation, from 0.
+        at: usize,
+        /// Its field.
+        field: &'static str,
+        /// The list that the field refers to.
+        list: &'static str,
+        /// The id that isn't there.
+        found: u64,
+    },
+
+    // NUS-WIDE.
+    /// A folder isn't in one of NUS-WIDE's layouts.
+    #[error(
+        "`{}`: expected NUS-WIDE's labels in its `TrainTestLabels`, `Groundtruth/TrainTestLabels` or `classification_labels`",
+        path.display()
+    )]
+    NotNusWide {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A label table has no column for a concept.
+    #[error("`{}`: expected a column for each of NUS-WIDE's 81 concepts, found none for `{concept}`", path.display())]
+    MissingConcept {
+        /// The table.
+        path: PathBuf,
+        /// The concept.
+        concept: String,
+    },
+
+    // Label tables.
     /// The first line of a label table isn't a header.
     #[error("`{}` column {column}: expected {expected}, found `{found}`", path.display())]
     Header {
@@ -128,8 +227,8 @@ pub enum DataError {
         /// What the CSV reader objects to.
         source: csv::Error,
     },
-    /// A cell of a label table is neither 0 nor 1.
-    #[error("`{}` line {line}, column `{class}`: expected 0 or 1, found `{found}`", path.display())]
+    /// A cell of a label table is neither of the two values that it may be.
+    #[error("`{}` line {line}, column `{class}`: expected {expected}, found `{found}`", path.display())]
     Cell {
         /// The table.
         path: PathBuf,
@@ -137,6 +236,8 @@ pub enum DataError {
         line: u64,
         /// The class of the column.
         class: String,
+        /// What should be there.
+        expected: &'static str,
         /// What is there.
         found: String,
     },
@@ -197,6 +298,14 @@ pub enum DataError {
         index: usize,
         /// How many images there are.
         len: usize,
+    },
+    /// A split was asked for of a folder, which is one whole.
+    #[error("`{}`: a folder has no splits, found `{found}`", path.display())]
+    SplitOfFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The split that was asked for.
+        found: String,
     },
     /// The dataset has neither a type nor a class of that name.
     #[error("{dataset}: no type or class `{found}`, expected one of: {}", known.join(", "))]

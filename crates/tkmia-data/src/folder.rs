@@ -1,12 +1,12 @@
 //! [`Folder`]: images of one's own, tagged in a table.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use csv::{Position, ReaderBuilder, StringRecord, Trim};
+use csv::{ReaderBuilder, StringRecord, Trim};
 use tkmia_core::LabelSet;
 
+use crate::files::{line_at, read_text};
 use crate::{DataError, Dataset};
 
 /// A directory of images with a table `labels.csv`:
@@ -52,12 +52,7 @@ impl Folder {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, DataError> {
         let root = root.into();
         let path = root.join("labels.csv");
-        let expected = "a table of images and their labels";
-        let text = fs::read_to_string(&path).map_err(|source| DataError::Read {
-            path: path.clone(),
-            expected,
-            source,
-        })?;
+        let text = read_text(&path, "a table of images and their labels")?;
         let table = Table::parse(&text, &path)?;
         for (image, &line) in table.images.iter().zip(&table.lines) {
             let image = root.join(image);
@@ -130,8 +125,13 @@ impl Table {
                     "0" => false,
                     "1" => true,
                     other => {
-                        let (class, found) = (class.clone(), other.into());
-                        return Err(DataError::Cell { path: path.into(), line, class, found });
+                        return Err(DataError::Cell {
+                            path: path.into(),
+                            line,
+                            class: class.clone(),
+                            expected: "0 or 1",
+                            found: other.into(),
+                        });
                     }
                 });
             }
@@ -145,14 +145,6 @@ impl Table {
             .expect("every row has as many cells as the header, which names a class");
         Ok(Self { classes, images, lines, labels })
     }
-}
-
-/// The line on which a row begins: its position is before the line ends that the reader skipped.
-fn line_at(position: Option<&Position>, text: &str) -> u64 {
-    let (byte, line) = position.map_or((0, 1), |position| (position.byte(), position.line()));
-    let rest = text.bytes().skip(byte as usize);
-    let skipped = rest.take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    line + skipped.filter(|byte| *byte == b'\n').count() as u64
 }
 
 /// The class names of a header: at least one, none empty, no two alike.
@@ -181,6 +173,8 @@ fn class_names(header: &StringRecord, path: &Path) -> Result<Vec<String>, DataEr
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn parse(text: &str) -> Result<Table, DataError> {

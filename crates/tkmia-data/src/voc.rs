@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use tkmia_core::LabelSet;
 
+use crate::files::read_text;
 use crate::{DataError, Dataset};
 
 /// VOC 2012's classes in label order, which is alphabetical.
@@ -127,13 +128,7 @@ fn read_split(root: &Path, split: &str) -> Result<Vec<String>, DataError> {
         let known = known_splits(&folder)?;
         return Err(DataError::UnknownSplit { path: folder, found: split.into(), known });
     }
-    let expected = "one image id a line";
-    let text = fs::read_to_string(&path).map_err(|source| DataError::Read {
-        path: path.clone(),
-        expected,
-        source,
-    })?;
-    parse_split(&text, &path)
+    parse_split(&read_text(&path, "one image id a line")?, &path)
 }
 
 /// Names of the lists in a folder, without those of a single class (`cat_val.txt`).
@@ -159,7 +154,8 @@ fn parse_split(text: &str, path: &Path) -> Result<Vec<String>, DataError> {
             continue;
         }
         if id.contains(char::is_whitespace) {
-            return Err(DataError::SplitLine { path: path.into(), line, found: id.into() });
+            let (expected, found) = ("one image id", id.into());
+            return Err(DataError::Line { path: path.into(), line, expected, found });
         }
         if let Some(first) = lines.insert(id, line) {
             let image = id.into();
@@ -175,12 +171,7 @@ fn parse_split(text: &str, path: &Path) -> Result<Vec<String>, DataError> {
 
 fn relevant_classes(root: &Path, id: &str) -> Result<Vec<usize>, DataError> {
     let path = root.join("Annotations").join(format!("{id}.xml"));
-    let expected = "the image's annotation";
-    let xml = fs::read_to_string(&path).map_err(|source| DataError::Read {
-        path: path.clone(),
-        expected,
-        source,
-    })?;
+    let xml = read_text(&path, "the image's annotation")?;
     let mut relevant = Vec::new();
     for object in annotation::parse(&xml, &path)? {
         let class = VOC_CLASSES.iter().position(|class| *class == object.name);
@@ -275,7 +266,7 @@ mod tests {
         let dir = fixture();
         assert!(matches!(Voc2012::open(dir.path(), "train"), Err(DataError::NoImages { .. })));
         match Voc2012::open(dir.path(), "cat_val") {
-            Err(DataError::SplitLine { line: 1, found, .. }) => assert_eq!(found, "2008_000002  1"),
+            Err(DataError::Line { line: 1, found, .. }) => assert_eq!(found, "2008_000002  1"),
             other => panic!("{other:?}"),
         }
         write(&dir, "ImageSets/Main/twice.txt", "2008_000002\n\n2008_000002\n");

@@ -1,17 +1,17 @@
 //! [`Audit`]: one attack on a victim over several settings, from images to a folder of results.
 
 use std::fs;
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use image::ImageFormat;
 use serde::Serialize;
 use tkmia_data::type_classes;
 use tkmia_metrics::{MeanMeasures, mean_measures};
 
+use crate::illustration::{MAGNIFICATION, png};
 use crate::{
-    Attacked, Contender, EvalError, GlobalSetting, Record, RecordFile, Setting, Summary, Victim,
-    Workers, illustrate, markdown, write_csv, write_whole,
+    Attacked, Cohort, Contender, EvalError, Record, RecordFile, Selection, Setting, Summary,
+    Victim, Workers, illustrate, markdown, write_csv, write_whole,
 };
 
 /// An attack on every combination of types of labels and `k`, under the global scheme.
@@ -32,9 +32,6 @@ pub struct Audit<'a> {
     /// The folder of the results; made if it isn't there.
     pub output: &'a Path,
 }
-
-/// Factor by which figures show perturbations (Sun et al. 2023, Fig. 4).
-const MAGNIFICATION: f32 = 100.0;
 
 /// How far an audit is.
 #[derive(Debug, Clone, Copy)]
@@ -143,24 +140,30 @@ impl Audit<'_> {
         progress: &(dyn Fn(Progress<'_>) + Sync),
     ) -> Result<Findings, EvalError> {
         let dataset = self.victim.dataset;
-        let mut settings = Vec::new();
+        let mut cohorts = Vec::new();
         for types in self.types {
             for &k in self.ks {
-                let setting = GlobalSetting::new(dataset, types, k, &clean.scores, self.samples)?;
-                settings.push(setting);
+                let setting = Setting {
+                    dataset: dataset.name().to_owned(),
+                    selection: Selection::Global(types.trim().to_owned()),
+                    k,
+                    delta: None,
+                };
+                // The global scheme draws nothing that a seed would matter to.
+                cohorts.push(Cohort::new(dataset, setting, &clean.scores, self.samples, 0)?);
             }
         }
-        let planned: Vec<_> =
-            settings.iter().map(|setting| (setting.name.clone(), setting.samples.len())).collect();
+        let sizes = cohorts.iter().map(|cohort| (cohort.setting.clone(), cohort.members.len()));
+        let planned: Vec<_> = sizes.collect();
         let mut file = RecordFile::create(self.output.join("records.jsonl"))?;
 
         let mut findings = Findings { records: Vec::new(), planned, successes: Vec::new() };
         progress(Progress::Attacking(findings.samples_planned()));
         let done = |samples| progress(Progress::Done(samples));
-        for setting in &settings {
-            progress(Progress::Setting(&setting.name));
+        for cohort in &cohorts {
+            progress(Progress::Setting(&cohort.setting));
             let mut success = None;
-            setting.run(&self.victim, &self.method, self.workers, done, |attacked| {
+            cohort.run(&self.victim, &self.method, self.workers, done, |attacked| {
                 file.append(&attacked.record)?;
                 findings.records.push(attacked.record.clone());
                 if success.is_none() && attacked.record.success {
@@ -212,11 +215,7 @@ impl Audit<'_> {
             &heading,
             MAGNIFICATION,
         )?;
-        let mut png = Cursor::new(Vec::new());
-        figure
-            .write_to(&mut png, ImageFormat::Png)
-            .map_err(|error| EvalError::Encode { path: path.clone(), reason: error.to_string() })?;
-        write_whole(&path, png.get_ref())?;
+        write_whole(&path, &png(&figure, &path)?)?;
         Ok(table)
     }
 }

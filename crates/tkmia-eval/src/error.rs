@@ -72,6 +72,140 @@ pub enum EvalError {
         #[source]
         source: AttackError,
     },
+    /// An input file can't be read.
+    #[error("{path}: can't be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A folder holds no experiment.
+    #[error("{path}: expected the folder of an experiment, found no plan.json in it")]
+    NotAnExperiment {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process works in the folder.
+    #[error("{path}: another process works in this folder")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder was begun with something else.
+    #[error(
+        "{path} was begun with something else, and goes on only with the same: {differences} (another output folder starts afresh)"
+    )]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+        /// The differences, by their place in `plan.json`.
+        differences: String,
+    },
+    /// A manifest isn't the one that was written.
+    #[error("{path}: expected SHA-256 {expected}, found {found}")]
+    ManifestChanged {
+        /// The manifest.
+        path: PathBuf,
+        /// What the plan says.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A folder has no manifest of a setting.
+    #[error("{path}: expected a manifest of {setting}, found none")]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+        /// The setting.
+        setting: String,
+    },
+    /// A sample of a manifest isn't in the data set, or has other labels there.
+    #[error("{dataset}: no sample `{id}` with the labels that the manifest has")]
+    Unlisted {
+        /// The data set.
+        dataset: String,
+        /// The sample.
+        id: String,
+    },
+    /// A line of a file isn't what it should be.
+    #[error("{path}, line {line}: {reason}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A record is of something that isn't planned there.
+    #[error("{path}, line {line}: expected {expected}, found {found}")]
+    Unplanned {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What the plan says.
+        expected: String,
+        /// What the record is of.
+        found: String,
+    },
+    /// A folder lacks records.
+    #[error("{path}: expected {of} records of all samples, found {found}")]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+        /// Records that there are.
+        found: usize,
+        /// Records that there are to be.
+        of: usize,
+    },
+    /// Shards don't make up a whole.
+    #[error("shards: expected each of 1/{count} to {count}/{count} once, found {found}")]
+    Shards {
+        /// How many there are to be.
+        count: usize,
+        /// What there is.
+        found: String,
+    },
+    /// A shard alone can't choose hyper-parameters.
+    #[error(
+        "a shard can't choose hyper-parameters alone: try the grids first, whole or in shards, and take them from there"
+    )]
+    ShardedTuning,
+    /// A grid has no sample to choose by.
+    #[error("`{run}`: no tuning sample takes part in the settings of its table")]
+    NothingToTune {
+        /// The attack.
+        run: String,
+    },
+    /// A tuning image is a reported one.
+    #[error(
+        "hyper-parameters must be chosen on other images than the reported ones, `{id}` is among both"
+    )]
+    TunedOnReported {
+        /// The image.
+        id: String,
+    },
+    /// The tuning images have other labels.
+    #[error("`{dataset}`, for tuning: expected the labels of the reported images")]
+    TuningClasses {
+        /// The data set.
+        dataset: String,
+    },
+    /// An attack can't be started as asked.
+    #[error("`{name}`")]
+    Method {
+        /// The attack.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: AttackError,
+    },
+    /// The experiment makes no sense.
+    #[error(transparent)]
+    Experiment(#[from] crate::ExperimentError),
     /// A picture can't be drawn.
     #[error("picture")]
     Figure(#[from] crate::figure::FigureError),

@@ -1,12 +1,27 @@
 //! [`illustrate`]: the picture of attacked samples, like the paper's Figure 4.
 
-use image::RgbImage;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
 use tkmia_metrics::Ranking;
 
 use crate::figure::{Panel, RankedLabel, Role, draw};
 use crate::{Attacked, EvalError, Record};
+
+/// Factor by which pictures show perturbations (Sun et al. 2023, Fig. 4).
+pub(crate) const MAGNIFICATION: f32 = 100.0;
+
+/// A picture as PNG; `path` is where it is to go.
+pub(crate) fn png(image: &RgbImage, path: &Path) -> Result<Vec<u8>, EvalError> {
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(|error| EvalError::Encode { path: path.to_owned(), reason: error.to_string() })?;
+    Ok(bytes.into_inner())
+}
 
 /// The images of attacked samples, what was added to them, and their top-k before and after.
 ///
@@ -53,18 +68,18 @@ pub fn illustrate(
     Ok(draw(&panels, heading, magnification)?)
 }
 
-fn caption(record: &Record) -> String {
+pub(crate) fn caption(record: &Record) -> String {
     let Record { setting, norm_input, norm_pixels, iterations, .. } = record;
     // The spaces within a statement are no-break spaces.
     format!(
         "{types}, k\u{a0}=\u{a0}{k} · ‖ε‖₂\u{a0}=\u{a0}{norm_input:.3}\u{a0}in\u{a0}model-input\u{a0}units \
          ({norm_pixels:.0}\u{a0}in\u{a0}8-bit\u{a0}pixels) · {iterations}\u{a0}iterations",
-        types = setting.types,
+        types = setting.selection,
         k = setting.k,
     )
 }
 
-fn ranked(
+pub(crate) fn ranked(
     record: &Record,
     scores: &[f32],
     classes: &[String],

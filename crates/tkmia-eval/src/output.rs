@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::{EvalError, Record};
 
-/// Writes a file under a temporary name beside it, then renames it: whole or not at all.
+/// Writes a file under a temporary name beside it, then renames it: whole or not at all, even if the
+/// power goes.
 ///
 /// # Errors
 /// [`EvalError::Write`].
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), EvalError> {
     let failed = |source| EvalError::Write { path: path.to_owned(), source };
     let partial = partial(path);
-    fs::write(&partial, bytes).map_err(failed)?;
+    let mut file = File::create(&partial).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&partial, path).map_err(failed)
 }
 

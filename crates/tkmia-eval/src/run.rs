@@ -1,19 +1,15 @@
-//! Running an attack over a data set.
+//! [`Victim`]: a classifier on its images, scored and attacked.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use tkmia_attacks::{
-    Attack, AttackBatch, Criterion, Outcome, Step, eligible, eligible_by_labels, global_selection,
-    judge,
-};
+use tkmia_attacks::{Attack, AttackBatch, Criterion, Outcome, Step, judge};
 use tkmia_core::{Classifier, LabelSet};
-use tkmia_data::{Dataset, Transform, load_batch, type_classes};
-use tkmia_metrics::Ranking;
+use tkmia_data::{Dataset, Transform, load_batch};
 
-use crate::{EvalError, Record, Setting, Workers};
+use crate::{EvalError, Member, Record, Setting, Workers};
 
 /// A classifier and the images that it is attacked on.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +55,20 @@ impl<'a> Victim<'a> {
         &self,
         attack: &dyn Attack,
         workers: Workers<'_>,
-        mut tick: impl FnMut(usize),
+        tick: impl FnMut(usize),
     ) -> Result<Vec<Vec<f32>>, EvalError> {
         let indices: Vec<usize> = (0..self.dataset.len()).collect();
+        self.clean_scores_of(&indices, attack, workers, tick)
+    }
+
+    /// The same of these images, in their order.
+    pub(crate) fn clean_scores_of(
+        &self,
+        indices: &[usize],
+        attack: &dyn Attack,
+        workers: Workers<'_>,
+        mut tick: impl FnMut(usize),
+    ) -> Result<Vec<Vec<f32>>, EvalError> {
         let classes = self.classifier.classes();
         let mut scores = Vec::with_capacity(indices.len());
         let score = |indices: &[usize]| {
@@ -69,95 +76,37 @@ impl<'a> Victim<'a> {
             let scores = self.classifier.scores(images);
             Ok(scores.try_to_vec_as::<f32>().expect("float tensors convert to f32"))
         };
-        workers.run(&indices, score, |batch| {
+        workers.run(indices, score, |batch| {
             scores.extend(batch.chunks_exact(classes).map(<[f32]>::to_vec));
             tick(batch.len() / classes);
             Ok(())
         })?;
         Ok(scores)
     }
-}
 
-/// One setting of the global scheme (S1): the samples that take part, and what is wanted of them.
-#[derive(Debug, Clone)]
-pub struct GlobalSetting {
-    /// Its name in records and tables.
-    pub name: Setting,
-    /// `S = categories ∩ Y_p` of every image of the dataset.
-    specified: LabelSet,
-    /// Indices of the samples that take part, in the dataset's order.
-    pub samples: Vec<usize>,
-}
-
-impl GlobalSetting {
-    /// The first `limit` eligible samples, given the clean scores of the first images.
+    /// Attacks these samples as one batch, judges what comes back, and gives the attacks that ended;
+    /// those that [`Workers::stop`] cut short are left out.
+    ///
+    /// `finished` is told, again and again, how many attacks have ended.
     ///
     /// # Errors
-    /// - [`tkmia_core::CoreError::TopKOutOfRange`] unless `1 ≤ k < c`
-    /// - [`tkmia_data::DataError::UnknownType`] for a type that the dataset hasn't
-    /// - [`tkmia_metrics::MetricsError::NonFiniteScore`]
-    pub fn new(
-        dataset: &dyn Dataset,
-        types: &str,
-        k: usize,
-        clean_scores: &[Vec<f32>],
-        limit: usize,
-    ) -> Result<Self, EvalError> {
-        let (relevant, classes) = (dataset.labels(), dataset.classes().len());
-        if k == 0 || k >= classes {
-            return Err(tkmia_core::CoreError::TopKOutOfRange { k, classes }.into());
-        }
-        let specified = global_selection(relevant, &type_classes(dataset, types)?)?;
-        let mut samples = Vec::new();
-        for (index, scores) in clean_scores.iter().enumerate() {
-            let (relevant, specified) = (relevant.row(index), specified.row(index));
-            if samples.len() == limit {
-                break;
-            }
-            // Most samples fail by their labels alone, which needs no ranking.
-            if eligible_by_labels(relevant, specified, k).is_ok()
-                && eligible(&Ranking::new(scores)?, relevant, specified, k).is_ok()
-            {
-                samples.push(index);
-            }
-        }
-        let name =
-            Setting { dataset: dataset.name().to_owned(), types: types.trim().to_owned(), k };
-        Ok(Self { name, specified, samples })
-    }
-
-    /// Attacks each sample, and hands over what came of it in the samples' order.
-    ///
-    /// Samples whose attack was cut short by [`Workers::stop`] are left out. `finished` is told, from
-    /// the workers' threads, how many attacks have ended.
-    ///
-    /// # Errors
-    /// The first image that can't be read or attacked, or the first error of `take`.
-    pub fn run(
+    /// An image that can't be read or attacked.
+    pub(crate) fn attack(
         &self,
-        victim: &Victim<'_>,
-        method: &Contender<'_>,
-        workers: Workers<'_>,
-        finished: impl Fn(usize) + Sync,
-        mut take: impl FnMut(Attacked) -> Result<(), EvalError>,
-    ) -> Result<(), EvalError> {
-        let attack = |indices: &[usize]| self.attack(indices, victim, method, workers, &finished);
-        workers.run(&self.samples, attack, |batch| batch.into_iter().try_for_each(&mut take))
-    }
-
-    fn attack(
-        &self,
-        indices: &[usize],
-        victim: &Victim<'_>,
+        setting: &Setting,
+        members: &[Member],
         method: &Contender<'_>,
         workers: Workers<'_>,
         finished: impl Fn(usize),
     ) -> Result<Vec<Attacked>, EvalError> {
-        let ids: Vec<&str> = indices.iter().map(|&index| victim.dataset.id(index)).collect();
+        let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
+        let ids: Vec<&str> = indices.iter().map(|&index| self.dataset.id(index)).collect();
         let failed = |source| EvalError::Attack { ids: ids.join(", "), source };
-        let relevant = victim.dataset.labels().select(indices);
-        let specified = self.specified.select(indices);
-        let batch = AttackBatch::new(victim.images(indices)?, relevant, specified, self.name.k)?;
+        let relevant = self.dataset.labels().select(&indices);
+        let specified: Vec<&[usize]> =
+            members.iter().map(|member| member.specified.as_slice()).collect();
+        let specified = LabelSet::from_indices(&specified, relevant.classes())?;
+        let batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
 
         let start = Instant::now();
         let mut watch = |step: &Step<'_>| {
@@ -167,12 +116,12 @@ impl GlobalSetting {
                 false => ControlFlow::Continue(()),
             }
         };
-        let result = method.attack.run(victim.classifier, &batch, &mut watch).map_err(failed)?;
+        let result = method.attack.run(self.classifier, &batch, &mut watch).map_err(failed)?;
         let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
         let verdicts =
-            judge(victim.classifier, &batch.goal, &result, method.criterion).map_err(failed)?;
+            judge(self.classifier, &batch.goal, &result, method.criterion).map_err(failed)?;
 
-        let pixels = victim.classifier.bounds().pixels_per_unit();
+        let pixels = self.classifier.bounds().pixels_per_unit();
         let rows = verdicts.into_iter().enumerate();
         let ended = rows.filter(|&(row, _)| result.outcomes[row] != Outcome::Interrupted);
         let values = |images: &Tensor<4>, row| {
@@ -183,7 +132,7 @@ impl GlobalSetting {
             unattacked: values(&result.unattacked, row),
             adversarial: values(&result.images, row),
             record: Record {
-                setting: self.name.clone(),
+                setting: setting.clone(),
                 method: method.name.to_owned(),
                 id: ids[row].to_owned(),
                 relevant: batch.goal.relevant().indices(row),

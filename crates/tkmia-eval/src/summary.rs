@@ -105,7 +105,7 @@ impl Summary {
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
         Ok(Self {
             dataset: setting.dataset,
-            types: setting.types,
+            types: setting.selection.to_string(),
             k: setting.k,
             method: first.method.clone(),
             n: records.len(),
@@ -145,19 +145,20 @@ fn means(
     k: usize,
     scores: impl Fn(&Record) -> &Vec<f32>,
 ) -> Result<MeanMeasures, MetricsError> {
-    let relevant = |record: &Record| {
-        let mut flags = vec![false; record.scores.len()];
-        for &label in &record.relevant {
-            // A label outside the scores shows as rows of different lengths below.
-            if label >= flags.len() {
-                flags.resize(label + 1, false);
-            }
-            flags[label] = true;
-        }
-        flags
-    };
     let scores: Vec<&[f32]> = records.iter().map(|record| scores(record).as_slice()).collect();
-    Ok(mean_measures(&scores, &column(records, relevant), k)?.expect(SOME))
+    Ok(mean_measures(&scores, &column(records, relevant_flags), k)?.expect(SOME))
+}
+
+/// `Y_p` of a record, `[classes]`; longer than that, which no measure takes, if it names labels beyond.
+pub(crate) fn relevant_flags(record: &Record) -> Vec<bool> {
+    let mut flags = vec![false; record.scores.len()];
+    for &label in &record.relevant {
+        if label >= flags.len() {
+            flags.resize(label + 1, false);
+        }
+        flags[label] = true;
+    }
+    flags
 }
 
 /// The table for people: the paper's columns, Markdown, every norm with its unit.
@@ -236,36 +237,8 @@ pub fn write_csv(rows: &[Summary], path: &Path) -> Result<(), EvalError> {
 
 #[cfg(test)]
 mod tests {
-    use tkmia_attacks::{Outcome, Passes};
-
     use super::*;
-    use crate::Setting;
-
-    /// c = 3, k = 1, Y_p = {0, 1}, S = {0}: label 0 leaves the first place for label `to`.
-    fn record(types: &str, to: usize, success: bool, norm: f64) -> Record {
-        let mut scores = vec![-1.0; 3];
-        scores[to] = 1.0;
-        Record {
-            setting: Setting { dataset: "toy".to_owned(), types: types.to_owned(), k: 1 },
-            method: "an attack".to_owned(),
-            id: "0".to_owned(),
-            relevant: vec![0, 1],
-            specified: vec![0],
-            clean_scores: vec![2.0, 1.0, 0.0],
-            scores,
-            success,
-            success_rounded: success,
-            outcome: if success { Outcome::Succeeded } else { Outcome::Exhausted },
-            iterations: 4,
-            passes: Passes { forward: 4, backward: 3 },
-            excluded: i64::from(to != 0),
-            norm,
-            norm_input: norm,
-            norm_pixels: norm * 127.5,
-            linf_input: norm / 2.0,
-            seconds: 0.5,
-        }
-    }
+    use crate::record::tests::toy as record;
 
     #[test]
     fn a_row_is_made_of_its_records() -> Result<(), EvalError> {

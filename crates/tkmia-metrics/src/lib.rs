@@ -40,6 +40,7 @@
 //! ```
 
 mod average_precision;
+mod bootstrap;
 mod category_map;
 mod change;
 mod error;
@@ -54,6 +55,7 @@ mod rows;
 mod top_k_accuracy;
 
 pub use average_precision::average_precision_at_k;
+pub use bootstrap::bootstrap_interval;
 pub use category_map::category_map_at_k;
 pub use change::Change;
 pub use error::MetricsError;

@@ -4,11 +4,18 @@ use std::sync::Arc;
 
 use super::{
     AllRelevantOut, Criterion, Imperceptible, MeasurePreserving, PrecisionPreserved, SpecifiedOut,
+    TargetReached,
 };
 
 /// The names that [`criterion`] knows, the paper's evaluation first.
-pub const CRITERION_NAMES: [&str; 5] =
-    ["excluded", "imperceptible", "measure-preserving", "precision-preserved", "all-relevant-out"];
+pub const CRITERION_NAMES: [&str; 6] = [
+    "excluded",
+    "imperceptible",
+    "measure-preserving",
+    "precision-preserved",
+    "all-relevant-out",
+    "target-reached",
+];
 
 /// A criterion name that isn't one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +46,7 @@ pub fn criterion(name: &str, delta: Option<usize>) -> Result<Arc<dyn Criterion>,
         "measure-preserving" => Arc::new(MeasurePreserving),
         "precision-preserved" => Arc::new(PrecisionPreserved),
         "all-relevant-out" => Arc::new(AllRelevantOut),
+        "target-reached" => Arc::new(TargetReached),
         _ => return Err(UnknownCriterion(name.to_owned())),
     };
     Ok(criterion)

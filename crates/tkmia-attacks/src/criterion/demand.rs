@@ -67,6 +67,7 @@ mod tests {
             scores: &scores,
             relevant: &[true; 4],
             specified: &[false; 4],
+            target: None,
             k: 2,
         };
         let demand = Demand::at_least(places, flags.map(|flag| flag == 1));

@@ -43,7 +43,7 @@ impl Measure {
 /// let (relevant, specified) = ([true, true, false], [false, true, false]);
 /// let standing = Standing {
 ///     clean: &clean, clean_scores: &clean_scores, now: &now, scores: &scores,
-///     relevant: &relevant, specified: &specified, k: 2,
+///     relevant: &relevant, specified: &specified, target: None, k: 2,
 /// };
 /// let budget = |at_most| MeasureBudget { measure: Measure::Precision, at_most };
 /// assert!(budget(0.5).is_met(&standing));
@@ -114,6 +114,7 @@ mod tests {
             scores: &[2.0, 1.0],
             relevant: &[false; 2],
             specified: &[false; 2],
+            target: None,
             k: 1,
         };
         for measure in [Measure::Precision, Measure::AveragePrecision, Measure::Ndcg] {

@@ -7,7 +7,8 @@
 //! | [`PrecisionPreserved`] | it has as many relevant labels as before |
 //! | [`MeasurePreserving`] | both: no specified label in it, and as many relevant ones as before |
 //! | [`AllRelevantOut`] | no relevant label is in it |
-//! | [`TargetSet`], [`OrderedTopK`] | it is a given set, or a given list |
+//! | [`TargetReached`] | it is the sample's target |
+//! | [`TargetSet`], [`OrderedTopK`] | it is a given set, or a given list, the same for all samples |
 //! | [`MeasureBudget`] | P@k, AP@k or NDCG@k has dropped by no more than τ |
 //! | [`And`], [`Or`], [`Not`] | others do, together |
 
@@ -22,14 +23,17 @@ mod target;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use tkmia_core::Goal;
 use tkmia_metrics::Ranking;
+
+use crate::host::Scored;
 
 pub use by_name::{CRITERION_NAMES, UnknownCriterion, criterion};
 pub use combine::{And, Not, Or};
 pub use measure_budget::{Measure, MeasureBudget};
 pub use relevant::{AllRelevantOut, Imperceptible, MeasurePreserving, PrecisionPreserved};
 pub use specified_out::SpecifiedOut;
-pub use target::{OrderedTopK, TargetSet};
+pub use target::{OrderedTopK, TargetReached, TargetSet};
 
 /// One sample as a [`Criterion`] sees it: its scores and rankings before and now, and its labels.
 ///
@@ -49,8 +53,26 @@ pub struct Standing<'a> {
     pub relevant: &'a [bool],
     /// `S`, `[classes]`.
     pub specified: &'a [bool],
+    /// `T`, `[classes]`, where there is a target.
+    pub target: Option<&'a [bool]>,
     /// Size of the predicted set.
     pub k: usize,
+}
+
+impl<'a> Standing<'a> {
+    /// A row of a goal, by its scores before and now.
+    pub(crate) fn of(goal: &'a Goal, row: usize, clean: &'a Scored, now: &'a Scored) -> Self {
+        Self {
+            clean: &clean.ranking,
+            clean_scores: &clean.scores,
+            now: &now.ranking,
+            scores: &now.scores,
+            relevant: goal.relevant().row(row),
+            specified: goal.specified().row(row),
+            target: goal.target().map(|target| target.row(row)),
+            k: goal.k(),
+        }
+    }
 }
 
 /// A condition on one sample.
@@ -71,7 +93,7 @@ pub struct Standing<'a> {
 /// let (relevant, specified) = ([true; 3], [true, false, false]);
 /// let standing = Standing {
 ///     clean: &clean, clean_scores: &clean_scores, now: &now, scores: &scores,
-///     relevant: &relevant, specified: &specified, k: 2,
+///     relevant: &relevant, specified: &specified, target: None, k: 2,
 /// };
 /// assert!(!SpecifiedOut::default().is_met(&standing));
 /// assert_eq!(SpecifiedOut::default().margin(&standing), 0.25);
@@ -148,6 +170,7 @@ mod sample {
             scores: &scores,
             relevant: &flags(&[0, 1, 2]),
             specified: &flags(specified),
+            target: None,
             k: 2,
         };
         (criterion.is_met(&standing), criterion.margin(&standing))

@@ -1,9 +1,35 @@
-//! [`TargetSet`] and [`OrderedTopK`]: the top-k is to be a given one.
+//! [`TargetReached`], [`TargetSet`] and [`OrderedTopK`]: the top-k is to be a given one.
 
 use std::collections::BTreeSet;
 
 use super::demand::Demand;
 use super::{Criterion, Standing};
+
+/// The top-k is the sample's [target](tkmia_core::Goal::target): `T_k(x*) = T`, in any order. Where
+/// targeted attacks stop in their original form.
+///
+/// Never reached without a target (margin `∞`). Margin as that of [`TargetSet`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TargetReached;
+
+impl TargetReached {
+    fn demand(standing: &Standing<'_>) -> Demand {
+        Demand::at_least(standing.k, standing.target.unwrap_or_default().iter().copied())
+    }
+}
+
+impl Criterion for TargetReached {
+    fn is_met(&self, standing: &Standing<'_>) -> bool {
+        standing.target.is_some() && Self::demand(standing).is_met(standing)
+    }
+
+    fn margin(&self, standing: &Standing<'_>) -> f64 {
+        match standing.target {
+            None => f64::INFINITY,
+            Some(_) => Self::demand(standing).margin(standing),
+        }
+    }
+}
 
 /// The top-k is this set of labels, in any order: `T_k(x*) = target`, the same for every sample.
 ///
@@ -22,7 +48,7 @@ use super::{Criterion, Standing};
 /// let ranking = Ranking::new(&scores)?;
 /// let standing = Standing {
 ///     clean: &ranking, clean_scores: &scores, now: &ranking, scores: &scores,
-///     relevant: &[true; 3], specified: &[false; 3], k: 2,
+///     relevant: &[true; 3], specified: &[false; 3], target: None, k: 2,
 /// };
 /// let target = |labels| TargetSet { labels: BTreeSet::from(labels) };
 /// assert!(target([0, 1]).is_met(&standing));
@@ -86,10 +112,34 @@ impl Criterion for OrderedTopK {
 
 #[cfg(test)]
 mod tests {
+    use tkmia_metrics::Ranking;
+
     use super::super::sample::{ONE_OUT, weigh};
     use super::*;
 
     const NEVER: (bool, f64) = (false, f64::INFINITY);
+
+    #[test]
+    fn a_samples_own_target_is_reached_in_any_order() {
+        let with = |target: Option<&[bool]>| {
+            let ranking = Ranking::new(&ONE_OUT).unwrap();
+            let standing = Standing {
+                clean: &ranking,
+                clean_scores: &ONE_OUT,
+                now: &ranking,
+                scores: &ONE_OUT,
+                relevant: &[true, false, false, false, false],
+                specified: &[true, false, false, false, false],
+                target,
+                k: 2,
+            };
+            (TargetReached.is_met(&standing), TargetReached.margin(&standing))
+        };
+        assert_eq!(with(Some(&[false, true, true, false, false])), (true, -1.0));
+        assert_eq!(with(Some(&[false, true, false, true, false])), (false, 1.0));
+        assert_eq!(with(Some(&[false; 5])), NEVER);
+        assert_eq!(with(None), NEVER);
+    }
 
     #[test]
     fn a_target_set_is_reached_in_any_order() {

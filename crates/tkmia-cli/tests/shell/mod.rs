@@ -6,8 +6,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ndarray::{Array2, Array4};
-use ndarray_npy::{NpzReader, NpzWriter};
+use ndarray::{Array1, Array2, Array4};
+use ndarray_npy::{NpzReader, NpzWriter, ReadableElement};
 
 /// A file of the repository.
 pub fn repository(path: &str) -> PathBuf {
@@ -78,5 +78,26 @@ impl Input {
         npz.add_array("labels", &self.labels).unwrap();
         npz.add_array("specified", &self.specified).unwrap();
         npz.finish().unwrap();
+    }
+}
+
+/// The arrays of an output file.
+pub struct Npz(pub NpzReader<File>);
+
+impl Npz {
+    pub fn open(path: &Path) -> Self {
+        Self(NpzReader::new(File::open(path).unwrap()).unwrap())
+    }
+
+    pub fn vector<T: ReadableElement>(&mut self, name: &str) -> Array1<T> {
+        self.0.by_name(name).unwrap()
+    }
+
+    pub fn matrix(&mut self, name: &str) -> Array2<f32> {
+        self.0.by_name(name).unwrap()
+    }
+
+    pub fn images(&mut self, name: &str) -> Array4<f32> {
+        self.0.by_name(name).unwrap()
     }
 }

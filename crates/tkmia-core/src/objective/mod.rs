@@ -1,6 +1,7 @@
 //! The losses that attacks descend, one file each.
 
 mod ml_cw_u;
+mod targeted;
 mod tkmia;
 mod tkml_ap_u;
 
@@ -10,6 +11,7 @@ use burn::tensor::Tensor;
 
 use crate::Goal;
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
+pub use targeted::{MlCwT, TkmlApT};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
 pub use tkml_ap_u::TkmlApU;
 
@@ -36,9 +38,20 @@ pub trait Objective: Debug + Send + Sync {
     /// [`loss`](Self::loss) where there are none.
     ///
     /// # Shapes
-    /// - lambdas: `[batch, self.lambdas()]`, not negative
+    /// - lambdas: `[batch, self.lambdas()]`, not below [`lambda_floor`](Self::lambda_floor)
     fn loss_at(&self, scores: Tensor<2>, goal: &Goal, _lambdas: Tensor<2>) -> Tensor<1> {
         self.loss(scores, goal)
+    }
+
+    /// The smallest value of an auxiliary variable: 0 where hinges were joined by Lemma 4.2, `−∞`
+    /// where none were.
+    fn lambda_floor(&self) -> f64 {
+        0.0
+    }
+
+    /// Whether it needs a [target](Goal::target).
+    fn needs_target(&self) -> bool {
+        false
     }
 }
 
@@ -53,6 +66,14 @@ pub enum Margins {
 }
 
 impl Margins {
+    /// See [`Objective::lambda_floor`].
+    fn lambda_floor(self) -> f64 {
+        match self {
+            Self::Hinged => 0.0,
+            Self::Signed => f64::NEG_INFINITY,
+        }
+    }
+
     fn of(self, gaps: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Hinged => hinge(gaps),

@@ -107,6 +107,10 @@ impl Objective for TkmiaObjective {
         2
     }
 
+    fn lambda_floor(&self) -> f64 {
+        self.margins.lambda_floor()
+    }
+
     fn loss_at(&self, scores: Tensor<2>, goal: &Goal, lambdas: Tensor<2>) -> Tensor<1> {
         let (specified, others) = (lambdas.clone().narrow(1, 0, 1), lambdas.narrow(1, 1, 1));
         eq6(scores, goal, Lambdas { specified, others })

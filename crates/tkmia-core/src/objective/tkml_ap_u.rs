@@ -35,6 +35,10 @@ impl Objective for TkmlApU {
         1
     }
 
+    fn lambda_floor(&self) -> f64 {
+        self.margins.lambda_floor()
+    }
+
     fn loss_at(&self, scores: Tensor<2>, goal: &Goal, lambdas: Tensor<2>) -> Tensor<1> {
         let classes = scores.dims()[1];
         relaxed_average(gaps(scores, goal), classes - goal.k(), lambdas).squeeze_dim(1)

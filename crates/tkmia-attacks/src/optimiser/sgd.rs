@@ -1,6 +1,9 @@
-//! [`Sgd`]: gradient descent with momentum, row by row.
+//! [`Sgd`]: gradient descent with momentum.
 
 use burn::tensor::Tensor;
+
+use super::{At, Optimiser, Steps};
+use crate::drive::pick;
 
 /// Stochastic gradient descent with momentum and weight decay, in PyTorch's convention:
 /// `v ← μ v + g + ω w`, `w ← w − η v`, and `v = g + ω w` at the first step.
@@ -31,6 +34,30 @@ impl Sgd {
         }
         let variable = variable - descent.clone().mul_scalar(self.learning_rate);
         (variable, descent)
+    }
+}
+
+impl Optimiser for Sgd {
+    fn start(&self) -> Box<dyn Steps + '_> {
+        Box::new(Rolling { sgd: self, velocity: None })
+    }
+}
+
+/// An [`Sgd`] at work.
+struct Rolling<'a> {
+    sgd: &'a Sgd,
+    velocity: Option<Tensor<4>>,
+}
+
+impl Steps for Rolling<'_> {
+    fn step(&mut self, at: At<'_>) -> Tensor<4> {
+        let (variable, velocity) = self.sgd.step(at.variable, at.gradient, self.velocity.take());
+        self.velocity = Some(velocity);
+        variable
+    }
+
+    fn keep(&mut self, positions: &[usize]) {
+        self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
     }
 }
 

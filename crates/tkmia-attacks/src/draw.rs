@@ -1,0 +1,45 @@
+//! [`draw`]: labels at random, by seed and sample.
+
+use sha2::{Digest, Sha256};
+
+/// `count` of the labels, without replacement; all of them where there are no more. Ascending.
+///
+/// A function of the seed, the sample's id and the labels alone, on any machine: those whose SHA-256 of
+/// (seed, label, id) is the smallest, as bytes; seed and label are 8 bytes each, little-endian, and the
+/// id is its UTF-8. A label keeps its digest whatever else could be drawn, so that draws of one seed
+/// differ only where the candidates do.
+pub(crate) fn draw(
+    labels: impl IntoIterator<Item = usize>,
+    count: usize,
+    seed: u64,
+    id: &str,
+) -> Vec<usize> {
+    let digest = |label: usize| {
+        let mut hash = Sha256::new();
+        hash.update(seed.to_le_bytes());
+        hash.update((label as u64).to_le_bytes());
+        hash.update(id);
+        hash.finalize()
+    };
+    let mut drawn: Vec<usize> = labels.into_iter().collect();
+    drawn.sort_by_cached_key(|&label| digest(label));
+    drawn.truncate(count);
+    drawn.sort_unstable();
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_those_of_the_recipe() {
+        // By hashlib: sorted(sorted(range(6), key=lambda label: sha256(
+        //     struct.pack("<QQ", 2023, label) + id.encode()).digest())[:3])
+        let ids = ["2008_000002", "2008_000003", "2008_000007", "garden/é.jpg", "", "000000000042"];
+        let expected = [[3, 4, 5], [0, 2, 4], [0, 1, 3], [1, 3, 4], [2, 3, 5], [1, 2, 4]];
+        for (id, expected) in ids.iter().zip(expected) {
+            assert_eq!(draw(0..6, 3, 2023, id), expected, "{id}");
+        }
+    }
+}

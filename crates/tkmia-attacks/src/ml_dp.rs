@@ -1,0 +1,166 @@
+//! [`MlDp`]: multi-label DeepFool.
+
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use tkmia_core::Classifier;
+
+use crate::criterion::Criterion;
+use crate::drive::{Look, Mover, Rules, Survivors, drive, pick};
+use crate::host::{Seen, values};
+use crate::jacobian::jacobian;
+use crate::qp::{gram, least_norm};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Passes, Space};
+
+/// ML-DP: Song, Jin, Huang & Hu, "Multi-Label Adversarial Perturbations", ICDM 2018.
+///
+/// It works on decisions, not on ranks: a label is predicted where its logit is above 0. The specified
+/// labels are to be predicted no longer, and all others as they were. A step is the smallest one that
+/// does so to first order:
+///
+/// ```text
+/// min ‖r‖₂  subject to  t_i (f_i + g_i · r) ≥ 0      t_i = −1 on S, elsewhere the sign of the clean logit
+/// ```
+///
+/// taken 2 % longer, as in DeepFool. A label that isn't specified has a constraint, and costs a Jacobian
+/// row, from where it is first predicted otherwise. The original solves for equations by the
+/// pseudo-inverse; with inequalities nothing moves that needn't.
+///
+/// Whether the specified labels leave the top-k with that is not its concern, and so no certain success:
+/// it ends where no decision is left to change.
+#[derive(Debug)]
+pub struct MlDp {
+    /// The variable.
+    pub space: Space,
+    /// When an image is done.
+    pub criterion: Arc<dyn Criterion>,
+    /// What it may cost. An iteration is a step here, with one forward and one backward pass for each
+    /// constrained label; one forward pass to judge more than that.
+    pub budget: Budget,
+}
+
+/// How much longer than to the border a step is.
+const OVERSHOOT: f64 = 1.02;
+
+impl Attack for MlDp {
+    fn run(
+        &self,
+        classifier: &dyn Classifier,
+        batch: &AttackBatch,
+        watch: &mut dyn Observer,
+    ) -> Result<BatchResult, AttackError> {
+        let classes = batch.goal.relevant().classes();
+        let constrained = vec![vec![false; classes]; batch.goal.rows()];
+        let mut mover = Decisions { space: self.space, constrained, images: None };
+        let rules = Rules {
+            space: self.space,
+            criterion: self.criterion.as_ref(),
+            budget: self.budget.of_steps(),
+            targeted: false,
+        };
+        let mut result = drive(classifier, batch, rules, &mut mover, watch)?;
+        result.iterations.iter_mut().for_each(|iterations| *iterations -= 1);
+        Ok(result)
+    }
+
+    fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
+        self.space.unattacked(images)
+    }
+}
+
+/// An [`MlDp`] under way.
+struct Decisions {
+    space: Space,
+    /// The labels that have been decided otherwise than wanted, by rows of the last look.
+    constrained: Vec<Vec<bool>>,
+    /// What the last look saw.
+    images: Option<Tensor<4>>,
+}
+
+impl Decisions {
+    /// `t_i` of each label.
+    fn wanted(survivors: &Survivors, at: usize) -> Vec<f64> {
+        let specified = survivors.goal.specified().row(at);
+        let clean = survivors.clean[at].scores.iter().zip(specified);
+        clean.map(|(&score, &out)| if out || score <= 0.0 { -1.0 } else { 1.0 }).collect()
+    }
+
+    /// The labels that need a constraint now.
+    fn labels(&self, survivors: &Survivors, at: usize, now: &Seen) -> Vec<usize> {
+        let wanted = Self::wanted(survivors, at);
+        let scores = now.scored.scores.iter().zip(wanted).zip(&self.constrained[at]);
+        let needed =
+            scores.map(|((&score, sign), &already)| already || sign * f64::from(score) < 0.0);
+        needed.enumerate().filter_map(|(label, needed)| needed.then_some(label)).collect()
+    }
+}
+
+impl Mover for Decisions {
+    fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes {
+        let rows = self.labels(survivors, at, now).len();
+        Passes { forward: rows, backward: rows }
+    }
+
+    fn stays_where_it_stopped(&self) -> bool {
+        true
+    }
+
+    fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
+        let images = self.space.image(survivors.origin.clone(), survivors.variable.clone());
+        let scores = classifier.scores(images.clone());
+        self.images = Some(images.clone());
+        Look { images, scores, loss: None }
+    }
+
+    fn step(
+        &mut self,
+        classifier: &dyn Classifier,
+        survivors: &mut Survivors,
+        now: &[Seen],
+    ) -> Tensor<1> {
+        let images = self.images.take().expect("a step follows a look");
+        let labels: Vec<Vec<usize>> =
+            (0..now.len()).map(|at| self.labels(survivors, at, &now[at])).collect();
+        let rows = values(jacobian(classifier, &images, &labels));
+        let size = images.dims()[1..].iter().product::<usize>();
+
+        let mut rows = rows.chunks_exact(size);
+        let mut steps = Vec::with_capacity(now.len() * size);
+        let mut lengths = Vec::with_capacity(now.len());
+        for (at, labels) in labels.iter().enumerate() {
+            let wanted = Self::wanted(survivors, at);
+            // −t g · r ≤ t f
+            let gradients: Vec<&[f32]> = rows.by_ref().take(labels.len()).collect();
+            let signs: Vec<f64> = labels.iter().map(|&label| -wanted[label]).collect();
+            let scores = labels.iter().map(|&label| f64::from(now[at].scored.scores[label]));
+            let bounds: Vec<f64> = scores.zip(&signs).map(|(score, sign)| -sign * score).collect();
+            let mut products = gram(&gradients);
+            for (i, products) in products.chunks_exact_mut(labels.len().max(1)).enumerate() {
+                products.iter_mut().zip(&signs).for_each(|(p, sign)| *p *= signs[i] * sign);
+            }
+            let solution = least_norm(&products, &bounds);
+            let mut step = vec![0.0_f64; size];
+            for ((gradient, sign), multiplier) in
+                gradients.iter().zip(&signs).zip(&solution.multipliers)
+            {
+                let factor = -OVERSHOOT * multiplier * sign;
+                step.iter_mut().zip(*gradient).for_each(|(s, &g)| *s += factor * f64::from(g));
+            }
+            let length = step.iter().map(|s| s * s).sum::<f64>().sqrt();
+            let finite = length.is_finite();
+            steps.extend(step.into_iter().map(|s| if finite { s as f32 } else { 0.0 }));
+            lengths.push(length as f32);
+            labels.iter().for_each(|&label| self.constrained[at][label] = true);
+        }
+        let device = images.device();
+        let steps = Tensor::<4>::from_data(TensorData::new(steps, images.dims()), &device);
+        let variable = survivors.variable.clone() + steps;
+        survivors.variable = self.space.settle(survivors.origin.clone(), variable);
+        Tensor::from_data(TensorData::new(lengths, [now.len()]), &device)
+    }
+
+    fn keep(&mut self, positions: &[usize]) {
+        self.constrained = positions.iter().map(|&at| self.constrained[at].clone()).collect();
+        self.images = self.images.as_ref().map(|images| pick(images, positions));
+    }
+}

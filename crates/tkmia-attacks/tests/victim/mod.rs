@@ -1,0 +1,94 @@
+//! A linear classifier of six labels and batches for it, small enough to check by hand.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+use tkmia_attacks::{Attack, AttackBatch, BatchResult};
+use tkmia_core::{Bounds, Classifier, LabelSet};
+
+pub const CLASSES: usize = 6;
+pub const PIXELS: usize = 3 * 2 * 2;
+
+/// `scores = W x + b`.
+#[derive(Debug)]
+pub struct Linear {
+    weights: Tensor<2>,
+    bias: Tensor<2>,
+}
+
+impl Linear {
+    pub fn new(weights: Vec<f32>, bias: Vec<f32>) -> Self {
+        let device = Device::default();
+        Self {
+            weights: Tensor::from_data(TensorData::new(weights, [PIXELS, CLASSES]), &device),
+            bias: Tensor::from_data(TensorData::new(bias, [1, CLASSES]), &device),
+        }
+    }
+}
+
+impl Classifier for Linear {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        images.flatten(1, 3).matmul(self.weights.clone()) + self.bias.clone()
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::SYMMETRIC
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        Some([2, 2])
+    }
+
+    fn device(&self) -> Device {
+        Device::default()
+    }
+}
+
+pub fn linear() -> impl Strategy<Value = Linear> {
+    let weights = prop::collection::vec(-1.0_f32..1.0, PIXELS * CLASSES);
+    let bias = prop::collection::vec(-1.0_f32..1.0, CLASSES);
+    (weights, bias).prop_map(|(weights, bias)| Linear::new(weights, bias))
+}
+
+pub fn images(rows: usize) -> impl Strategy<Value = Vec<f32>> {
+    prop::collection::vec(-1.0_f32..=1.0, rows * PIXELS)
+}
+
+/// k = 2; two relevant labels to spare, one of them specified in turn.
+pub fn batch(values: &[f32]) -> AttackBatch {
+    let rows = values.len() / PIXELS;
+    let data = TensorData::new(values.to_vec(), [rows, 3, 2, 2]);
+    let relevant: Vec<_> =
+        (0..rows).map(|row| [0, 1, 2, 3].map(|label| (label + row) % 6)).collect();
+    let specified: Vec<_> = (0..rows).map(|row| [row % 6]).collect();
+    let set = |rows: &[Vec<usize>]| LabelSet::from_indices(rows, CLASSES).unwrap();
+    let target: Vec<_> = (0..rows).map(|row| vec![(4 + row) % 6, (5 + row) % 6]).collect();
+    let mut batch = AttackBatch::new(
+        Tensor::from_data(data, &Device::default()),
+        set(&relevant.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
+        set(&specified.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
+        2,
+    )
+    .unwrap();
+    batch.goal = batch.goal.with_target(set(&target)).unwrap();
+    batch
+}
+
+pub fn values(images: Tensor<4>) -> Vec<f32> {
+    images.into_data().try_to_vec::<f32>().unwrap()
+}
+
+pub fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> BatchResult {
+    attack.run(victim, batch, &mut ()).unwrap()
+}
+
+/// Labels 0 and 4 alone depend on the image, and on its first value alone.
+pub fn hand_made() -> Linear {
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    weights[0] = 1.0;
+    weights[4] = -1.0;
+    Linear::new(weights, vec![1.0, 0.5, 0.2, 0.1, -1.0, -3.0])
+}

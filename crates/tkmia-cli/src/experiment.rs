@@ -1,0 +1,208 @@
+//! [`Options`]: what `tkmia run` and `tkmia reproduce` have in common.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tkmia_core::{Classifier, device};
+use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Transform, open};
+use tkmia_eval::{
+    Campaign, EvalError, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim,
+    VictimFacts, View, file_sha256, write_report,
+};
+use tkmia_models::load;
+
+use crate::computing::Computing;
+use crate::error::CliError;
+use crate::progress::{self, Display, INTERRUPTED, STOP};
+
+/// Where an experiment finds what it needs, and how the work is cut up.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The victim's file, in place of the experiment's `model`
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The data's folder, in place of the experiment's `root`
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// The folder of records and reports, in place of the experiment's `output`
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Say what would be done, and how many passes that is at most; do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Attack only part I of N of each setting's samples; `tkmia merge` puts parts together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Take manifests and tuning from this folder of the same experiment
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// End earlier: when the grids are tried on the tuning samples, or when samples are drawn
+    #[arg(long)]
+    until: Option<Early>,
+    #[command(flatten)]
+    computing: Computing,
+    /// Settings with images in the report's page at most
+    #[arg(long, default_value_t = 6)]
+    pictured: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Early {
+    Tuning,
+    Manifests,
+}
+
+impl Options {
+    /// Runs an experiment, or says what it would do.
+    pub fn run(&self, experiment: &mut Experiment) -> Result<ExitCode, Box<dyn Error>> {
+        progress::watch_interrupt()?;
+        let place = "the experiment has none";
+        let model = self.model.clone().or(experiment.victim.model.take());
+        let model = model.ok_or(CliError::OptionMissing { option: "--model", place })?;
+        let root = self.root.clone().or(experiment.data.root.take());
+        let root = root.ok_or(CliError::OptionMissing { option: "--root", place })?;
+        let output = self.output.clone().or(experiment.output.take());
+        let output = output.ok_or(CliError::OptionMissing { option: "--output", place })?;
+
+        let kind = experiment.data.kind;
+        let split = experiment.data.split.clone().unwrap_or_default();
+        let dataset = open(&DatasetSpec { kind, root: root.clone(), split: split.clone() })?;
+        let tuning = match &experiment.tuning {
+            None => None,
+            Some(tuning) => {
+                let root = tuning.root.clone().unwrap_or(root);
+                let split = tuning.split.clone().unwrap_or(split);
+                Some(open(&DatasetSpec { kind, root, split })?)
+            }
+        };
+        let classifier = load(&model, &device(&self.computing.device)?)?;
+        let facts = VictimFacts {
+            sha256: file_sha256(&model)?,
+            description: classifier.architecture().to_string(),
+        };
+        let transform = transform(experiment, kind, &classifier)?;
+        let campaign = Campaign {
+            experiment,
+            victim: Victim::new(&classifier, dataset.as_ref(), &transform)?,
+            facts: &facts,
+            tuning: tuning.as_deref(),
+            output: &output,
+            shard: self.shard,
+            from: self.from.as_deref(),
+            until: match self.until {
+                Some(Early::Tuning) => Until::Tuning,
+                Some(Early::Manifests) => Until::Manifests,
+                None => Until::Attacks,
+            },
+            workers: self.computing.workers(),
+        };
+        if self.dry_run {
+            crate::print(&outline(&campaign.outline()?, dataset.as_ref(), self.shard))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(minutes) = experiment.budget.minutes {
+            stop_after(minutes);
+        }
+        let display = Display::new();
+        let reached = campaign.run(&|event| display.show(event));
+        display.end();
+        // Stopped before there was a record.
+        if let Err(EvalError::Interrupted { .. }) = reached {
+            crate::print("stopped while images were scored; the same command starts again\n")?;
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        match reached? {
+            Reached::Stopped { tuning, records, of } => {
+                let what = if tuning { "tuning records" } else { "records" };
+                let output = output.display();
+                crate::print(&format!(
+                    "stopped: {output} holds {records} of {of} {what}; the same command goes on from there\n"
+                ))?;
+                Ok(ExitCode::from(INTERRUPTED))
+            }
+            Reached::Complete { records } if campaign.until == Until::Attacks => {
+                let mut text = format!("{records} records in {}\n", output.display());
+                if self.shard.is_none() {
+                    write_report(&output, self.pictured)?;
+                    text += &format!("report  {}\n", output.join("report/index.html").display());
+                }
+                crate::print(&text)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Reached::Complete { .. } => {
+                crate::print(&format!("prepared in {}\n", output.display()))?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+/// Sets [`STOP`] after so many minutes.
+fn stop_after(minutes: f64) {
+    // Longer than that is no limit.
+    let limit = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX);
+    thread::spawn(move || {
+        thread::sleep(limit);
+        STOP.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The victim's transform: its input, and the paper's resize for the kind of data unless another is given.
+fn transform(
+    experiment: &Experiment,
+    kind: DatasetKind,
+    classifier: &dyn Classifier,
+) -> Result<Transform, CliError> {
+    let given = experiment.victim.input_size;
+    let side = match (classifier.input_size(), given) {
+        (Some([height, width]), given)
+            if height != width || given.is_some_and(|given| given as usize != height) =>
+        {
+            return Err(CliError::InputSize { takes: format!("{height}×{width}"), given });
+        }
+        (Some([side, _]), _) => side as u32,
+        (None, Some(side)) if side > 0 => side,
+        (None, given) => return Err(CliError::InputSize { takes: "any size".to_owned(), given }),
+    };
+    let resize = match (experiment.victim.resize, kind) {
+        (Some(ResizeKind::ShortSide), _) | (None, DatasetKind::Voc2012) => Resize::ShortSide(side),
+        (Some(ResizeKind::Square), _) | (None, _) => Resize::Square(side),
+    };
+    Ok(Transform { resize, bounds: classifier.bounds() })
+}
+
+/// What a run would do, as a table.
+fn outline(lines: &[Outline], dataset: &dyn Dataset, shard: Option<Shard>) -> String {
+    let mut text = format!("{}, {} images\n", dataset.name(), dataset.len());
+    let heading = ["setting", "attacks", "samples", "forward", "backward"];
+    text += &format!(
+        "{:44} {:>8} {:>8} {:>14} {:>14}\n",
+        heading[0], heading[1], heading[2], heading[3], heading[4]
+    );
+    let (mut forward, mut backward) = (0, 0);
+    for Outline { tuning, setting, view, attacks, samples, passes } in lines {
+        let mut setting = setting.to_string();
+        if *view == View::Tanh {
+            setting += ", tanh(x)";
+        }
+        if *tuning {
+            setting += " (tuning)";
+        }
+        text += &format!(
+            "{setting:44} {attacks:>8} {samples:>8} {:>14} {:>14}\n",
+            passes.forward, passes.backward
+        );
+        forward += passes.forward;
+        backward += passes.backward;
+    }
+    text += &format!("{:44} {:>8} {:>8} {forward:>14} {backward:>14}\n", "at most", "", "");
+    if let Some(shard) = shard {
+        text += &format!("of which shard {shard} has about 1/{}\n", shard.count);
+    }
+    text + "Samples are those that labels alone let through, until they are drawn; a success ends an attack early.\n"
+}

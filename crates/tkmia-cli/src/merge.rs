@@ -1,0 +1,42 @@
+//! `tkmia merge`.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tkmia_eval::{Plan, merge, write_report};
+
+/// Put the shards of an experiment together
+///
+/// Checks that they are of one experiment with the same manifests, all there, each once and complete. The
+/// records are then those of a run in one piece, line for line. Ends with the report in OUT/report.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The folders of all shards, in any order
+    #[arg(required = true, value_name = "DIR")]
+    shards: Vec<PathBuf>,
+    /// The folder of the whole
+    #[arg(long, value_name = "OUT")]
+    output: PathBuf,
+    /// Settings with images in the report's page at most
+    #[arg(long, default_value_t = 6)]
+    pictured: usize,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia merge part-* --output whole";
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let output = &arguments.output;
+    let records = merge(&arguments.shards, output)?;
+    let mut text = format!("{records} records in {}\n", output.display());
+    // A tuning alone has nothing to report.
+    if Plan::read(output).is_ok() {
+        write_report(output, arguments.pictured)?;
+        text += &format!("report  {}\n", output.join("report/index.html").display());
+    }
+    crate::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,40 @@
+//! `tkmia reproduce`.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Args;
+use tkmia_eval::{Experiment, ready_experiment};
+
+use crate::experiment::Options;
+
+/// Run one of the paper's tables: 1-4 and 13-23
+///
+/// The settings are the table's, the methods are in the form of the published code with the paper's grids,
+/// and the report shows the printed values beside what is measured. `experiments/` has the same as files.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Number of the table
+    #[arg(long)]
+    table: u32,
+    /// Print the experiment's file instead of running it
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia reproduce --table 15 --model resnet50_voc.onnx --root VOCdevkit --dry-run
+  tkmia reproduce --table 15 --model resnet50_voc.onnx --root VOCdevkit
+  tkmia reproduce --table 3 --print > my-table-03.toml";
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let text = ready_experiment(arguments.table)?;
+    if arguments.print {
+        crate::print(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    arguments.options.run(&mut Experiment::parse(&text)?)
+}

@@ -1,0 +1,105 @@
+//! Every method of `tkmia attack`, and what must go together.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use shell::Npz;
+
+mod shell;
+
+/// Runs an attack on the recorded input, and gives its summary and its arrays.
+fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {
+    let output = folder.join("out.npz");
+    let mut command = shell::attack(&shell::golden("tkmia-corrected-k3", "input.npz"), &output);
+    command.args(["--k", "3", "--lr", "1e-2", "--max-iterations", "40"]).args(arguments);
+    (shell::run(&mut command), Npz::open(&output))
+}
+
+#[test]
+fn every_method_writes_the_same_arrays() {
+    let folder = tempfile::tempdir().unwrap();
+    for method in tkmia_attacks::Method::ALL {
+        let arguments = ["--method", method.name(), "--radius", "2", "--rounds", "1"];
+        let (summary, mut npz) = attack(folder.path(), &arguments);
+        assert!(summary.starts_with(method.name()), "{summary}");
+        let rows = npz.vector::<u8>("success").len();
+        for name in ["iterations", "excluded", "forward", "backward"] {
+            assert_eq!(npz.vector::<i64>(name).len(), rows);
+        }
+        let forward = npz.vector::<i64>("forward");
+        assert!(forward.iter().all(|&forward| forward >= 1), "{}: {forward}", method.name());
+        let norms = npz.vector::<f32>("norm_input");
+        if method.is_universal() {
+            assert!(norms.iter().all(|&norm| norm <= 2.0 * (1.0 + 1e-5)), "{norms}");
+        }
+    }
+}
+
+#[test]
+fn steps_within_a_ball_stay_in_it_and_most_succeed_in_a_large_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for optimiser in ["pgd", "mi-fgsm", "auto-pgd"] {
+        let arguments = ["--optimiser", optimiser, "--norm", "l2", "--radius", "3"];
+        let (summary, mut npz) = attack(folder.path(), &arguments);
+        assert!(summary.contains(&format!("tkmia (corrected, {optimiser})")), "{summary}");
+        let norms = npz.vector::<f32>("norm_input");
+        assert!(norms.iter().all(|&norm| norm <= 3.0 * (1.0 + 1e-5)), "{optimiser}: {norms}");
+        let success = npz.vector::<u8>("success");
+        let succeeded = success.iter().filter(|&&success| success == 1).count();
+        assert!(2 * succeeded > success.len(), "{optimiser}: {success}");
+    }
+}
+
+#[test]
+fn random_targets_follow_the_seed_and_not_the_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = |seed: &str, batch: &str| {
+        let arguments = ["--method", "tkml-ap-t", "--target", "random", "--seed", seed];
+        let mut npz = attack(folder.path(), &[&arguments[..], &["--batch-size", batch]].concat()).1;
+        npz.matrix("scores")
+    };
+    assert_eq!(scores("1", "2"), scores("1", "5"));
+    assert_ne!(scores("1", "2"), scores("2", "2"));
+}
+
+#[test]
+fn what_does_not_go_together_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = |arguments: &[&str]| {
+        let output = folder.path().join("out.npz");
+        let input = shell::golden("tkmia-corrected-k3", "input.npz");
+        let says = shell::fail(shell::attack(&input, &output).args(["--k", "3"]).args(arguments));
+        assert!(!output.exists());
+        says
+    };
+    for (arguments, expected) in [
+        (&["--optimiser", "pgd"][..], "pgd moves within a ball"),
+        (&["--method", "kuap"], "kuap moves within a ball"),
+        (&["--method", "kuap", "--radius", "-1"], "radius must be a number above 0, found -1"),
+        (&["--method", "kfool", "--variant", "literal"], "kfool has no literal variant"),
+        (&["--method", "ml-dp", "--variant", "released"], "ml-dp has no released variant"),
+        (
+            &["--method", "kfool", "--optimiser", "pgd", "--radius", "1"],
+            "kfool has steps of its own",
+        ),
+        (
+            &["--optimiser", "pgd", "--radius", "1", "--variant", "released"],
+            "pgd has no released variant: expected corrected or literal",
+        ),
+        (&["--max-forward", "0"], "max forward passes must be at least 1, found 0"),
+        (&["--method", "tkml-ap-uv", "--radius", "1", "--enough", "1.5"], "share that is enough"),
+        (&["--optimiser", "pgd", "--radius", "1", "--step", "0"], "step must be a number above 0"),
+    ] {
+        let says = says(arguments);
+        assert!(says.contains(expected), "{arguments:?}: {says}");
+    }
+}
+
+#[test]
+fn a_cap_on_passes_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut npz = attack(folder.path(), &["--max-backward", "3"]).1;
+    assert_eq!(npz.vector::<i64>("backward").iter().max(), Some(&3));
+    assert_eq!(npz.vector::<i64>("iterations").iter().max(), Some(&4));
+}
