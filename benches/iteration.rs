@@ -13,7 +13,7 @@ use tkmia::attacks::{AttackBatch, Or, Settings, global_selection};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Resize, Transform, Voc2012, load_batch};
 use tkmia::eval::Workers;
-use tkmia::models::{ResNet, load_onnx};
+use tkmia::models::{ResNet, load};
 
 const ITERATIONS: usize = 10;
 
@@ -42,7 +42,7 @@ fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
 
 fn iteration(c: &mut Criterion) {
     let model = asset("victims/resnet50-mini-voc.onnx");
-    let classifier = load_onnx(model, &device("cpu").expect("compiled in")).expect("a ResNet");
+    let classifier = load(model, &device("cpu").expect("compiled in")).expect("a ResNet");
     // No alternative, so never content: every image goes on to the last iteration.
     let settings = Settings {
         max_iterations: ITERATIONS,
@@ -71,7 +71,7 @@ fn iteration(c: &mut Criterion) {
 /// The same sixteen passes as one batch after the other, and side by side.
 fn workers(c: &mut Criterion) {
     let model = asset("victims/resnet50-mini-voc.onnx");
-    let classifier = load_onnx(model, &device("cpu").expect("compiled in")).expect("a ResNet");
+    let classifier = load(model, &device("cpu").expect("compiled in")).expect("a ResNet");
     let images = batch(&classifier, 8).images;
     let stop = AtomicBool::new(false);
     let mut group = c.benchmark_group("workers");

@@ -16,7 +16,7 @@ use tkmia::attacks::{Settings, SpecifiedOut};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Folder, Resize, Transform};
 use tkmia::eval::{Audit, Contender, Victim, Workers};
-use tkmia::models::load_onnx;
+use tkmia::models::load;
 
 mod terminal;
 
@@ -27,7 +27,7 @@ struct Arguments {
     /// Folder of images with a labels.csv
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
-    /// The tagger: a ResNet exported to ONNX, one score for each column of labels.csv
+    /// The tagger: a ResNet in an ONNX, safetensors or PyTorch file, one score for each column of labels.csv
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Labels to push out of the top-k, each in turn
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let classifier = load_onnx(&arguments.model, &device(&arguments.device)?)?;
+    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
     let folder = Folder::open(&arguments.folder)?;
     let side = terminal::input_side(&classifier, arguments.input_size)?;
     let resize = match arguments.centre_crop {

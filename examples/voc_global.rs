@@ -22,7 +22,7 @@ use tkmia::attacks::{Method, Settings, Variant, criterion};
 use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, Resize, Transform, Voc2012};
 use tkmia::eval::{Audit, CleanMeasures, Contender, Victim, Workers, write_whole};
-use tkmia::models::{Architecture, load_onnx};
+use tkmia::models::{Architecture, load};
 
 mod terminal;
 
@@ -37,7 +37,7 @@ struct Arguments {
     /// Which list of ImageSets/Main
     #[arg(long, default_value = "val")]
     split: String,
-    /// The victim: a ResNet exported to ONNX, one score for each of the 20 classes
+    /// The victim: a ResNet in an ONNX, safetensors or PyTorch file, one score for each of the 20 classes
     #[arg(long, value_name = "FILE", default_value_os_t = asset("victims/resnet50-mini-voc.onnx"))]
     model: PathBuf,
     /// Height and width of the victim's input; needed only where the file leaves it open
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let classifier = load_onnx(&arguments.model, &device(&arguments.device)?)?;
+    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
     let voc = Voc2012::open(&arguments.voc_root, &arguments.split)?;
     let side = terminal::input_side(&classifier, arguments.input_size)?;
     let transform = Transform { resize: Resize::ShortSide(side), bounds: classifier.bounds() };

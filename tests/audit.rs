@@ -12,7 +12,7 @@ use tkmia::data::{Folder, Resize, Transform, Voc2012};
 use tkmia::eval::{
     Audit, Contender, EvalError, Findings, Progress, Record, Summary, Victim, Workers,
 };
-use tkmia::models::{ResNet, load_onnx};
+use tkmia::models::{ResNet, load};
 
 fn asset(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
@@ -21,7 +21,7 @@ fn asset(path: &str) -> PathBuf {
 const TYPES: [&str; 2] = ["Person", " animals"];
 
 fn victim() -> ResNet {
-    load_onnx(asset("victims/resnet50-mini-voc.onnx"), &device("cpu").unwrap()).unwrap()
+    load(asset("victims/resnet50-mini-voc.onnx"), &device("cpu").unwrap()).unwrap()
 }
 
 /// A setting of at most six samples for each type, attacked for at most 40 iterations.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tkmia::attacks::{AttackBatch, Method, Settings, SpecifiedOut, Step, Variant, Verdict, judge};
 use tkmia::core::{Classifier, LabelSet};
 use tkmia::metrics::Ranking;
-use tkmia::models::load_onnx;
+use tkmia::models::load;
 
 /// Losses of the first steps, relative; scores of the unattacked images, relative to the largest.
 const FIRST_STEPS: usize = 5;
@@ -136,7 +136,7 @@ fn assert_relative(what: &str, found: f64, expected: f64, tolerance: f64) {
 
 fn check(name: &str, victim: &str) {
     let victim: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/victims").join(victim);
-    let classifier = load_onnx(&victim, &tkmia::core::device("cpu").unwrap()).unwrap();
+    let classifier = load(&victim, &tkmia::core::device("cpu").unwrap()).unwrap();
     let mut golden = Golden::open(name);
     let samples = golden.case.samples;
     let all = attack(&mut golden, &classifier, samples);

@@ -17,7 +17,7 @@ use tkmia_attacks::{
 };
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
-use tkmia_models::load_onnx;
+use tkmia_models::load;
 
 use crate::computing::Computing;
 use crate::error::CliError;
@@ -40,8 +40,8 @@ use crate::results::{Attacked, Results};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The victim: a ResNet exported to ONNX
-    #[arg(long, value_name = "M.onnx")]
+    /// The victim: a ResNet in an ONNX, safetensors or PyTorch file
+    #[arg(long, value_name = "FILE")]
     model: PathBuf,
     /// Images, relevant and specified labels
     #[arg(long, value_name = "IN.npz")]
@@ -177,7 +177,7 @@ impl Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let settings = arguments.settings()?;
-    let model = load_onnx(&arguments.model, &device(&arguments.computing.device)?)?;
+    let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
     let attack = settings.init(model.bounds())?;
     let input = Input::read(&arguments.input, &model, arguments.k)?;
     let output = Output::create(&arguments.output)?;

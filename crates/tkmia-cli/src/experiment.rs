@@ -14,7 +14,7 @@ use tkmia_eval::{
     Campaign, EvalError, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim,
     VictimFacts, View, file_sha256, write_report,
 };
-use tkmia_models::load_onnx;
+use tkmia_models::load;
 
 use crate::computing::Computing;
 use crate::error::CliError;
@@ -80,7 +80,7 @@ impl Options {
                 Some(open(&DatasetSpec { kind, root, split })?)
             }
         };
-        let classifier = load_onnx(&model, &device(&self.computing.device)?)?;
+        let classifier = load(&model, &device(&self.computing.device)?)?;
         let facts = VictimFacts {
             sha256: file_sha256(&model)?,
             description: classifier.architecture().to_string(),

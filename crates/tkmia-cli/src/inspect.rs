@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tkmia_core::device;
-use tkmia_models::{Architecture, load_onnx};
+use tkmia_models::{Architecture, load};
 
-/// Tell what network an ONNX file holds
+/// Tell what network a model file holds
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A ResNet exported to ONNX
-    #[arg(value_name = "MODEL.onnx")]
+    /// A ResNet in an ONNX, safetensors or PyTorch file
+    #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Print one JSON object
     #[arg(long)]
@@ -23,10 +23,10 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   tkmia inspect resnet50_voc.onnx
-  tkmia inspect resnet50_voc.onnx --json | jq .parameters";
+  tkmia inspect resnet50_voc.pth --json | jq .parameters";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let model = load_onnx(&arguments.model, &device("cpu")?)?;
+    let model = load(&arguments.model, &device("cpu")?)?;
     let architecture = model.architecture();
     let text = match arguments.json {
         true => {
@@ -51,17 +51,27 @@ fn table(architecture: &Architecture) -> String {
         || "not known without a fixed input size".to_owned(),
         |number| format!("{number} in one image's pass"),
     );
-    let normalisation = if architecture.normalisation { "inside the model" } else { "none" };
+    let either = |holds, yes: &'static str, no: &'static str| if holds { yes } else { no };
+    let normalisation = either(architecture.normalisation, "inside the model", "none");
+    let norms = either(architecture.batch_norm, "folded at load", "none, or folded in the file");
+    let scores =
+        either(architecture.sigmoid, "logits, what enters the sigmoid at the file's end", "logits");
+    let types: Vec<String> = architecture.weight_types.iter().map(ToString::to_string).collect();
     format!(
-        "depth          {}
+        "file           {}, {} weights
+depth          {}
 blocks         {block} {}
 widths         {}
 labels         {classes}
 input          {input}, values in [-1, 1]
 normalisation  {normalisation}
+batch norms    {norms}
+scores         {scores}
 parameters     {parameters}
 multiply-adds  {multiply_adds}
 ",
+        architecture.format,
+        types.join(" and "),
         architecture.depth(),
         dashed(depths),
         dashed(widths),

@@ -16,6 +16,7 @@ mod report;
 mod reproduce;
 mod results;
 mod run;
+mod train;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ enum Command {
     Report(report::Arguments),
     Metrics(metrics::Arguments),
     Inspect(inspect::Arguments),
+    Train(Box<train::Arguments>),
     Completions(completions::Arguments),
 }
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -12,7 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use tempfile::TempDir;
 use tkmia_core::{Bounds, Classifier, device};
 use tkmia_data::{Dataset, Resize, Transform, Voc2012};
-use tkmia_models::load_onnx;
+use tkmia_models::load;
 
 mod shell;
 
@@ -350,7 +350,7 @@ fn manifests_hold_the_samples_that_a_plain_count_finds() {
     let lab = Lab::new(&EXPERIMENT.replace("samples = 5", "samples = 1000"));
     lab.run("out", &["--until", "manifests"]);
     let device = device("cpu").unwrap();
-    let model = load_onnx(shell::victim(), &device).unwrap();
+    let model = load(shell::victim(), &device).unwrap();
     let voc = Voc2012::open(shell::repository("assets/mini-voc/VOC2012"), "val").unwrap();
     let transform = Transform { resize: Resize::ShortSide(32), bounds: Bounds::SYMMETRIC };
     // The top two of each image, as it is and squashed, found by plain comparison.

@@ -82,6 +82,14 @@ fn a_model_is_told_in_words_and_as_json() {
     {
         assert!(text.contains(part), "{text}");
     }
+    assert!(text.starts_with("file           ONNX, f32 weights\n"), "{text}");
+    let state_dict = shell::repository("assets/victims/resnet14-tiny.pth");
+    let text = shell::run(shell::tkmia().arg("inspect").arg(state_dict));
+    assert!(text.starts_with("file           PyTorch, f32 weights\ndepth          14\n"), "{text}");
+    for part in ["input          any,", "batch norms    folded at load", "scores         logits\n"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
     let says = shell::fail(shell::tkmia().args(["inspect", "no.onnx"]));
     assert!(says.contains("cannot read no.onnx"), "{says}");
 }

@@ -144,3 +144,25 @@ fn neither_workers_nor_batches_change_a_byte() {
     });
     assert!(outputs[0] == outputs[1] && outputs[0] == outputs[2]);
 }
+
+#[test]
+fn a_state_dict_is_attacked_as_its_export_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let attacked = |model: &str| {
+        let output = folder.path().join("out.npz");
+        let mut command = shell::tkmia();
+        command.arg("attack").arg("--model").arg(shell::repository("assets/victims").join(model));
+        command.arg("--input").arg(shell::golden("tkmia-corrected-k3", "input.npz"));
+        command.args(["--k", "3", "--lr", "1e-2", "--max-iterations", "60", "--output"]);
+        shell::run(command.arg(&output));
+        let mut npz = Npz::open(&output);
+        (npz.vector::<u8>("success"), npz.vector::<i64>("iterations"), npz.vector::<f32>("norm"))
+    };
+    let (success, iterations, norms) = attacked("resnet14-tiny.onnx");
+    let found = attacked("resnet14-tiny.pth");
+    assert!(success.iter().any(|&success| success == 1));
+    assert_eq!((&found.0, &found.1), (&success, &iterations));
+    for (found, expected) in found.2.iter().zip(&norms) {
+        assert_near("norm", *found, *expected, NORM);
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! [`draw`] turns [`Panel`]s, one per sample, into a picture. Fonts are embedded: no system font
 //! is asked for, and the same panels give the same bytes. Writing the picture to a file is left
-//! to the caller.
+//! to the caller. [`chart`] draws curves.
 
 mod canvas;
+mod chart;
 mod labels;
 mod picture;
 mod sheet;
@@ -12,6 +13,7 @@ mod text;
 
 use image::{Rgb, RgbImage};
 
+pub use chart::{Chart, Series, chart};
 use sheet::Sheet;
 
 /// One row of a figure: a sample before and after an attack.

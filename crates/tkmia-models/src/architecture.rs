@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::blueprint::{Block, Blueprint, Convolution};
+use crate::blueprint::{Blueprint, Convolution};
+use crate::{FloatType, Format};
 
 /// The kind of a ResNet's residual blocks.
 ///
@@ -36,7 +37,7 @@ impl fmt::Display for BlockKind {
 /// ```
 /// # use burn::tensor::Device;
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/variants/legacy-17.onnx");
-/// let model = tkmia_models::load_onnx(path, &Device::flex())?;
+/// let model = tkmia_models::load(path, &Device::flex())?;
 /// let text = model.architecture().to_string();
 /// assert_eq!(text, "ResNet-6 (basic 1-1, width 4-8, 5 labels, 32×32)");
 /// # Ok::<(), tkmia_models::ModelError>(())
@@ -44,6 +45,10 @@ impl fmt::Display for BlockKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Architecture {
+    /// The kind of file it was in.
+    pub format: Format,
+    /// The types in which the file holds the weights of its layers, the narrowest first.
+    pub weight_types: Vec<FloatType>,
     /// The kind of its blocks.
     pub block: BlockKind,
     /// The number of blocks in each stage.
@@ -84,6 +89,10 @@ impl Architecture {
 
     pub(crate) fn of(blueprint: &Blueprint) -> Self {
         let Blueprint { stem, blocks, head, .. } = blueprint;
+        let mut weight_types: Vec<FloatType> = blueprint.convolutions().map(|c| c.stored).collect();
+        weight_types.push(head.stored);
+        weight_types.sort_unstable();
+        weight_types.dedup();
         let mut depths: Vec<usize> = Vec::new();
         let mut widths = Vec::new();
         let mut channels = None;
@@ -101,10 +110,10 @@ impl Architecture {
         }
         let bottleneck = blocks.first().is_some_and(|block| block.main.len() == 3);
         let count = |conv: &Convolution| conv.weights.len() + conv.bias.len();
-        let convolutions =
-            || std::iter::once(stem).chain(blocks.iter().flat_map(Block::convolutions));
         let linear = head.weights.len() as u64;
         Self {
+            format: blueprint.format,
+            weight_types,
             block: if bottleneck { BlockKind::Bottleneck } else { BlockKind::Basic },
             depths,
             widths,
@@ -112,14 +121,14 @@ impl Architecture {
             features: head.features,
             classes: head.classes,
             input_size: blueprint.input_size,
-            parameters: convolutions().map(count).sum::<usize>()
+            parameters: blueprint.convolutions().map(count).sum::<usize>()
                 + head.weights.len()
                 + head.bias.len(),
-            multiply_adds: blueprint
-                .input_size
-                .map(|_| convolutions().map(multiply_adds).fold(linear, u64::saturating_add)),
+            multiply_adds: blueprint.input_size.map(|_| {
+                blueprint.convolutions().map(multiply_adds).fold(linear, u64::saturating_add)
+            }),
             normalisation: blueprint.normalisation.is_some(),
-            batch_norm: blueprint.batch_norm,
+            batch_norm: blueprint.convolutions().any(|conv| conv.norm.is_some()),
             sigmoid: blueprint.sigmoid,
         }
     }
@@ -154,10 +163,13 @@ impl fmt::Display for Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blueprint::{Head, Window};
+    use crate::blueprint::{Block, Head, Window};
 
     fn conv(out: usize, inner: usize, stride: usize) -> Convolution {
         Convolution {
+            name: "w".into(),
+            stored: FloatType::F32,
+            norm: None,
             shape: [out, inner, 1, 1],
             weights: vec![0.0; out * inner],
             bias: vec![0.0; out],
@@ -180,13 +192,19 @@ mod tests {
 
     fn blueprint() -> Blueprint {
         Blueprint {
+            format: Format::Onnx,
             input_size: Some([4, 6]),
             normalisation: None,
             stem: conv(2, 3, 1),
             pool: None,
             blocks: vec![block(2, 2, 1), block(2, 2, 1), block(2, 4, 2), block(4, 4, 2)],
-            head: Head { features: 4, classes: 5, weights: vec![0.0; 20], bias: vec![0.0; 5] },
-            batch_norm: false,
+            head: Head {
+                features: 4,
+                classes: 5,
+                weights: vec![0.0; 20],
+                bias: vec![0.0; 5],
+                stored: FloatType::F16,
+            },
             sigmoid: false,
         }
     }
@@ -197,6 +215,7 @@ mod tests {
         assert_eq!(architecture.depths, [2, 1, 1]);
         assert_eq!(architecture.widths, [2, 4, 4]);
         assert_eq!(architecture.depth(), 10);
+        assert_eq!(architecture.weight_types, [FloatType::F16, FloatType::F32]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! A network as plain numbers, between the file's graph and the Burn module: [`Blueprint`].
+//! A network as plain numbers, between the file and the Burn module: [`Blueprint`].
 
-/// Everything that a [`ResNet`](crate::ResNet) is built from, its batch norms folded.
+use crate::{FloatType, Format, ModelError};
+
+/// Everything that a [`ResNet`](crate::ResNet) is built from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Blueprint {
+    pub format: Format,
     /// Height and width of the images, or `None` where any will do.
     pub input_size: Option<[usize; 2]>,
     /// What is done to the images before the stem. Its shift can't be folded into a padded stem.
@@ -11,10 +14,30 @@ pub(crate) struct Blueprint {
     pub pool: Option<Window>,
     pub blocks: Vec<Block>,
     pub head: Head,
-    /// Whether the file has batch norms of its own, rather than folded ones.
-    pub batch_norm: bool,
     /// Whether the file ends in a sigmoid; the network's scores are what enters it.
     pub sigmoid: bool,
+}
+
+impl Blueprint {
+    pub fn convolutions(&self) -> impl Iterator<Item = &Convolution> {
+        std::iter::once(&self.stem).chain(self.blocks.iter().flat_map(Block::convolutions))
+    }
+
+    /// Folds every batch norm into its convolution.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`] if a weight leaves the range of its type.
+    pub fn fold(&mut self) -> Result<(), ModelError> {
+        self.stem.fold_norm()?;
+        for block in &mut self.blocks {
+            block
+                .main
+                .iter_mut()
+                .chain(&mut block.projection)
+                .try_for_each(Convolution::fold_norm)?;
+        }
+        Ok(())
+    }
 }
 
 /// A residual block: the convolutions of its main path, and that of its shortcut if it has one.
@@ -30,13 +53,19 @@ impl Block {
     }
 }
 
-/// A convolution with a bias.
+/// A convolution with a bias, and with the batch norm behind it if that isn't folded in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Convolution {
+    /// What the file calls its weights.
+    pub name: String,
+    /// The type in which the file holds them.
+    pub stored: FloatType,
     /// `[out, in / groups, kernel height, kernel width]`
     pub shape: [usize; 4],
     pub weights: Vec<f32>,
+    /// Zeros beside a batch norm, whose mean has taken it up.
     pub bias: Vec<f32>,
+    pub norm: Option<BatchNorm>,
     pub window: Window,
     pub groups: usize,
     /// Height and width of what it computes, at the input size or one that stands in for it.
@@ -82,6 +111,46 @@ pub(crate) struct Head {
     /// `[features, classes]`
     pub weights: Vec<f32>,
     pub bias: Vec<f32>,
+    /// The type in which the file holds them.
+    pub stored: FloatType,
+}
+
+/// A batch norm in inference mode: `gamma · (x − mean) / √(variance + epsilon) + beta`.
+///
+/// Ioffe and Szegedy, "Batch Normalization", ICML 2015.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BatchNorm {
+    pub gamma: Vec<f64>,
+    pub beta: Vec<f64>,
+    pub mean: Vec<f64>,
+    pub variance: Vec<f64>,
+    pub epsilon: f64,
+}
+
+impl BatchNorm {
+    /// What it does to each channel.
+    pub fn map(&self) -> ChannelMap {
+        let scales = self.gamma.iter().zip(&self.variance);
+        let scale: Vec<f64> = scales.map(|(g, v)| g / (v + self.epsilon).sqrt()).collect();
+        let shifts = self.beta.iter().zip(&self.mean).zip(&scale);
+        let shift = shifts.map(|((beta, mean), scale)| beta - mean * scale).collect();
+        ChannelMap { scale, shift }
+    }
+
+    /// The norm that does the same to a value without a bias as this one to a value with it.
+    pub fn taking_up(mut self, bias: &[f32]) -> Self {
+        self.mean.iter_mut().zip(bias).for_each(|(mean, &bias)| *mean -= f64::from(bias));
+        self
+    }
+
+    /// This norm, then a map of each channel.
+    pub fn then(&mut self, next: &ChannelMap) {
+        let each = self.gamma.iter_mut().zip(&mut self.beta);
+        for ((gamma, beta), (scale, shift)) in each.zip(next.scale.iter().zip(&next.shift)) {
+            *gamma *= scale;
+            *beta = *beta * scale + shift;
+        }
+    }
 }
 
 /// `scale · x + shift`, each channel with its own.
@@ -103,7 +172,10 @@ impl ChannelMap {
 
 impl Convolution {
     /// Folds in what is done to each channel of the result: `w ← scale · w`, `b ← scale · b + shift`.
-    pub fn fold(&mut self, map: &ChannelMap) {
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`] if a weight leaves the range of its type.
+    pub fn fold(&mut self, map: &ChannelMap) -> Result<(), ModelError> {
         let each = self.weights.len() / self.bias.len();
         for (weights, scale) in self.weights.chunks_mut(each).zip(&map.scale) {
             weights.iter_mut().for_each(|w| *w = (f64::from(*w) * scale) as f32);
@@ -111,6 +183,32 @@ impl Convolution {
         for (bias, (scale, shift)) in self.bias.iter_mut().zip(map.scale.iter().zip(&map.shift)) {
             *bias = (f64::from(*bias) * scale + shift) as f32;
         }
+        check_finite(&self.name, &self.weights)?;
+        check_finite(&self.name, &self.bias)
+    }
+
+    fn fold_norm(&mut self) -> Result<(), ModelError> {
+        self.norm.take().map_or(Ok(()), |norm| self.fold(&norm.map()))
+    }
+}
+
+/// Refuses NaN and infinite values.
+pub(crate) fn check_finite(tensor: &str, values: &[f32]) -> Result<(), ModelError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(ModelError::NotFinite { tensor: tensor.to_owned(), index, value: values[index] })
+        }
+    }
+}
+
+impl ChannelMap {
+    /// Refuses values that aren't finite in 32 bits; `tensor` is what made them so.
+    pub fn check_finite(&self, tensor: &str) -> Result<(), ModelError> {
+        [&self.scale, &self.shift].into_iter().try_for_each(|values| {
+            let stored: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+            check_finite(tensor, &stored)
+        })
     }
 }
 
@@ -137,17 +235,47 @@ mod tests {
         assert_eq!(window(7, 1, 0, false).output_size([6, 8]), None);
     }
 
-    #[test]
-    fn folding_a_map_changes_weights_and_bias() {
-        let mut conv = Convolution {
+    fn conv() -> Convolution {
+        Convolution {
+            name: "w".into(),
+            stored: FloatType::F32,
             shape: [2, 1, 1, 2],
             weights: vec![1.0, 2.0, 3.0, 4.0],
             bias: vec![1.0, -1.0],
+            norm: None,
             window: window(1, 1, 0, false),
             groups: 1,
             output_size: [1, 1],
-        };
-        conv.fold(&ChannelMap { scale: vec![2.0, 0.5], shift: vec![0.0, 10.0] });
+        }
+    }
+
+    fn norm() -> BatchNorm {
+        let (gamma, beta) = (vec![2.0, 1.0], vec![0.0, 3.0]);
+        BatchNorm { gamma, beta, mean: vec![1.0, -1.0], variance: vec![3.0, 0.0], epsilon: 1.0 }
+    }
+
+    #[test]
+    fn a_norm_takes_up_a_bias_before_it_and_a_map_behind_it() {
+        let next = ChannelMap { scale: vec![3.0, 0.5], shift: vec![0.5, 1.0] };
+        let mut taken = norm().taking_up(&[5.0, 2.0]);
+        taken.then(&next);
+        let bias = ChannelMap { scale: vec![1.0; 2], shift: vec![5.0, 2.0] };
+        assert_eq!(taken.map(), bias.then(&norm().map()).then(&next));
+    }
+
+    #[test]
+    fn a_weight_that_folding_makes_infinite_is_named() {
+        let mut huge = conv();
+        huge.norm = Some(BatchNorm { gamma: vec![1e38, 1.0], ..norm() });
+        huge.weights = vec![1e30; 4];
+        let message = huge.fold_norm().unwrap_err().to_string();
+        assert_eq!(message, "tensor `w`: expected finite values, found inf at element 0");
+    }
+
+    #[test]
+    fn folding_a_map_changes_weights_and_bias() {
+        let mut conv = conv();
+        conv.fold(&ChannelMap { scale: vec![2.0, 0.5], shift: vec![0.0, 10.0] }).unwrap();
         assert_eq!(conv.weights, [2.0, 4.0, 1.5, 2.0]);
         assert_eq!(conv.bias, [2.0, 9.5]);
     }

@@ -164,4 +164,134 @@ pub enum ModelError {
         /// What a ResNet has in its place.
         expected: String,
     },
+    /// Neither the content nor the name is that of a model file.
+    #[error("not a model: expected an onnx, safetensors or pytorch file")]
+    UnknownFormat,
+    /// The bytes aren't a safetensors file, or are cut short.
+    #[error("not a safetensors file, or a truncated one")]
+    NotSafetensors {
+        /// What its reader said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// The file isn't a PyTorch one, is cut short, or holds no dictionary of tensors.
+    #[error("not a pytorch file with tensors, or a truncated one")]
+    NotPyTorch {
+        /// What its reader said.
+        #[source]
+        source: Box<pytorch_reader::PytorchError>,
+    },
+    /// The metadata of a safetensors file say something that can't be.
+    #[error("metadata `{key}`: expected {expected}, found `{found}`")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// What its value should be.
+        expected: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// The tensors' names aren't those of torchvision's ResNets.
+    #[error(
+        "not a resnet's state dict: expected `conv1.weight` and `layer1.0.conv1.weight`, under one \
+         prefix if any, found {found}"
+    )]
+    NoNetwork {
+        /// How many tensors there are, and some of their names.
+        found: String,
+    },
+    /// There are networks under several prefixes, and none is that of a usual key.
+    #[error("expected one network, found several, with the prefixes {prefixes:?}")]
+    SeveralNetworks {
+        /// The prefixes of their tensors' names.
+        prefixes: Vec<String>,
+    },
+    /// A tensor that a ResNet needs isn't there.
+    #[error("tensor `{tensor}`: expected {expected}, found none of that name")]
+    MissingTensor {
+        /// The name that it should have.
+        tensor: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A tensor is of another shape.
+    #[error("tensor `{tensor}`: expected {expected}, found the shape {found:?}")]
+    TensorFit {
+        /// The tensor.
+        tensor: String,
+        /// What it should be.
+        expected: String,
+        /// Its shape.
+        found: Vec<usize>,
+    },
+    /// A tensor stands in no place of a ResNet: the network computes something else.
+    #[error("tensor `{tensor}`: a torchvision resnet has none of that name")]
+    UnexpectedTensor {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A tensor of a state dict isn't of a float type.
+    #[error("tensor `{tensor}`: expected f32, f16, bf16 or f64 values, found {found}")]
+    NotFloats {
+        /// The tensor.
+        tensor: String,
+        /// Its type, as the file's reader calls it.
+        found: String,
+    },
+    /// A tensor's values can't be read from a PyTorch file.
+    #[error("tensor `{tensor}`: can't be read")]
+    TensorRead {
+        /// The tensor.
+        tensor: String,
+        /// What the file's reader said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The network can't be trained.
+    #[error("can't be trained: {reason}")]
+    NotTrainable {
+        /// Why not.
+        reason: &'static str,
+    },
+    /// There is no such network to be made anew.
+    #[error(
+        "no network `{name}` of width {width} with {classes} labels: expected resnet10, resnet14, resnet18, \
+         resnet34, resnet50, resnet101 or resnet152, and at least 1 of both"
+    )]
+    UnknownArchitecture {
+        /// Its name.
+        name: String,
+        /// The width of its first stage.
+        width: usize,
+        /// The number of labels.
+        classes: usize,
+    },
+    /// A file can't be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The network can't be put into a file's form.
+    #[error("cannot write {}", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+}
+
+impl ModelError {
+    /// The fault, with the file that has it.
+    pub(crate) fn in_file(path: &std::path::Path, fault: Self) -> Self {
+        match fault {
+            Self::Read { .. } | Self::TooLarge { .. } | Self::InFile { .. } => fault,
+            fault => Self::InFile { path: path.to_owned(), fault: Box::new(fault) },
+        }
+    }
 }

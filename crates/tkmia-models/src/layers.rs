@@ -139,7 +139,7 @@ impl MaxPool {
 /// whose rounding depends on its number of rows. As a convolution a row's scores and gradient are the
 /// same to the last bit, whatever else is in the batch.
 pub(crate) fn linear(head: blueprint::Head, device: &Device) -> Conv2d {
-    let blueprint::Head { features, classes, weights, bias } = head;
+    let blueprint::Head { features, classes, weights, bias, .. } = head;
     let weights = Tensor::<2>::from_data(TensorData::new(weights, [features, classes]), device);
     let weights = weights.transpose().reshape([classes, features, 1, 1]);
     Conv2d {
@@ -199,6 +199,9 @@ mod tests {
         let shape = [4, 3, kernel, kernel];
         let count = shape.iter().product::<usize>();
         blueprint::Convolution {
+            name: "w".into(),
+            stored: crate::FloatType::F32,
+            norm: None,
             shape,
             weights: (0..count).map(|i| (i as f32 * 0.7).sin() * 0.5).collect(),
             bias: vec![0.1, -0.2, 0.3, 0.0],

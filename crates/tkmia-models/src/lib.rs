@@ -1,22 +1,33 @@
-//! Victims of the attacks: ResNets read from ONNX files at run time.
+//! Victims of the attacks: ResNets read from ONNX, safetensors and PyTorch files at run time.
 //!
-//! [`load_onnx`] reads a file that PyTorch or another exporter wrote, recognises the network in its
-//! graph, and gives a [`ResNet`]: a Burn module with its batch norms folded and its weights frozen,
-//! that implements [`Classifier`](tkmia_core::Classifier). [`Architecture`] tells what it is. A
-//! graph that isn't a ResNet's gives an error with the first node that doesn't fit.
+//! [`load`] reads a file that PyTorch or another exporter wrote, recognises the network in it, and
+//! gives a [`ResNet`]: a Burn module with its batch norms folded and its weights frozen, that
+//! implements [`Classifier`](tkmia_core::Classifier). [`Architecture`] tells what it is. A file that
+//! doesn't hold a ResNet gives an error with the first node or tensor that doesn't fit.
+//! [`TrainableResNet`] is the same network with batch norms of its own, to be trained further.
 //!
-//! What is understood: basic and bottleneck blocks, any depths, widths, groups and dilations, folded
-//! or separate batch norms, operators of version 7 and later, fixed or dynamic axes, weights of
-//! any float type inside the file or beside it.
+//! What is understood of ONNX: basic and bottleneck blocks, any depths, widths, groups and
+//! dilations, folded or separate batch norms, operators of version 7 and later, fixed or dynamic
+//! axes, weights of any float type inside the file or beside it. Of state dicts: torchvision's
+//! names, any depths, widths, groups and float types, torchvision's strides.
 
 mod architecture;
 mod blueprint;
 mod error;
+mod float_type;
+mod format;
 mod layers;
+mod load;
 mod onnx;
 mod resnet;
+mod state_dict;
+mod trainable;
 
 pub use architecture::{Architecture, BlockKind};
 pub use error::ModelError;
-pub use onnx::{from_onnx_bytes, load_onnx};
+pub use float_type::FloatType;
+pub use format::Format;
+pub use load::{load, load_onnx};
+pub use onnx::from_onnx_bytes;
 pub use resnet::ResNet;
+pub use trainable::{ARCHITECTURES, TrainableResNet};

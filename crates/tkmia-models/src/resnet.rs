@@ -6,9 +6,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use tkmia_core::{Bounds, Classifier};
 
-use crate::Architecture;
 use crate::blueprint::Blueprint;
 use crate::layers::{Block, Convolution, MaxPool, Normalisation, linear};
+use crate::{Architecture, ModelError};
 
 /// A residual network made for attacking.
 ///
@@ -17,7 +17,7 @@ use crate::layers::{Block, Convolution, MaxPool, Normalisation, linear};
 /// alone, and a row's scores never depend on the other rows. The weights stay on a device without
 /// autodiff; images may come from either. A clone shares the weights.
 ///
-/// Read one with [`load_onnx`](crate::load_onnx).
+/// Read one with [`load`](crate::load).
 ///
 /// # Example: the gradient of a score with respect to the image
 ///
@@ -27,7 +27,7 @@ use crate::layers::{Block, Convolution, MaxPool, Normalisation, linear};
 ///
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/variants/legacy-17.onnx");
 /// let device = Device::flex();
-/// let model = tkmia_models::load_onnx(path, &device)?;
+/// let model = tkmia_models::load(path, &device)?;
 ///
 /// let images = Tensor::<4>::zeros([1, 3, 32, 32], &device).autodiff().require_grad();
 /// let score = model.scores(images.clone()).slice([0..1, 0..1]).sum();
@@ -49,10 +49,15 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    pub(crate) fn new(blueprint: Blueprint, device: &Device) -> Self {
+    /// Builds the network, its batch norms folded.
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`](crate::ModelError::NotFinite) if folding makes a weight infinite.
+    pub(crate) fn new(mut blueprint: Blueprint, device: &Device) -> Result<Self, ModelError> {
         let device = &device.clone().without_autodiff();
         let architecture = Architecture::of(&blueprint);
-        Self {
+        blueprint.fold()?;
+        Ok(Self {
             normalisation: blueprint.normalisation.map(|map| Normalisation::new(map, device)),
             stem: Convolution::new(blueprint.stem, device),
             pool: blueprint.pool.map(MaxPool::new),
@@ -61,7 +66,7 @@ impl ResNet {
             architecture,
             bounds: Bounds::SYMMETRIC,
         }
-        .freeze()
+        .freeze())
     }
 
     /// The same network for images of another range than `[-1, 1]`.

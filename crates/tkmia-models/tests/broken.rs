@@ -10,11 +10,11 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use golden::golden;
-use tkmia_models::{ModelError, from_onnx_bytes, load_onnx};
+use tkmia_models::{ModelError, from_onnx_bytes, load};
 
 fn refused(name: &str) -> ModelError {
     let path = golden(format!("variants/broken/{name}.onnx"));
-    match load_onnx(&path, &Device::flex()) {
+    match load(&path, &Device::flex()) {
         Err(ModelError::InFile { path: named, fault }) if named == path => *fault,
         other => panic!("{name}: {other:?}"),
     }
@@ -89,9 +89,10 @@ fn an_empty_truncated_or_foreign_file_is_an_error() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    let message = load_onnx("no/such.onnx", &Device::flex()).unwrap_err().to_string();
+    let message = load("no/such.onnx", &Device::flex()).unwrap_err().to_string();
     assert_eq!(message, "cannot read no/such.onnx");
-    assert!(load_onnx(Path::new("."), &Device::flex()).is_err());
+    let folder = load(Path::new("."), &Device::flex()).unwrap_err();
+    assert!(matches!(folder, ModelError::Read { .. }), "{folder}");
 }
 
 /// A small generator of reproducible numbers (xorshift64).

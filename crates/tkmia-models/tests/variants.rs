@@ -9,11 +9,11 @@ mod golden;
 use burn::tensor::Device;
 use golden::{RELATIVE, Recorded, difference, golden};
 use tkmia_core::Classifier;
-use tkmia_models::{ModelError, ResNet, from_onnx_bytes, load_onnx};
+use tkmia_models::{FloatType, Format, ModelError, ResNet, from_onnx_bytes};
 
 fn load(name: &str) -> ResNet {
     let path = golden(format!("variants/{name}.onnx"));
-    load_onnx(path, &Device::flex()).unwrap_or_else(|error| panic!("{name}: {error}"))
+    tkmia_models::load(path, &Device::flex()).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 #[test]
@@ -44,6 +44,12 @@ fn the_architecture_tells_what_was_in_the_file() {
     assert_eq!(load("legacy-groups-dilation").architecture().depths, [1, 1, 1]);
     assert_eq!(load("legacy-small-stem").architecture().depths, [2, 1]);
     assert_eq!(load("edit-constant-of-shape").architecture().widths, [4, 8]);
+    let types = |name: &str| load(name).architecture().weight_types.clone();
+    assert_eq!(types("legacy-17"), [FloatType::F32]);
+    assert_eq!(types("edit-half-weights"), [FloatType::F16]);
+    assert_eq!(types("edit-half-inside"), [FloatType::F16]);
+    assert_eq!(types("edit-bfloat-weights"), [FloatType::Bf16]);
+    assert_eq!(sigmoid.architecture().format, Format::Onnx);
 }
 
 #[test]

@@ -13,11 +13,11 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use golden::{RELATIVE, Recorded, difference, values};
 use tkmia_core::{Bounds, Classifier};
-use tkmia_models::{BlockKind, ResNet, load_onnx};
+use tkmia_models::{BlockKind, ResNet, load};
 
 fn victim(name: &str) -> ResNet {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/victims");
-    load_onnx(folder.join(name), &Device::flex()).unwrap()
+    load(folder.join(name), &Device::flex()).unwrap()
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn autodiff_changes_no_score_and_no_weight_asks_for_a_gradient() {
 #[test]
 fn a_model_loaded_for_an_autodiff_device_stays_on_the_plain_one() {
     let path = golden::golden("variants/legacy-17.onnx");
-    let model = load_onnx(path, &Device::flex().autodiff()).unwrap();
+    let model = load(path, &Device::flex().autodiff()).unwrap();
     assert!(!model.device().is_autodiff());
     assert!(!model.scores(Tensor::zeros([1, 3, 32, 32], &Device::flex())).is_autodiff());
 }

@@ -68,6 +68,26 @@ impl Canvas {
         imageops::replace(&mut self.0, picture, x, y);
     }
 
+    /// Draws a straight line with round ends, so many pixels wide.
+    pub(super) fn line(&mut self, from: [f32; 2], to: [f32; 2], width: f32, colour: Rgb<u8>) {
+        let reach = width / 2.0 + 1.0;
+        let span = |axis: usize| {
+            let (low, high) = (from[axis].min(to[axis]), from[axis].max(to[axis]));
+            (low - reach).floor() as i64..=(high + reach).ceil() as i64
+        };
+        let along = [to[0] - from[0], to[1] - from[1]];
+        let square = along[0] * along[0] + along[1] * along[1];
+        for y in span(1) {
+            for x in span(0) {
+                let off = [x as f32 + 0.5 - from[0], y as f32 + 0.5 - from[1]];
+                let share = (off[0] * along[0] + off[1] * along[1]) / square.max(f32::EPSILON);
+                let share = share.clamp(0.0, 1.0);
+                let distance = (off[0] - share * along[0]).hypot(off[1] - share * along[1]);
+                self.blend(x, y, colour, width / 2.0 + 0.5 - distance);
+            }
+        }
+    }
+
     fn blend(&mut self, x: i64, y: i64, colour: Rgb<u8>, coverage: f32) {
         let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
             return;

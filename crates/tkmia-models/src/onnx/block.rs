@@ -115,11 +115,7 @@ impl<'g, 'a> Walk<'g, 'a> {
                 "operands of one shape [channels, height, width], found {of_main:?} and {of_shortcut:?}"
             )));
         }
-        *self = Walk {
-            at: join.output(),
-            batch_norm: main.end.batch_norm || shortcut.batch_norm,
-            ..main.end
-        };
+        *self = Walk { at: join.output(), ..main.end };
         self.relu()?;
         Ok(Block { main: main.convolutions, projection })
     }

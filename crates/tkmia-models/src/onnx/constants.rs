@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::node::Node;
 use super::proto::{GraphProto, TensorProto};
-use super::tensor::{Tensor, Values, dims, read};
-use crate::ModelError;
+use super::tensor::{Tensor, Values, dims, float_type, read};
+use crate::{FloatType, ModelError};
 
 /// Elements that a file may compute without holding them: a few bytes can ask for any number.
 const COMPUTED_ELEMENTS: usize = 1 << 28;
@@ -15,7 +15,7 @@ const COMPUTED_ELEMENTS: usize = 1 << 28;
 #[derive(Debug)]
 pub struct Constants<'a> {
     stored: HashMap<&'a str, &'a TensorProto>,
-    computed: HashMap<&'a str, Tensor>,
+    computed: HashMap<&'a str, (Tensor, FloatType)>,
     folder: Option<&'a Path>,
     elements_left: usize,
 }
@@ -40,14 +40,14 @@ impl<'a> Constants<'a> {
     pub fn dims(&self, name: &str) -> Result<Vec<usize>, ModelError> {
         match self.stored.get(name) {
             Some(proto) => dims(proto, name),
-            None => Ok(self.computed.get(name).map(|t| t.shape.clone()).unwrap_or_default()),
+            None => Ok(self.computed.get(name).map(|(t, _)| t.shape.clone()).unwrap_or_default()),
         }
     }
 
     /// A constant that is known to be there.
     pub fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
         match (self.computed.get(name), self.stored.get(name)) {
-            (Some(tensor), _) => Ok(tensor.clone()),
+            (Some((tensor, _)), _) => Ok(tensor.clone()),
             (None, Some(proto)) => read(proto, name, self.folder),
             (None, None) => {
                 Err(ModelError::Undefined { node: name.to_owned(), value: name.to_owned() })
@@ -66,9 +66,18 @@ impl<'a> Constants<'a> {
         }
     }
 
-    /// Adds a constant that was computed from others.
-    pub fn insert(&mut self, name: &'a str, tensor: Tensor) {
-        self.computed.insert(name, tensor);
+    /// The float type in which the file holds a constant, or what it's computed from.
+    pub fn float_type(&self, name: &str) -> FloatType {
+        let stored = self.stored.get(name).and_then(|proto| float_type(proto.data_type));
+        stored.or(self.computed.get(name).map(|(_, stored)| *stored)).unwrap_or(FloatType::F32)
+    }
+
+    /// Adds a constant that a node computes from others.
+    pub fn insert(&mut self, node: &Node<'a>, tensor: Tensor) {
+        let own = node.attribute("value").and_then(|attribute| attribute.t.as_ref());
+        let stored = own.and_then(|proto| float_type(proto.data_type));
+        let stored = stored.unwrap_or_else(|| self.float_type(node.input(0).unwrap_or_default()));
+        self.computed.insert(node.output(), (tensor, stored));
     }
 
     /// Counts elements of the given dimensions that a node is about to compute.

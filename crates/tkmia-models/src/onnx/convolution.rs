@@ -1,10 +1,10 @@
-//! A convolution with the batch norm behind it folded in: [`convolution`], [`channel_map`].
+//! A convolution, and what is done to each channel: [`convolution`], [`channel_step`].
 
-use super::graph::{Graph, check_finite};
+use super::graph::Graph;
 use super::node::Node;
 use super::window::window;
 use crate::ModelError;
-use crate::blueprint::{ChannelMap, Convolution};
+use crate::blueprint::{BatchNorm, ChannelMap, Convolution};
 
 /// Reads a `Conv` node over `channels` channels of `size`.
 ///
@@ -44,35 +44,51 @@ pub fn convolution(
     let output_size = window
         .output_size(size)
         .ok_or_else(|| node.misfit(format!("an image that holds its kernel, found {size:?}")))?;
-    Ok(Convolution { shape, weights, bias, window, groups, output_size })
+    let name = node.input(1).unwrap_or(node.name);
+    let stored = graph.constants.float_type(name);
+    let name = name.to_owned();
+    Ok(Convolution { name, stored, shape, weights, bias, norm: None, window, groups, output_size })
+}
+
+/// What is done to each channel by itself.
+#[derive(Debug)]
+pub enum ChannelStep {
+    /// A batch norm in inference mode.
+    Norm(BatchNorm),
+    /// One of `Add`, `Sub`, `Mul`, `Div` with a constant.
+    Map(ChannelMap),
+}
+
+impl ChannelStep {
+    pub fn map(&self) -> ChannelMap {
+        match self {
+            Self::Norm(norm) => norm.map(),
+            Self::Map(map) => map.clone(),
+        }
+    }
 }
 
 /// What a node does to each of `channels` channels, or `None` if it isn't of that kind.
 ///
-/// A batch norm in inference mode, or one of `Add`, `Sub`, `Mul`, `Div` with a constant.
-///
 /// # Errors
 /// [`ModelError::NotAResNet`] if it's in training mode, or its constant isn't one per channel;
 /// [`ModelError::NotFinite`] as for a variance below −epsilon, or a division by 0.
-pub fn channel_map(
+pub fn channel_step(
     graph: &Graph,
     node: &Node,
     channels: usize,
-) -> Result<Option<ChannelMap>, ModelError> {
+) -> Result<Option<ChannelStep>, ModelError> {
     let is_constant = |&at: &usize| node.input(at).is_some_and(|v| graph.constants.contains(v));
-    let (map, divisor) = match &*node.op {
-        "BatchNormalization" => (batch_norm(graph, node, channels)?, 4),
+    let (step, divisor) = match &*node.op {
+        "BatchNormalization" => (ChannelStep::Norm(batch_norm(graph, node, channels)?), 4),
         "Add" | "Sub" | "Mul" | "Div" => match (0..2).find(is_constant) {
-            Some(at) => (arithmetic(graph, node, at, channels)?, at),
+            Some(at) => (ChannelStep::Map(arithmetic(graph, node, at, channels)?), at),
             None => return Ok(None),
         },
         _ => return Ok(None),
     };
-    for values in [&map.scale, &map.shift] {
-        let stored: Vec<f32> = values.iter().map(|&v| v as f32).collect();
-        check_finite(node.input(divisor).unwrap_or_default(), &stored)?;
-    }
-    Ok(Some(map))
+    step.map().check_finite(node.input(divisor).unwrap_or_default())?;
+    Ok(Some(step))
 }
 
 /// `Add`, `Sub`, `Mul` or `Div` whose operand `at` is constant.
@@ -103,9 +119,8 @@ fn arithmetic(
     }
 }
 
-/// Source: <https://onnx.ai/onnx/operators/onnx__BatchNormalization.html>:
-/// `scale · (x − mean) / √(var + epsilon) + bias`
-fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Result<ChannelMap, ModelError> {
+/// Source: <https://onnx.ai/onnx/operators/onnx__BatchNormalization.html>
+fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Result<BatchNorm, ModelError> {
     if node.int("training_mode", 0) != 0 || node.int("spatial", 1) != 1 {
         return Err(node.misfit("a batch norm in inference mode (training_mode 0)"));
     }
@@ -119,8 +134,5 @@ fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Result<ChannelMap,
         Ok(values.into_iter().map(f64::from).collect())
     };
     let (gamma, beta, mean, variance) = (input(1)?, input(2)?, input(3)?, input(4)?);
-    let scale: Vec<f64> =
-        gamma.iter().zip(&variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
-    let shift = (0..channels).map(|i| beta[i] - mean[i] * scale[i]).collect();
-    Ok(ChannelMap { scale, shift })
+    Ok(BatchNorm { gamma, beta, mean, variance, epsilon })
 }

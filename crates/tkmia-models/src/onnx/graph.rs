@@ -9,6 +9,7 @@ use super::node::{Node, name};
 use super::proto::{DimensionValue, GraphProto, ValueInfoProto};
 use super::tensor::{Tensor, Values, is_float};
 use crate::ModelError;
+use crate::blueprint::check_finite;
 
 /// The largest height and width, and the largest batch, that a file may declare.
 const LARGEST_SIZE: i64 = 1 << 16;
@@ -70,7 +71,7 @@ impl<'a> Graph<'a> {
             if let Some(source) = alias(&node, &constants) {
                 aliases.insert(node.output(), source);
             } else if let Some(tensor) = fold(&node, &mut constants)? {
-                constants.insert(node.output(), tensor);
+                constants.insert(&node, tensor);
             } else {
                 defined.extend(node.outputs());
                 nodes.push(node);
@@ -162,16 +163,6 @@ impl<'a> Graph<'a> {
 /// The error that an end of the graph isn't joined to the rest.
 fn end_misfit(value: &str, end: &str, expected: String) -> ModelError {
     ModelError::NotAResNet { node: value.to_owned(), op: end.to_owned(), expected }
-}
-
-/// Refuses NaN and infinite values.
-pub fn check_finite(tensor: &str, values: &[f32]) -> Result<(), ModelError> {
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(index) => {
-            Err(ModelError::NotFinite { tensor: tensor.to_owned(), index, value: values[index] })
-        }
-    }
 }
 
 /// The one input that isn't an initialiser, as a batch of images.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::fold::normalised;
-use super::graph::{Graph, check_finite};
+use super::graph::Graph;
 use super::node::Node;
 use super::shape::{Dim, evaluate};
 use super::walk::Walk;
 use super::window::window;
 use crate::ModelError;
-use crate::blueprint::Head;
+use crate::blueprint::{Head, check_finite};
 
 /// The operators that may take the mean over height and width.
 pub const POOLING: [&str; 3] = ["GlobalAveragePool", "ReduceMean", "AveragePool"];
@@ -220,7 +220,8 @@ fn linear(graph: &Graph, node: &Node, value: &str, features: usize) -> Result<He
         weights.iter_mut().for_each(|w| *w *= alpha);
         bias.iter_mut().for_each(|b| *b *= beta);
     }
-    Ok(Head { features, classes, weights, bias })
+    let stored = graph.constants.float_type(node.input(1).unwrap_or_default());
+    Ok(Head { features, classes, weights, bias, stored })
 }
 
 /// A constant that is added to every row of the scores.

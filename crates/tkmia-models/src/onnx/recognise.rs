@@ -11,13 +11,13 @@
 //!        → mean over height and width → linear → (sigmoid)
 //! ```
 //!
-//! A batch norm, or another map of each channel, may stand behind any convolution: it's folded in.
+//! A batch norm, or other maps of each channel, may stand behind any convolution.
 
 use super::graph::Graph;
 use super::head::{POOLING, Pooled};
 use super::walk::Walk;
-use crate::ModelError;
 use crate::blueprint::{Block, Blueprint};
+use crate::{Format, ModelError};
 
 /// Reads a ResNet off a graph.
 ///
@@ -37,13 +37,13 @@ pub fn recognise(graph: &Graph) -> Result<Blueprint, ModelError> {
     let pooling = walk.next(&POOLING, "global average pooling")?;
     let (head, sigmoid) = Pooled::new(&walk, pooling)?.classifier()?;
     Ok(Blueprint {
+        format: Format::Onnx,
         input_size: graph.images.size,
         normalisation,
         stem,
         pool,
         blocks,
         head,
-        batch_norm: walk.batch_norm,
         sigmoid,
     })
 }

@@ -6,7 +6,7 @@ use half::{bf16, f16};
 
 use super::external;
 use super::proto::TensorProto;
-use crate::ModelError;
+use crate::{FloatType, ModelError};
 
 /// A constant of the graph.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,9 +41,20 @@ const FLOAT16: i32 = 10;
 const DOUBLE: i32 = 11;
 const BFLOAT16: i32 = 16;
 
+/// The float type of that number, or `None` if it's another type.
+pub fn float_type(data_type: i32) -> Option<FloatType> {
+    match data_type {
+        FLOAT => Some(FloatType::F32),
+        FLOAT16 => Some(FloatType::F16),
+        DOUBLE => Some(FloatType::F64),
+        BFLOAT16 => Some(FloatType::Bf16),
+        _ => None,
+    }
+}
+
 /// Whether images, and what is computed from them, can be of this type.
 pub fn is_float(data_type: i32) -> bool {
-    matches!(data_type, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
+    float_type(data_type).is_some()
 }
 
 /// The dimensions, whose product is known to fit.
@@ -112,23 +123,21 @@ fn check_length(
 fn element_bytes(data_type: i32) -> Option<usize> {
     match data_type {
         BOOL => Some(1),
-        FLOAT16 | BFLOAT16 => Some(2),
-        FLOAT | INT32 => Some(4),
-        DOUBLE | INT64 => Some(8),
-        _ => None,
+        INT32 => Some(4),
+        INT64 => Some(8),
+        _ => float_type(data_type).map(FloatType::size),
     }
 }
 
 /// Little-endian elements, whatever the machine.
 fn from_bytes(bytes: &[u8], data_type: i32) -> Values {
-    fn each<const N: usize, T>(bytes: &[u8], element: impl Fn([u8; N]) -> T) -> Vec<T> {
+    fn each<const N: usize>(bytes: &[u8], element: impl Fn([u8; N]) -> i64) -> Vec<i64> {
         bytes.as_chunks().0.iter().map(|&chunk| element(chunk)).collect()
     }
+    if let Some(float) = float_type(data_type) {
+        return Values::Floats(float.values(bytes));
+    }
     match data_type {
-        FLOAT => Values::Floats(each(bytes, f32::from_le_bytes)),
-        DOUBLE => Values::Floats(each(bytes, |b| f64::from_le_bytes(b) as f32)),
-        FLOAT16 => Values::Floats(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
-        BFLOAT16 => Values::Floats(each(bytes, |b| bf16::from_le_bytes(b).to_f32())),
         INT32 => Values::Ints(each(bytes, |b| i32::from_le_bytes(b).into())),
         BOOL => Values::Ints(each(bytes, |[b]| b.into())),
         _ => Values::Ints(each(bytes, i64::from_le_bytes)),

@@ -1,7 +1,7 @@
 //! The steps over a graph that stem and blocks have in common: [`Walk`].
 
-use super::convolution::{channel_map, convolution};
-use super::graph::{Graph, check_finite};
+use super::convolution::{ChannelStep, channel_step, convolution};
+use super::graph::Graph;
 use super::node::Node;
 use super::window::window;
 use crate::ModelError;
@@ -17,8 +17,6 @@ pub struct Walk<'g, 'a> {
     pub at: &'a str,
     pub channels: usize,
     pub size: [usize; 2],
-    /// Whether a batch norm has been passed.
-    pub batch_norm: bool,
 }
 
 impl<'g, 'a> Walk<'g, 'a> {
@@ -29,7 +27,6 @@ impl<'g, 'a> Walk<'g, 'a> {
             at: graph.images.name,
             channels: 3,
             size: graph.images.size.unwrap_or(ANY_SIZE),
-            batch_norm: false,
         }
     }
 
@@ -43,31 +40,44 @@ impl<'g, 'a> Walk<'g, 'a> {
         Ok(())
     }
 
+    /// Steps over the node that reads the value, if it maps each channel by itself.
+    fn channel_step(&mut self) -> Result<Option<ChannelStep>, ModelError> {
+        let [node] = self.graph.readers(self.at).collect::<Vec<_>>()[..] else {
+            return Ok(None);
+        };
+        let step = channel_step(self.graph, node, self.channels)?;
+        if step.is_some() {
+            self.at = node.output();
+        }
+        Ok(step)
+    }
+
     /// Steps over everything that maps each channel by itself, as one map.
     pub fn channel_maps(&mut self) -> Result<Option<ChannelMap>, ModelError> {
         let mut maps: Option<ChannelMap> = None;
-        while let [node] = self.graph.readers(self.at).collect::<Vec<_>>()[..] {
-            let Some(map) = channel_map(self.graph, node, self.channels)? else { break };
-            self.batch_norm |= node.op == "BatchNormalization";
-            self.at = node.output();
-            maps = Some(match maps {
-                Some(before) => before.then(&map),
-                None => map,
-            });
+        while let Some(step) = self.channel_step()? {
+            let map = step.map();
+            maps = Some(maps.map_or(map.clone(), |before| before.then(&map)));
         }
         Ok(maps)
     }
 
-    /// Steps over a convolution, and folds in what maps its channels.
+    /// Steps over a convolution with what maps its channels: a batch norm, which stays apart, and
+    /// others, which are folded into it or into the convolution.
     pub fn convolution(&mut self, node: &'g Node<'a>) -> Result<Convolution, ModelError> {
         let mut conv = convolution(self.graph, node, self.channels, self.size)?;
         self.at = node.output();
         self.channels = conv.shape[0];
         self.size = conv.output_size;
-        if let Some(map) = self.channel_maps()? {
-            conv.fold(&map);
-            check_finite(node.input(1).unwrap_or_default(), &conv.weights)?;
-            check_finite(node.input(2).unwrap_or(node.name), &conv.bias)?;
+        while let Some(step) = self.channel_step()? {
+            match (&mut conv.norm, step) {
+                (None, ChannelStep::Norm(norm)) => {
+                    conv.norm = Some(norm.taking_up(&conv.bias));
+                    conv.bias.fill(0.0);
+                }
+                (None, ChannelStep::Map(map)) => conv.fold(&map)?,
+                (Some(norm), step) => norm.then(&step.map()),
+            }
         }
         Ok(conv)
     }

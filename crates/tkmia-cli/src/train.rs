@@ -1,0 +1,262 @@
+//! `tkmia train`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use tkmia_core::device;
+use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
+use tkmia_models::{ARCHITECTURES, TrainableResNet};
+use tkmia_train::{Augmentation, Curve, Epoch, Optimiser, Progress, Recipe, Settings, Training};
+
+use crate::progress::{self, INTERRUPTED, STOP};
+
+/// Train a ResNet to tag images, into a file that --model takes
+///
+/// Settings are those of --recipe, which the paper and its published code have for a data set, but for those
+/// that are given. The folder OUT gets last.safetensors, best.safetensors (of the highest mAP by
+/// instance), curve.csv, curve.png and a checkpoint: the same command goes on where it was ended,
+/// at the cost of the epoch that was under way.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Layout of the data set
+    #[arg(long, value_enum, default_value_t = Kind::Voc2012)]
+    kind: Kind,
+    /// Folder of the data set
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Split that is trained on; of kind folder, a folder within the root
+    #[arg(long, default_value = "train")]
+    train: String,
+    /// Split that is measured on
+    #[arg(long, default_value = "val")]
+    validation: String,
+    /// Weights to begin with: a state dict (safetensors or PyTorch), or an ONNX file that kept its batch norms
+    #[arg(long, value_name = "FILE", conflicts_with = "new")]
+    weights: Option<PathBuf>,
+    /// New weights for a network of this name, drawn by the seed
+    #[arg(long, value_name = "NAME", required_unless_present = "weights", value_parser = names())]
+    new: Option<String>,
+    /// Width of a new network's first stage
+    #[arg(long, default_value_t = 64, conflicts_with = "weights")]
+    width: usize,
+    /// Keep the linear layer of --weights rather than to draw a new one
+    #[arg(long, conflicts_with = "new")]
+    keep_head: bool,
+    /// Whose settings hold where none is given
+    #[arg(long, default_value_t = Recipe::Voc2012, value_parser = recipes())]
+    recipe: Recipe,
+    /// Rule of the steps
+    #[arg(long, value_enum)]
+    optimiser: Option<OptimiserName>,
+    /// Images in a batch
+    #[arg(long)]
+    batch_size: Option<usize>,
+    /// Learning rate of the first step, on the loss summed over batch and labels
+    #[arg(long, allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Factor of the L2 penalty
+    #[arg(long, allow_negative_numbers = true)]
+    weight_decay: Option<f32>,
+    /// Passes over the training split
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Side of the square images
+    #[arg(long, value_name = "PIXELS")]
+    input_size: Option<u32>,
+    /// Random changes of training images: those of a recipe, or none
+    #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
+    augment: Option<Augmentation>,
+    /// Seed of new weights, of the images' order and of random changes
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Folder for what comes of it
+    #[arg(long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia train --root VOCdevkit/VOC2012 --weights resnet50-imagenet.pth --output out/voc
+  tkmia train --root assets/mini-voc/VOC2012 --new resnet18 --width 16 --input-size 64 --optimiser adam \\
+      --lr 3e-3 --epochs 60 --augment nus-wide --output out/mini
+  tkmia inspect out/mini/best.safetensors";
+
+/// The layouts of data sets.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    #[value(name = "voc-2012")]
+    Voc2012,
+    #[value(name = "coco-2014")]
+    Coco2014,
+    NusWide,
+    Folder,
+}
+
+impl Kind {
+    fn open(self, root: &Path, split: &str) -> Result<Box<dyn Dataset>, DataError> {
+        let within = |kind| (kind, root.to_owned(), split.to_owned());
+        let (kind, root, split) = match self {
+            Self::Voc2012 => within(DatasetKind::Voc2012),
+            Self::Coco2014 => within(DatasetKind::Coco2014),
+            Self::NusWide => within(DatasetKind::NusWide),
+            Self::Folder => (DatasetKind::Folder, root.join(split), String::new()),
+        };
+        open(&DatasetSpec { kind, root, split })
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OptimiserName {
+    Sgd,
+    Adam,
+}
+
+fn names() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(ARCHITECTURES.map(|(name, ..)| name))
+}
+
+fn recipes() -> impl TypedValueParser<Value = Recipe> {
+    PossibleValuesParser::new(Recipe::ALL.map(Recipe::name)).try_map(|name| name.parse::<Recipe>())
+}
+
+fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
+    let names = Recipe::ALL.map(Recipe::name).into_iter().chain(["none"]);
+    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
+        "none" => Ok(Augmentation::NONE),
+        name => name.parse().map(Augmentation::of),
+    })
+}
+
+impl Arguments {
+    fn settings(&self) -> Settings {
+        let recipe = self.recipe.settings();
+        let optimiser = self.optimiser.map(|name| match name {
+            OptimiserName::Sgd => Optimiser::Sgd,
+            OptimiserName::Adam => Optimiser::Adam,
+        });
+        Settings {
+            optimiser: optimiser.unwrap_or(recipe.optimiser),
+            batch_size: self.batch_size.unwrap_or(recipe.batch_size),
+            learning_rate: self.lr.unwrap_or(recipe.learning_rate),
+            weight_decay: self.weight_decay.unwrap_or(recipe.weight_decay),
+            epochs: self.epochs.unwrap_or(recipe.epochs),
+            input_size: self.input_size.unwrap_or(recipe.input_size),
+            augmentation: self.augment.unwrap_or(recipe.augmentation),
+            centre_crop: recipe.centre_crop,
+            seed: self.seed,
+        }
+    }
+
+    /// The network to begin with, and what it is called.
+    fn network(&self, classes: usize) -> Result<(TrainableResNet, String), Box<dyn Error>> {
+        let device = device(&self.device)?;
+        if let Some(path) = &self.weights {
+            let network = TrainableResNet::load(path, &device)?;
+            let network = match self.keep_head {
+                true => network,
+                false => network.with_head(classes, self.seed),
+            };
+            return Ok((network, path.display().to_string()));
+        }
+        let name = self.new.as_deref().unwrap_or_default();
+        let network = TrainableResNet::new(name, self.width, classes, self.seed, &device)?;
+        Ok((network, "new weights".to_owned()))
+    }
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    progress::watch_interrupt()?;
+    let open = |split: &str| arguments.kind.open(&arguments.root, split);
+    let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
+    let (network, origin) = arguments.network(train.classes().len())?;
+    let settings = arguments.settings();
+    let epochs = settings.epochs;
+    let architecture = network.architecture();
+    crate::print(&format!(
+        "network  {architecture}, from {origin}\nimages   {} of {} to train on, {} to measure on\n",
+        train.len(),
+        train.name(),
+        validation.len(),
+    ))?;
+
+    let training = Training {
+        network,
+        origin: &origin,
+        train: train.as_ref(),
+        validation: validation.as_ref(),
+        settings,
+        output: &arguments.output,
+        stop: &STOP,
+    };
+    let bar = bar();
+    let mut unwritten = None;
+    let curve = training.run(|progress| match progress {
+        Progress::Resumed(done) => bar.set_message(format!("{done} epochs were done")),
+        Progress::Begin(epoch, steps) => {
+            bar.reset();
+            bar.set_length(steps as u64);
+            bar.set_prefix(format!("epoch {epoch} of {epochs}"));
+        }
+        Progress::Step(loss) => {
+            bar.inc(1);
+            bar.set_message(format!("loss {loss:.3}"));
+        }
+        Progress::End(epoch) => {
+            if let Err(error) = bar.suspend(|| crate::print(&line(epoch))) {
+                unwritten.get_or_insert(error);
+            }
+        }
+    })?;
+    bar.finish_and_clear();
+    if let Some(error) = unwritten {
+        return Err(error);
+    }
+    end(&curve, epochs, &arguments.output)
+}
+
+fn bar() -> ProgressBar {
+    let template = "{prefix} {bar:32} {pos}/{len} steps  {elapsed}, {eta} left  {msg}";
+    let style = ProgressStyle::with_template(template).expect("the template is a valid one");
+    let bar = ProgressBar::no_length().with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// What came of an epoch.
+fn line(epoch: &Epoch) -> String {
+    let Epoch { epoch, train_loss, validation, seconds, .. } = epoch;
+    format!(
+        "epoch {epoch:>3}  loss {train_loss:.3}, {:.3} on validation  mAP {:.3} by category, {:.3} by instance  {seconds:.1} s\n",
+        validation.loss, validation.map_category, validation.map_instance,
+    )
+}
+
+fn end(curve: &Curve, epochs: usize, output: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let output = output.display();
+    if let Some(best) = curve.best() {
+        let seconds: f64 = curve.epochs.iter().map(|epoch| epoch.seconds).sum();
+        crate::print(&format!(
+            "best     epoch {}: mAP {:.3} by category, {:.3} by instance\ntime     {:.1} minutes\nwritten  {output}\n",
+            best.epoch,
+            best.validation.map_category,
+            best.validation.map_instance,
+            seconds / 60.0,
+        ))?;
+    }
+    let done = curve.epochs.len();
+    if done == epochs {
+        return Ok(ExitCode::SUCCESS);
+    }
+    crate::print(&format!(
+        "interrupted: {done} of {epochs} epochs are done; the same command goes on from there\n"
+    ))?;
+    Ok(ExitCode::from(INTERRUPTED))
+}

@@ -1,0 +1,106 @@
+//! How good a network is on a split: [`evaluate`].
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use tkmia_core::{Classifier, LabelSet};
+use tkmia_data::{Dataset, Transform, load_batch};
+use tkmia_metrics::{MetricsError, Ranking, average_precision_at_k};
+
+use crate::{TrainError, binary_cross_entropy};
+
+/// Measures of a network on a split.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Mean of the [loss](binary_cross_entropy) over images.
+    pub loss: f64,
+    /// Mean average precision over categories, each over all images of the split; categories without an
+    /// image are left out.
+    pub map_category: f64,
+    /// Mean average precision over images, each over all labels; images without a label are left out. The
+    /// mAP of the paper's table of victims is this one.
+    pub map_instance: f64,
+}
+
+/// Measures a classifier on all images of a data set.
+///
+/// # Errors
+/// [`TrainError::Data`] for an image, [`TrainError::Metrics`] for a score that isn't finite.
+///
+/// # Example
+///
+/// ```no_run
+/// use tkmia_core::{Classifier, device};
+/// use tkmia_data::{Resize, Transform, Voc2012};
+///
+/// let model = tkmia_models::load("victim.safetensors", &device("cpu")?)?;
+/// let voc = Voc2012::open("VOCdevkit/VOC2012", "val")?;
+/// let transform = Transform { resize: Resize::ShortSide(300), bounds: model.bounds() };
+/// let found = tkmia_train::evaluate(&model, &voc, &transform, 32)?;
+/// println!("mAP {:.3} by category, {:.3} by instance", found.map_category, found.map_instance);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn evaluate(
+    classifier: &dyn Classifier,
+    dataset: &dyn Dataset,
+    transform: &Transform,
+    batch_size: usize,
+) -> Result<Evaluation, TrainError> {
+    let indices: Vec<usize> = (0..dataset.len()).collect();
+    let classes = classifier.classes();
+    let (mut scores, mut loss) = (Vec::new(), 0.0);
+    for rows in indices.chunks(batch_size.max(1)) {
+        let images = load_batch(dataset, rows, transform, &classifier.device())?;
+        let logits = classifier.scores(images);
+        let losses = binary_cross_entropy(logits.clone(), targets(dataset.labels(), rows, &logits));
+        loss += host(losses).into_iter().map(f64::from).sum::<f64>();
+        scores.extend(host(logits).chunks_exact(classes).map(<[f32]>::to_vec));
+    }
+    let labels: Vec<&[bool]> = indices.iter().map(|&row| dataset.labels().row(row)).collect();
+    let column = |label: usize| {
+        let scores: Vec<f32> = scores.iter().map(|row| row[label]).collect();
+        let flags: Vec<bool> = labels.iter().map(|row| row[label]).collect();
+        (scores, flags)
+    };
+    Ok(Evaluation {
+        loss: loss / indices.len() as f64,
+        map_category: mean((0..classes).map(column))?,
+        map_instance: mean(scores.iter().cloned().zip(labels.iter().map(|row| row.to_vec())))?,
+    })
+}
+
+/// Mean of the average precisions of lists, each over its whole length; 0 where none has one.
+fn mean(lists: impl Iterator<Item = (Vec<f32>, Vec<bool>)>) -> Result<f64, MetricsError> {
+    let mut found = Vec::new();
+    for (scores, flags) in lists {
+        found.extend(average_precision_at_k(&Ranking::new(&scores)?, &flags, flags.len())?);
+    }
+    Ok(found.iter().sum::<f64>() / found.len().max(1) as f64)
+}
+
+fn targets(labels: &LabelSet, rows: &[usize], like: &Tensor<2>) -> Tensor<2> {
+    let flags = rows.iter().flat_map(|&row| labels.row(row));
+    let values: Vec<f32> = flags.map(|&flag| f32::from(u8::from(flag))).collect();
+    Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
+}
+
+fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.try_to_vec_as().expect("float tensors convert to f32")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_is_over_the_lists_that_have_something_to_find() {
+        let lists = [
+            // Found at ranks 1 and 3 of 3: (1 + 2/3) / 2.
+            (vec![0.9, 0.8, 0.7], vec![true, false, true]),
+            (vec![0.9, 0.8, 0.7], vec![false; 3]),
+            (vec![0.1, 0.8, 0.7], vec![true, false, false]),
+        ];
+        let expected = (5.0 / 6.0 + 1.0 / 3.0) / 2.0;
+        assert!((mean(lists.into_iter()).unwrap() - expected).abs() < 1e-12);
+        assert_eq!(mean(std::iter::empty()).unwrap(), 0.0);
+    }
+}

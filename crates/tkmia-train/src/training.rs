@@ -1,0 +1,221 @@
+//! A training from its first step to its last: [`Training`].
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Tensor, TensorData};
+use serde_json::{Value, json};
+use tkmia_data::Dataset;
+use tkmia_models::TrainableResNet;
+
+use crate::checkpoint::Checkpoint;
+use crate::evaluation::evaluate;
+use crate::feed::{Batch, Feed};
+use crate::{Curve, Epoch, Settings, TrainError, binary_cross_entropy};
+
+/// A network, what it is trained on, and how.
+///
+/// The output folder gets, behind each epoch,
+///
+/// - `last.safetensors`: the network as it is,
+/// - `best.safetensors`: that of the epoch of the highest instance-wise mAP, by which the paper's
+///   published code chooses its victims,
+/// - `curve.csv` and `curve.png`: the [learning curve](Curve),
+/// - `checkpoint`: what a run goes on from.
+///
+/// Each file is written under a temporary name and renamed. A run of the same description that finds
+/// a checkpoint goes on behind its epoch, and ends as a run that was never ended would have: batches,
+/// their order and all random changes depend on seed, epoch and image id alone.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::sync::atomic::AtomicBool;
+///
+/// use tkmia_core::device;
+/// use tkmia_data::Voc2012;
+/// use tkmia_models::TrainableResNet;
+/// use tkmia_train::{Recipe, Training};
+///
+/// let network = TrainableResNet::load("resnet50-imagenet.pth", &device("cpu")?)?.with_head(20, 0);
+/// let curve = Training {
+///     network,
+///     origin: "resnet50-imagenet.pth",
+///     train: &Voc2012::open("VOCdevkit/VOC2012", "train")?,
+///     validation: &Voc2012::open("VOCdevkit/VOC2012", "val")?,
+///     settings: Recipe::Voc2012.settings(),
+///     output: "out/victim".as_ref(),
+///     stop: &AtomicBool::new(false),
+/// }
+/// .run(|_| {})?;
+/// println!("mAP {:.3}", curve.best().expect("an epoch").validation.map_instance);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Training<'a> {
+    /// The network to be trained, with a score for each label.
+    pub network: TrainableResNet,
+    /// What the network began from: a run from something else doesn't go on with its checkpoint.
+    pub origin: &'a str,
+    /// The images that it is trained on.
+    pub train: &'a dyn Dataset,
+    /// The images that it is measured on.
+    pub validation: &'a dyn Dataset,
+    /// How it is trained.
+    pub settings: Settings,
+    /// The folder for what comes of it; it is made if it isn't there.
+    pub output: &'a Path,
+    /// Set from outside to end the run early: the epoch under way is lost.
+    pub stop: &'a AtomicBool,
+}
+
+/// What a run tells of itself.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// A checkpoint was found: so many epochs are done.
+    Resumed(usize),
+    /// An epoch (from 1) begins, of so many steps.
+    Begin(usize, usize),
+    /// A step was made; the loss of its batch, per image.
+    Step(f64),
+    /// An epoch has ended.
+    End(&'a Epoch),
+}
+
+impl Training<'_> {
+    /// Trains the network, from the checkpoint in the output folder if there is one.
+    ///
+    /// Where `stop` ended it the curve has fewer epochs than the settings.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`], [`TrainError::Labels`], [`TrainError::Splits`] and
+    /// [`TrainError::TooFew`] before anything is done; [`TrainError::Changed`] and
+    /// [`TrainError::Checkpoint`] for a checkpoint; [`TrainError::Diverged`]; what images and files have.
+    pub fn run(self, mut watch: impl FnMut(Progress<'_>)) -> Result<Curve, TrainError> {
+        self.check()?;
+        let description = self.description();
+        let Self { mut network, train, validation, settings, output, stop, .. } = self;
+        let file = |name: &str| output.join(name);
+        let unwritable = |source| TrainError::Write { path: output.to_owned(), source };
+        fs::create_dir_all(output).map_err(unwritable)?;
+
+        let mut optimiser = settings.optimiser.init(settings.weight_decay);
+        let mut curve = Curve::default();
+        let checkpoint: PathBuf = file("checkpoint");
+        if let Some(found) = Checkpoint::read(&checkpoint, &description)? {
+            curve = found.curve.clone();
+            (network, optimiser) = found.restore(&checkpoint, network, optimiser)?;
+            watch(Progress::Resumed(curve.epochs.len()));
+        }
+
+        let steps = Feed::batches(train, &settings);
+        for epoch in curve.epochs.len()..settings.epochs {
+            let began = Instant::now();
+            watch(Progress::Begin(epoch + 1, steps));
+            let feed = Feed { dataset: train, settings: &settings, epoch };
+            let (mut at, mut loss, mut images) = (epoch * steps, 0.0, 0);
+            let mut trained = Some((network, optimiser));
+            let flow = feed.run(|batch| {
+                if stop.load(Ordering::Relaxed) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                let rows = batch.rows;
+                let rate = settings.learning_rate_at(at, settings.epochs * steps);
+                let (before, by) = trained.take().expect("every step puts them back");
+                let (after, by, step_loss) = step(before, by, batch, rate, &settings);
+                trained = Some((after, by));
+                (at, loss, images) = (at + 1, loss + step_loss, images + rows);
+                if !step_loss.is_finite() {
+                    return Err(TrainError::Diverged { epoch: epoch + 1, loss: step_loss });
+                }
+                watch(Progress::Step(step_loss / rows as f64));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            (network, optimiser) = trained.expect("every step puts them back");
+            if flow.is_break() {
+                break;
+            }
+
+            let victim = network.victim()?;
+            let transform = settings.transform();
+            let validation = evaluate(&victim, validation, &transform, settings.batch_size)?;
+            curve.epochs.push(Epoch {
+                epoch: epoch + 1,
+                learning_rate: settings.learning_rate_at(epoch * steps, settings.epochs * steps),
+                train_loss: loss / images as f64,
+                validation,
+                seconds: began.elapsed().as_secs_f64(),
+            });
+            let side = Some(settings.input_size as usize);
+            network.save(file("last.safetensors"), side)?;
+            if curve.best().is_some_and(|best| best.epoch == epoch + 1) {
+                network.save(file("best.safetensors"), side)?;
+            }
+            curve.write(output)?;
+            // The last of all: without it the epoch is done again.
+            let state = Checkpoint::new(&curve, &network, &optimiser)?;
+            state.write(&checkpoint, &description)?;
+            watch(Progress::End(&curve.epochs[epoch]));
+        }
+        Ok(curve)
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        self.settings.check()?;
+        let (classes, others) = (self.train.classes(), self.validation.classes());
+        let network = self.network.architecture().classes;
+        if network != classes.len() {
+            let (labels, dataset) = (classes.len(), self.train.name().to_owned());
+            return Err(TrainError::Labels { network, labels, dataset });
+        }
+        if others.len() != classes.len() {
+            let (labels, dataset) = (others.len(), self.validation.name().to_owned());
+            return Err(TrainError::Labels { network, labels, dataset });
+        }
+        if let Some(at) = (0..classes.len()).find(|&at| classes[at] != others[at]) {
+            let (expected, found) = (classes[at].clone(), others[at].clone());
+            return Err(TrainError::Splits { at, expected, found });
+        }
+        match self.train.len() {
+            found @ 0..2 => Err(TrainError::TooFew { found }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What makes two runs the same.
+    fn description(&self) -> Value {
+        let data =
+            |dataset: &dyn Dataset| json!({ "name": dataset.name(), "images": dataset.len() });
+        json!({
+            "network": self.network.architecture(),
+            "origin": self.origin,
+            "train": data(self.train),
+            "validation": data(self.validation),
+            "settings": self.settings,
+        })
+    }
+}
+
+/// One step along the gradient of a batch's summed loss, which it gives too.
+fn step(
+    network: TrainableResNet,
+    mut optimiser: ModuleOptimizer,
+    batch: Batch,
+    rate: f64,
+    settings: &Settings,
+) -> (TrainableResNet, ModuleOptimizer, f64) {
+    let (device, side) = (network.device(), settings.input_size as usize);
+    let classes = batch.targets.len() / batch.rows;
+    let images = TensorData::new(batch.images, [batch.rows, 3, side, side]);
+    let targets = TensorData::new(batch.targets, [batch.rows, classes]);
+    let logits = network.forward(Tensor::from_data(images, &device));
+    let loss = binary_cross_entropy(logits, Tensor::from_data(targets, &device)).sum();
+    let value = f64::from(loss.clone().inner().into_scalar::<f32>());
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let network = optimiser.step(rate, network, gradients);
+    (network, optimiser, value)
+}
