@@ -21,6 +21,8 @@ mod jacobian;
 mod judge;
 mod kfool;
 mod observer;
+#[allow(dead_code)]
+mod qp;
 mod settings;
 mod sgd;
 mod space;
