@@ -1,6 +1,7 @@
 //! The losses that attacks descend, one file each.
 
 mod ml_cw_u;
+mod tight;
 mod tkmia;
 mod tkml_ap_u;
 
@@ -10,6 +11,7 @@ use burn::tensor::Tensor;
 
 use crate::Goal;
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
+pub use tight::{Keep, Pair, Tight};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
 pub use tkml_ap_u::TkmlApU;
 
