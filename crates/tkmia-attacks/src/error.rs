@@ -49,6 +49,12 @@ pub enum AttackError {
     /// kFool has no objective, so nothing of it can be taken to the letter.
     #[error("kfool has no literal variant: expected corrected or released")]
     NoLiteral,
+    /// The minimum-norm form is one of TkMIA's constraints, and other methods have others.
+    #[error("{method} has no min-norm variant: only tkmia has")]
+    NoMinNorm {
+        /// The name of the method.
+        method: &'static str,
+    },
     /// Images and classifier are on two devices.
     #[error("images are on {images}, the classifier is on {classifier}")]
     DeviceMismatch {

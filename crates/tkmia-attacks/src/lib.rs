@@ -20,8 +20,8 @@ mod host;
 mod jacobian;
 mod judge;
 mod kfool;
+mod min_norm;
 mod observer;
-#[allow(dead_code)]
 mod qp;
 mod settings;
 mod sgd;
@@ -38,6 +38,7 @@ pub use error::AttackError;
 pub use gradient::{GradientAttack, Lambda, ScoreKind};
 pub use judge::{Verdict, judge};
 pub use kfool::KFool;
+pub use min_norm::{MinNorm, Solver};
 pub use observer::{Observer, Step};
 pub use settings::{Method, Settings, UnknownName, Variant};
 pub use sgd::Sgd;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tkmia_core::Bounds;
-use tkmia_core::objective::{Margins, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApU};
+use tkmia_core::objective::{
+    Keep, Margins, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApU,
+};
 
 use crate::{
-    Attack, AttackError, Criterion, GradientAttack, KFool, Lambda, ScoreKind, Sgd, Space,
-    SpecifiedOut,
+    Attack, AttackError, Criterion, GradientAttack, KFool, Lambda, MinNorm, ScoreKind, Sgd, Solver,
+    Space, SpecifiedOut,
 };
 
 /// What an attack is after.
@@ -42,6 +44,9 @@ pub enum Variant {
     /// The paper to the letter: sigmoid scores, `x* = clip(x + ε)`, and λ moved by the same gradient
     /// descent as ε, from 0 and within `[0, 1]`. kFool has no objective and so no such form.
     Literal,
+    /// The smallest perturbation under the tight constraints, see [`MinNorm`]; of TkMIA alone. It has no
+    /// learning rate, no `α` and no momentum.
+    MinNorm,
 }
 
 /// A name that isn't one of a method's or a variant's.
@@ -103,7 +108,7 @@ impl FromStr for Method {
 
 impl Variant {
     /// Every variant, the default first.
-    pub const ALL: [Self; 3] = [Self::Corrected, Self::Released, Self::Literal];
+    pub const ALL: [Self; 4] = [Self::Corrected, Self::Released, Self::Literal, Self::MinNorm];
 
     /// The name as it is written in commands and records.
     pub fn name(self) -> &'static str {
@@ -111,6 +116,7 @@ impl Variant {
             Self::Corrected => "corrected",
             Self::Released => "released",
             Self::Literal => "literal",
+            Self::MinNorm => "min-norm",
         }
     }
 }
@@ -153,7 +159,7 @@ pub struct Settings {
     pub alpha: f64,
     /// Of the gradient descent; 0.9 in the paper. Not used by kFool.
     pub momentum: f64,
-    /// Forward passes at most, for kFool steps; in the paper 100, 300 (the default) or 500.
+    /// Forward passes at most, for kFool steps; for min-norm all passes; in the paper 100, 300 (the default) or 500.
     pub max_iterations: usize,
     /// When an image is done; by default all specified labels that were in the top-k must leave it.
     pub criterion: Arc<dyn Criterion>,
@@ -184,12 +190,15 @@ impl Settings {
     /// # Errors
     /// [`AttackError::BadSetting`] if a setting is out of range, [`AttackError::NotSymmetric`] if a
     /// released variant is to attack a classifier that isn't on `[-1, 1]`, [`AttackError::NoLiteral`]
-    /// for a literal kFool.
+    /// for a literal kFool, [`AttackError::NoMinNorm`] for another method's minimum-norm form.
     pub fn init(&self, bounds: Bounds) -> Result<Box<dyn Attack>, AttackError> {
         let iterations = self.max_iterations;
         check("max iterations", "at least 1", iterations as f64, iterations > 0)?;
+        if self.variant == Variant::MinNorm {
+            return self.min_norm(bounds);
+        }
         let space = match self.variant {
-            Variant::Corrected | Variant::Literal => Space::Clip(bounds),
+            Variant::Corrected | Variant::Literal | Variant::MinNorm => Space::Clip(bounds),
             Variant::Released if bounds == Bounds::SYMMETRIC => Space::TanhOfImage,
             Variant::Released => {
                 let Bounds { low, high } = bounds;
@@ -222,6 +231,19 @@ impl Settings {
             },
             criterion,
             max_iterations,
+        }))
+    }
+
+    fn min_norm(&self, bounds: Bounds) -> Result<Box<dyn Attack>, AttackError> {
+        if self.method != Method::Tkmia {
+            return Err(AttackError::NoMinNorm { method: self.method.name() });
+        }
+        Ok(Box::new(MinNorm {
+            bounds,
+            criterion: self.criterion.clone(),
+            keep: Keep::default(),
+            solver: Solver::default(),
+            max_passes: self.max_iterations,
         }))
     }
 

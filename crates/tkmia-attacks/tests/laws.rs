@@ -99,7 +99,7 @@ fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dy
         };
         match settings.init(Bounds::SYMMETRIC) {
             Ok(attack) => Some(((method.name(), variant.name()), attack)),
-            Err(AttackError::NoLiteral) => None,
+            Err(AttackError::NoLiteral | AttackError::NoMinNorm { .. }) => None,
             Err(other) => panic!("{other}"),
         }
     });
