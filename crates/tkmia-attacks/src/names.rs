@@ -48,6 +48,9 @@ pub enum Variant {
     /// The paper to the letter: sigmoid scores, `x* = clip(x + ε)`, and λ moved by the same gradient
     /// descent as ε, from 0 and within `[0, 1]`. What has no objective has no such form.
     Literal,
+    /// The smallest perturbation under the tight constraints, see [`MinNorm`](crate::MinNorm); of TkMIA
+    /// alone. It has no learning rate, no `α` and no momentum.
+    MinNorm,
 }
 
 /// How a method with an objective steps along its gradient.
@@ -133,7 +136,8 @@ impl Method {
         match self {
             Self::KFool | Self::KUap | Self::TkmlApUv => &[Variant::Corrected, Variant::Released],
             Self::MlDp => &[Variant::Corrected],
-            _ => &Variant::ALL,
+            Self::Tkmia => &Variant::ALL,
+            _ => &[Variant::Corrected, Variant::Released, Variant::Literal],
         }
     }
 
@@ -148,7 +152,7 @@ impl Method {
     }
 
     /// Whether it, or what it repeats, descends an objective.
-    pub(crate) fn descends(self) -> bool {
+    pub fn descends(self) -> bool {
         self.repeated().unwrap_or(self).objective(Margins::Hinged).is_some()
     }
 
@@ -185,7 +189,7 @@ impl FromStr for Method {
 
 impl Variant {
     /// Every variant, the default first.
-    pub const ALL: [Self; 3] = [Self::Corrected, Self::Released, Self::Literal];
+    pub const ALL: [Self; 4] = [Self::Corrected, Self::Released, Self::Literal, Self::MinNorm];
 
     /// The name as it is written in commands and records.
     pub fn name(self) -> &'static str {
@@ -193,6 +197,7 @@ impl Variant {
             Self::Corrected => "corrected",
             Self::Released => "released",
             Self::Literal => "literal",
+            Self::MinNorm => "min-norm",
         }
     }
 }

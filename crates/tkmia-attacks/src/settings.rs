@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tkmia_core::Bounds;
-use tkmia_core::objective::Margins;
+use tkmia_core::objective::{Keep, Margins};
 
 use crate::names::{Lambda, Method, OptimiserKind, Variant};
 use crate::{
-    Attack, AttackError, AutoPgd, Ball, Budget, Criterion, GradientAttack, KFool, MiFgsm, MlDp,
-    Optimiser, Pgd, ScoreKind, Sgd, Space, SpecifiedOut, Universal,
+    Attack, AttackError, AutoPgd, Ball, Budget, Criterion, GradientAttack, KFool, MiFgsm, MinNorm,
+    MlDp, Optimiser, Pgd, ScoreKind, Sgd, Solver, Space, SpecifiedOut, Universal,
 };
 
 /// An attack's settings; [`init`](Self::init) checks them and gives the runnable attack.
@@ -58,8 +58,8 @@ pub struct Settings {
     /// The length of a step of PGD and MI-FGSM, in the ball's norm; by default 2.5 times the radius over the
     /// iterations for PGD, the radius over the iterations for MI-FGSM.
     pub step: Option<f64>,
-    /// Iterations at most: forward passes inside the loop, for kFool and ML-DP steps; in the paper 100,
-    /// 300 (the default) or 500.
+    /// Iterations at most: forward passes inside the loop, for kFool and ML-DP steps, for min-norm all
+    /// passes; in the paper 100, 300 (the default) or 500.
     pub max_iterations: usize,
     /// Forward passes for each image at most, whatever they are for; by default as many as iterations
     /// take.
@@ -116,8 +116,15 @@ impl Settings {
     pub fn init(&self, bounds: Bounds) -> Result<Box<dyn Attack>, AttackError> {
         let budget = self.budget()?;
         self.check_variant()?;
-        let space = self.space(bounds)?;
         let criterion = self.criterion.clone();
+        if self.variant == Variant::MinNorm {
+            let caps = [budget.forward, budget.backward].into_iter().flatten();
+            let max_passes = caps.fold(budget.iterations, usize::min);
+            check("max backward passes", "at least 1", max_passes as f64, max_passes > 0)?;
+            let (keep, solver) = (Keep::default(), Solver::default());
+            return Ok(Box::new(MinNorm { bounds, criterion, keep, solver, max_passes }));
+        }
+        let space = self.space(bounds)?;
         if let Some(inner) = self.method.repeated() {
             let ball = self.ball(self.method.name())?;
             let inner = Self { method: inner, ..self.clone() }.init(bounds)?;
@@ -184,9 +191,12 @@ impl Settings {
         if !self.method.descends() {
             return Err(AttackError::OwnSteps { method, optimiser: optimiser.name() });
         }
-        // The published code has no such steps, and its variable no box to be projected to.
+        // The published code has no such steps, and its variable no box to be projected to; min-norm has
+        // steps of its own.
         match self.variant {
-            Variant::Released => none(optimiser.name(), &[Variant::Corrected, Variant::Literal]),
+            Variant::Released | Variant::MinNorm => {
+                none(optimiser.name(), &[Variant::Corrected, Variant::Literal])
+            }
             _ => Ok(()),
         }
     }

@@ -31,6 +31,10 @@ impl Criterion for And {
     fn margin(&self, standing: &Standing<'_>) -> f64 {
         self.0.iter().map(|part| part.margin(standing)).fold(f64::NEG_INFINITY, f64::max)
     }
+
+    fn leaving(&self) -> Option<usize> {
+        self.0.iter().filter_map(|part| part.leaving()).max()
+    }
 }
 
 /// At least one of these holds; not met where there is none.

@@ -110,6 +110,12 @@ pub trait Criterion: Debug + Send + Sync {
     /// the condition, `∞` where nothing could fulfil it.
     fn margin(&self, standing: &Standing<'_>) -> f64;
 
+    /// How many specified labels the condition asks to leave the top-k, for attacks that must know;
+    /// `None`: all that are in the clean one.
+    fn leaving(&self) -> Option<usize> {
+        None
+    }
+
     /// This condition and another one.
     fn and(self, other: impl Criterion + 'static) -> And
     where
@@ -143,6 +149,10 @@ impl<C: Criterion + ?Sized> Criterion for Arc<C> {
 
     fn margin(&self, standing: &Standing<'_>) -> f64 {
         self.as_ref().margin(standing)
+    }
+
+    fn leaving(&self) -> Option<usize> {
+        self.as_ref().leaving()
     }
 }
 

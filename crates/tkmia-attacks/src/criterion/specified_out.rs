@@ -34,6 +34,10 @@ impl Criterion for SpecifiedOut {
     fn margin(&self, standing: &Standing<'_>) -> f64 {
         self.demand(standing).margin(standing)
     }
+
+    fn leaving(&self) -> Option<usize> {
+        self.delta
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod ml_cw_u;
 mod targeted;
+mod tight;
 mod tkmia;
 mod tkml_ap_u;
 
@@ -12,6 +13,7 @@ use burn::tensor::Tensor;
 use crate::Goal;
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
 pub use targeted::{MlCwT, TkmlApT};
+pub use tight::{Keep, Pair, Tight};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
 pub use tkml_ap_u::TkmlApU;
 

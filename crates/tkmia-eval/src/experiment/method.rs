@@ -93,7 +93,7 @@ impl MethodSpec {
             stop: self.stop.clone().unwrap_or_else(|| stop.to_owned()),
         };
         let mut runs = Vec::new();
-        if !descends(self.name) {
+        if !self.descends() {
             runs.push(run);
         } else if self.optimiser == OptimiserKind::Sgd {
             let defaults = Settings::default();
@@ -117,9 +117,14 @@ impl MethodSpec {
         Ok(runs)
     }
 
+    /// Whether the attack descends an objective, rather than step in a way of its own.
+    fn descends(&self) -> bool {
+        self.name.descends() && self.variant != Variant::MinNorm
+    }
+
     /// Refuses what the attack has no use for.
     fn check_unused(&self) -> Result<(), ExperimentError> {
-        let descends = descends(self.name);
+        let descends = self.descends();
         let by_sgd = descends && self.optimiser == OptimiserKind::Sgd;
         let in_ball = descends && !by_sgd;
         let with_momentum = by_sgd || self.optimiser == OptimiserKind::MiFgsm;
@@ -163,11 +168,6 @@ impl MethodSpec {
     fn place(&self) -> String {
         format!("method `{}`", self.name.name())
     }
-}
-
-/// Whether an attack descends an objective, rather than step by a geometry of its own.
-fn descends(method: Method) -> bool {
-    !matches!(method, Method::KFool | Method::KUap | Method::MlDp)
 }
 
 /// An attack with all its hyper-parameters: what a record's `method` names.
@@ -289,7 +289,7 @@ impl Run {
     pub fn view(&self) -> View {
         match self.variant {
             Variant::Released => View::Tanh,
-            Variant::Corrected | Variant::Literal => View::Image,
+            Variant::Corrected | Variant::Literal | Variant::MinNorm => View::Image,
         }
     }
 
@@ -300,6 +300,7 @@ impl Run {
         // Forward and backward passes of the loop; a step by geometry has a row of the Jacobian for each
         // label that it looks at, and there is one look more than steps.
         let (forward, backward) = match self.method {
+            _ if self.variant == Variant::MinNorm => (limit, limit),
             Method::KFool => (limit * (k + 3) + 1, limit * (k + 2)),
             Method::MlDp => (limit * (classes + 1) + 1, limit * classes),
             _ => (limit, limit.saturating_sub(1)),
