@@ -13,6 +13,10 @@ use super::svg::{Curve, steps};
 use super::{Cell, Report, ReportTable, Row};
 use crate::{Printed, Record};
 
+/// What the page may load: nothing. Its images lie in it.
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
 /// Text as HTML shows it.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
@@ -33,6 +37,7 @@ impl Report {
     pub(super) fn html(&self, pictures: &[Picture], pictured: usize) -> String {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
              <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
             title = escaped(&self.title),
@@ -41,9 +46,10 @@ impl Report {
         for line in self.preamble() {
             let _ = writeln!(page, "<p>{}</p>", escaped(&line));
         }
+        page += &self.contents(!pictures.is_empty() && pictured > 0);
         for (number, table) in self.tables.iter().enumerate() {
-            let _ =
-                writeln!(page, "<section>\n<h2>{}</h2>", escaped(&capitalised(&table.heading())));
+            let (id, heading) = (table.name(number), capitalised(&table.heading()));
+            let _ = writeln!(page, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
             page += &table.html();
             page += &list("Hyper-parameters", &table.runs());
             page += &list("Chosen on the tuning samples", &chosen(&self.trials, number));
@@ -54,6 +60,24 @@ impl Report {
         page += &self.pictures(pictures, pictured);
         let _ = write!(page, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
         page
+    }
+
+    /// Links to the page's parts, where there are several.
+    fn contents(&self, pictures: bool) -> String {
+        let tables = self.tables.iter().enumerate();
+        let mut links: Vec<String> = tables
+            .map(|(number, table)| {
+                let heading = escaped(&capitalised(&table.heading()));
+                format!("<li><a href=\"#{}\">{heading}</a></li>\n", table.name(number))
+            })
+            .collect();
+        if pictures {
+            links.push("<li><a href=\"#images\">Attacked images</a></li>\n".to_owned());
+        }
+        match links.len() {
+            0 | 1 => String::new(),
+            _ => format!("<nav><ul>\n{}</ul></nav>\n", links.concat()),
+        }
     }
 
     /// How often each class left the top-k, by method, over all settings of a table.
@@ -104,7 +128,7 @@ impl Report {
         }
         let every = pictures.len().div_ceil(pictured);
         let mut html = String::from(
-            "<section>\n<h2>Attacked images</h2>\n<p>The slider uncovers the perturbed image over the original; \
+            "<section id=\"images\">\n<h2>Attacked images</h2>\n<p>The slider uncovers the perturbed image over the original; \
              beside it the perturbation, a hundred times as strong. Labels: \
              <span class=\"specified\">specified</span> <span class=\"relevant\">other relevant</span> \
              <span class=\"irrelevant\">irrelevant ×</span></p>\n",
@@ -132,8 +156,8 @@ impl Report {
             "<figure>\n<figcaption>{label}: {outcome}, ‖ε‖₂ = {norm_input:.3} (input), {iterations} iterations</figcaption>\n\
              <div class=\"pair\"><img alt=\"original\" src=\"{original}\"><img alt=\"perturbed\" class=\"over\" src=\"{perturbed}\"></div>\
              <img alt=\"perturbation, a hundred times\" src=\"{perturbation}\">\n\
-             <input type=\"range\" min=\"0\" max=\"100\" value=\"50\" aria-label=\"original to perturbed\">\n\
-             <div class=\"lists\">{before}{after}</div>\n</figure>\n",
+             <div class=\"slider\">original <input type=\"range\" min=\"0\" max=\"100\" value=\"50\" aria-label=\"original to perturbed\"> perturbed</div>\n\
+             <div class=\"lists\"><div>before{before}</div><div>after{after}</div></div>\n</figure>\n",
             label = escaped(&attack.label),
             outcome = if success { "success" } else { "failure" },
             perturbed = data_uri(&attack.perturbed),
@@ -189,6 +213,9 @@ impl ReportTable {
             "passes",
         ]);
         for heading in headings {
+            // Lines break between a name and its unit only.
+            let heading =
+                heading.replace(" ↓", "\u{a0}↓").replace(" ↑", "\u{a0}↑").replace('-', "\u{2011}");
             let _ = write!(html, "<th>{heading}</th>");
         }
         html += "</tr></thead><tbody>\n";
@@ -260,7 +287,7 @@ impl ReportTable {
             return String::new();
         }
         format!(
-            "<details><summary>Success by iterations</summary>\n{}</details>\n",
+            "<details open><summary>Success by iterations</summary>\n{}</details>\n",
             steps(&curves, end, "iterations", "share of samples that succeeded")
         )
     }
