@@ -21,6 +21,7 @@ mod draw;
 mod drive;
 mod eligibility;
 mod error;
+mod geometry;
 mod gradient;
 mod host;
 mod indicator;

@@ -6,11 +6,11 @@ use burn::tensor::{Tensor, TensorData};
 use tkmia_core::Classifier;
 
 use crate::criterion::Criterion;
-use crate::drive::{Look, Mover, Rules, Survivors, drive, pick};
+use crate::drive::Survivors;
+use crate::geometry::{self, Geometry};
 use crate::host::{Seen, values};
-use crate::jacobian::jacobian;
 use crate::qp::{gram, least_norm};
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Passes, Space};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Space};
 
 /// ML-DP: Song, Jin, Huang & Hu, "Multi-Label Adversarial Perturbations", ICDM 2018.
 ///
@@ -51,16 +51,8 @@ impl Attack for MlDp {
     ) -> Result<BatchResult, AttackError> {
         let classes = batch.goal.relevant().classes();
         let constrained = vec![vec![false; classes]; batch.goal.rows()];
-        let mut mover = Decisions { space: self.space, constrained, images: None };
-        let rules = Rules {
-            space: self.space,
-            criterion: self.criterion.as_ref(),
-            budget: self.budget.of_steps(),
-            targeted: false,
-        };
-        let mut result = drive(classifier, batch, rules, &mut mover, watch)?;
-        result.iterations.iter_mut().for_each(|iterations| *iterations -= 1);
-        Ok(result)
+        let rules = (self.space, self.criterion.as_ref(), self.budget);
+        geometry::run(&mut Decisions { constrained }, classifier, batch, rules, watch)
     }
 
     fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
@@ -68,13 +60,10 @@ impl Attack for MlDp {
     }
 }
 
-/// An [`MlDp`] under way.
+/// The decisions on an image's labels.
 struct Decisions {
-    space: Space,
     /// The labels that have been decided otherwise than wanted, by rows of the last look.
     constrained: Vec<Vec<bool>>,
-    /// What the last look saw.
-    images: Option<Tensor<4>>,
 }
 
 impl Decisions {
@@ -84,7 +73,9 @@ impl Decisions {
         let clean = survivors.clean[at].scores.iter().zip(specified);
         clean.map(|(&score, &out)| if out || score <= 0.0 { -1.0 } else { 1.0 }).collect()
     }
+}
 
+impl Geometry for Decisions {
     /// The labels that need a constraint now.
     fn labels(&self, survivors: &Survivors, at: usize, now: &Seen) -> Vec<usize> {
         let wanted = Self::wanted(survivors, at);
@@ -93,37 +84,16 @@ impl Decisions {
             scores.map(|((&score, sign), &already)| already || sign * f64::from(score) < 0.0);
         needed.enumerate().filter_map(|(label, needed)| needed.then_some(label)).collect()
     }
-}
-
-impl Mover for Decisions {
-    fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes {
-        let rows = self.labels(survivors, at, now).len();
-        Passes { forward: rows, backward: rows }
-    }
-
-    fn stays_where_it_stopped(&self) -> bool {
-        true
-    }
-
-    fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
-        let images = self.space.image(survivors.origin.clone(), survivors.variable.clone());
-        let scores = classifier.scores(images.clone());
-        self.images = Some(images.clone());
-        Look { images, scores, loss: None }
-    }
 
     fn step(
         &mut self,
-        classifier: &dyn Classifier,
-        survivors: &mut Survivors,
+        survivors: &Survivors,
         now: &[Seen],
-    ) -> Tensor<1> {
-        let images = self.images.take().expect("a step follows a look");
-        let labels: Vec<Vec<usize>> =
-            (0..now.len()).map(|at| self.labels(survivors, at, &now[at])).collect();
-        let rows = values(jacobian(classifier, &images, &labels));
-        let size = images.dims()[1..].iter().product::<usize>();
-
+        labels: &[Vec<usize>],
+        gradients: Tensor<2>,
+    ) -> (Tensor<4>, Tensor<1>) {
+        let (device, size) = (gradients.device(), gradients.dims()[1]);
+        let rows = values(gradients);
         let mut rows = rows.chunks_exact(size);
         let mut steps = Vec::with_capacity(now.len() * size);
         let mut lengths = Vec::with_capacity(now.len());
@@ -147,20 +117,16 @@ impl Mover for Decisions {
                 step.iter_mut().zip(*gradient).for_each(|(s, &g)| *s += factor * f64::from(g));
             }
             let length = step.iter().map(|s| s * s).sum::<f64>().sqrt();
-            let finite = length.is_finite();
-            steps.extend(step.into_iter().map(|s| if finite { s as f32 } else { 0.0 }));
+            steps.extend(step.into_iter().map(|s| s as f32));
             lengths.push(length as f32);
             labels.iter().for_each(|&label| self.constrained[at][label] = true);
         }
-        let device = images.device();
-        let steps = Tensor::<4>::from_data(TensorData::new(steps, images.dims()), &device);
-        let variable = survivors.variable.clone() + steps;
-        survivors.variable = self.space.settle(survivors.origin.clone(), variable);
-        Tensor::from_data(TensorData::new(lengths, [now.len()]), &device)
+        let steps = TensorData::new(steps, survivors.origin.dims());
+        let lengths = TensorData::new(lengths, [now.len()]);
+        (Tensor::from_data(steps, &device), Tensor::from_data(lengths, &device))
     }
 
     fn keep(&mut self, positions: &[usize]) {
         self.constrained = positions.iter().map(|&at| self.constrained[at].clone()).collect();
-        self.images = self.images.as_ref().map(|images| pick(images, positions));
     }
 }

@@ -2,39 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod victim;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use tkmia_attacks::{
     AttackBatch, AttackError, Ball, Lambda, Method, Norm, OptimiserKind, Settings, Variant,
     Verdict, criterion as criterion_named, judge,
 };
-use tkmia_core::{Bounds, Classifier, LabelSet};
-
-const CLASSES: usize = 6;
+use tkmia_core::{Bounds, LabelSet};
+use victim::{CLASSES, Linear, PIXELS};
 
 /// Label i is scored by the i-th value of the image: `f_i = 4 x_i`.
-#[derive(Debug)]
-struct OneValuePerLabel;
-
-impl Classifier for OneValuePerLabel {
-    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
-        images.flatten::<2>(1, 3).narrow(1, 0, CLASSES).mul_scalar(4.0)
-    }
-
-    fn classes(&self) -> usize {
-        CLASSES
-    }
-
-    fn bounds(&self) -> Bounds {
-        Bounds::SYMMETRIC
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        Some([2, 2])
-    }
-
-    fn device(&self) -> Device {
-        Device::default()
-    }
+fn one_value_per_label() -> Linear {
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    (0..CLASSES).for_each(|label| weights[label * CLASSES + label] = 4.0);
+    Linear::new(weights, vec![0.0; CLASSES])
 }
 
 /// Image `row`: label 1 (specified) leads label 0 (relevant too) by `gap`, the others follow; k = 1, and
@@ -48,7 +30,7 @@ fn gap(row: usize) -> f32 {
 fn batch(rows: std::ops::Range<usize>) -> AttackBatch {
     let count = rows.len();
     let image = |row| {
-        let mut image = vec![0.0_f32; 12];
+        let mut image = vec![0.0_f32; PIXELS];
         image[..CLASSES].copy_from_slice(&[0.2, 0.2 + gap(row), -0.2, -0.3, -0.4, -0.5]);
         image
     };
@@ -133,8 +115,9 @@ fn settings(method: Method, variant: Variant) -> Settings {
 fn attack(settings: &Settings, size: usize) -> Vec<Verdict> {
     let attack = settings.init(Bounds::SYMMETRIC).unwrap();
     let batch = batch(0..size);
-    let result = attack.run(&OneValuePerLabel, &batch, &mut ()).unwrap();
-    judge(&OneValuePerLabel, &batch.goal, &result, settings.criterion.as_ref()).unwrap()
+    let victim = one_value_per_label();
+    let result = attack.run(&victim, &batch, &mut ()).unwrap();
+    judge(&victim, &batch.goal, &result, settings.criterion.as_ref()).unwrap()
 }
 
 #[test]

@@ -76,11 +76,7 @@ fn clip(browser: &Browser, figure: &Element) -> String {
 #[ignore = "needs chromedriver"]
 fn the_report_is_clicked_through_in_a_browser() {
     let folder = tempfile::tempdir().unwrap();
-    let root = shell::repository("assets/mini-voc/VOC2012");
-    let text = EXPERIMENT
-        .replace("MODEL", &shell::victim().display().to_string())
-        .replace("ROOT", &root.display().to_string());
-    fs::write(folder.path().join("experiment.toml"), text).unwrap();
+    shell::write_experiment(folder.path(), EXPERIMENT);
     let output = folder.path().join("out");
     let mut command = shell::tkmia();
     command.arg("run").arg(folder.path().join("experiment.toml")).arg("--output").arg(&output);

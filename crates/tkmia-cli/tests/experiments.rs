@@ -78,11 +78,7 @@ impl Lab {
     }
 
     fn write(&self, experiment: &str) {
-        let root = shell::repository("assets/mini-voc/VOC2012");
-        let text = experiment
-            .replace("MODEL", &shell::victim().display().to_string())
-            .replace("ROOT", &root.display().to_string());
-        fs::write(self.path("experiment.toml"), text).unwrap();
+        shell::write_experiment(self.folder.path(), experiment);
     }
 
     fn path(&self, name: &str) -> PathBuf {

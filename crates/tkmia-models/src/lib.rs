@@ -27,7 +27,7 @@ pub use architecture::{Architecture, BlockKind};
 pub use error::ModelError;
 pub use float_type::FloatType;
 pub use format::Format;
-pub use load::{load, load_onnx};
+pub use load::load;
 pub use onnx::from_onnx_bytes;
 pub use resnet::ResNet;
 pub use trainable::{ARCHITECTURES, TrainableResNet};

@@ -60,15 +60,6 @@ pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<ResNet, ModelErro
     network.map_err(|fault| ModelError::in_file(path, fault))
 }
 
-/// [`load`] under its former name; it takes any of the formats.
-///
-/// # Errors
-/// Those of [`load`].
-#[doc(hidden)]
-pub fn load_onnx(path: impl AsRef<Path>, device: &Device) -> Result<ResNet, ModelError> {
-    load(path, device)
-}
-
 /// What a model file holds, its batch norms as they are.
 pub(crate) fn blueprint(path: &Path) -> Result<Blueprint, ModelError> {
     let unreadable = |source| ModelError::Read { path: path.to_owned(), source };

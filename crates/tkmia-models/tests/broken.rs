@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod golden;
+mod random;
 
 use std::path::Path;
 
 use burn::tensor::Device;
 use golden::golden;
+use random::Random;
 use tkmia_models::{ModelError, from_onnx_bytes, load};
 
 fn refused(name: &str) -> ModelError {
@@ -93,18 +95,6 @@ fn a_file_that_cannot_be_read_is_named() {
     assert_eq!(message, "cannot read no/such.onnx");
     let folder = load(Path::new("."), &Device::flex()).unwrap_err();
     assert!(matches!(folder, ModelError::Read { .. }), "{folder}");
-}
-
-/// A small generator of reproducible numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod random;
 
 use ::safetensors::Dtype;
 use files::{Files, Python, Tensors, in_f32, network, prefixed, pytorch, safetensors};
+use random::Random;
 use tkmia_models::ModelError;
 
 /// The refusal of a changed network, as a safetensors and as a PyTorch file alike.
@@ -144,18 +146,6 @@ fn a_truncated_or_foreign_file_is_an_error() {
     let missing = tkmia_models::load("no/such.pth", &burn::tensor::Device::flex()).unwrap_err();
     assert!(matches!(&missing, ModelError::Read { .. }), "{missing}");
     assert_eq!(missing.to_string(), "cannot read no/such.pth");
-}
-
-/// A small generator of reproducible numbers (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end as u64) as usize
-    }
 }
 
 #[test]

@@ -90,7 +90,8 @@ impl Model {
         let mut solution =
             LeastNorm { multipliers: vec![0.0; pairs.len()], excess: 0.0, squared_norm: 0.0 };
         for _ in 0..ROUNDS {
-            let gram = pair_gram(&rows, pairs, place);
+            let named = labels.iter().copied().zip(rows.iter().map(Vec::as_slice));
+            let gram = LabelGram::new(named).of_pairs(pairs);
             let bounds_of: Vec<f64> = gaps.iter().map(|gap| -gap).collect();
             solution = least_norm(&gram, &bounds_of);
             let mut weights = vec![0.0; labels.len()];
@@ -138,36 +139,9 @@ impl Model {
         Repair { step, multipliers: solution.multipliers }
     }
 
-    /// The squared norm of the smallest step to where the pairs hold, the box left aside.
-    pub fn cost(&self, gram: &LabelGram, pairs: &[Pair], gaps: &[f64]) -> f64 {
-        let n = pairs.len();
-        let mut matrix = vec![0.0; n * n];
-        for i in 0..n {
-            for j in 0..=i {
-                let value = gram.of_pairs(pairs[i], pairs[j]);
-                (matrix[i * n + j], matrix[j * n + i]) = (value, value);
-            }
-        }
-        let bounds: Vec<f64> = gaps.iter().map(|gap| -gap).collect();
-        let solution = least_norm(&matrix, &bounds);
-        let worst = gaps.iter().fold(0.0_f64, |most, gap| most.max(gap.abs()));
-        match solution.excess > 1e-3 * worst {
-            true => f64::INFINITY,
-            false => solution.squared_norm,
-        }
-    }
-
     /// Inner products of all rows.
     pub fn gram(&self) -> LabelGram {
-        let mut products = BTreeMap::new();
-        for (&a, row_a) in &self.rows {
-            for (&b, row_b) in self.rows.range(..=a) {
-                let product = dot(row_a, row_b);
-                products.insert((a, b), product);
-                products.insert((b, a), product);
-            }
-        }
-        LabelGram { products }
+        LabelGram::new(self.rows.iter().map(|(&label, row)| (label, row.as_slice())))
     }
 }
 
@@ -189,24 +163,38 @@ pub(super) struct LabelGram {
 }
 
 impl LabelGram {
-    fn of_pairs(&self, a: Pair, b: Pair) -> f64 {
-        let of = |a, b| self.products[&(a, b)];
-        of(a.sinks, b.sinks) - of(a.sinks, b.rises) - of(a.rises, b.sinks) + of(a.rises, b.rises)
+    fn new<'a>(rows: impl Iterator<Item = (usize, &'a [f32])> + Clone) -> Self {
+        let mut products = BTreeMap::new();
+        for (done, (a, row_a)) in rows.clone().enumerate() {
+            for (b, row_b) in rows.clone().take(done + 1) {
+                let product = dot(row_a, row_b);
+                products.insert((a, b), product);
+                products.insert((b, a), product);
+            }
+        }
+        Self { products }
     }
-}
 
-fn pair_gram(rows: &[Vec<f32>], pairs: &[Pair], place: impl Fn(usize) -> usize) -> Vec<f64> {
-    let labels = crate::qp::gram(rows);
-    let (l, n) = (rows.len(), pairs.len());
-    let mut gram = vec![0.0; n * n];
-    for (i, a) in pairs.iter().enumerate() {
-        for (j, b) in pairs.iter().enumerate() {
-            let of = |a: usize, b: usize| labels[place(a) * l + place(b)];
-            gram[i * n + j] = of(a.sinks, b.sinks) - of(a.sinks, b.rises) - of(a.rises, b.sinks)
-                + of(a.rises, b.rises);
+    /// The Gram matrix of the pairs' gradients, row-major.
+    fn of_pairs(&self, pairs: &[Pair]) -> Vec<f64> {
+        let of = |a, b| self.products[&(a, b)];
+        let product = |a: Pair, b: Pair| {
+            of(a.sinks, b.sinks) - of(a.sinks, b.rises) - of(a.rises, b.sinks)
+                + of(a.rises, b.rises)
+        };
+        pairs.iter().flat_map(|&a| pairs.iter().map(move |&b| product(a, b))).collect()
+    }
+
+    /// The squared norm of the smallest step to where the pairs hold, the box left aside.
+    pub fn cost(&self, pairs: &[Pair], gaps: &[f64]) -> f64 {
+        let bounds: Vec<f64> = gaps.iter().map(|gap| -gap).collect();
+        let solution = least_norm(&self.of_pairs(pairs), &bounds);
+        let worst = gaps.iter().fold(0.0_f64, |most, gap| most.max(gap.abs()));
+        match solution.excess > 1e-3 * worst {
+            true => f64::INFINITY,
+            false => solution.squared_norm,
         }
     }
-    gram
 }
 
 /// `to ← to + weight · by`.

@@ -26,7 +26,7 @@ impl Outlook<'_> {
             .collect();
         let gaps: Vec<f64> =
             pairs.iter().map(|pair| self.scores[pair.sinks] - self.scores[pair.rises]).collect();
-        self.model.cost(self.gram, &pairs, &gaps)
+        self.gram.cost(&pairs, &gaps)
     }
 
     /// Exchanges labels of the target with modelled ones as long as that makes it cheaper.

@@ -1,5 +1,7 @@
 //! A linear classifier of six labels and batches for it, small enough to check by hand.
 
+#![allow(dead_code, clippy::unwrap_used)]
+
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_attacks::{Attack, AttackBatch, BatchResult};

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -32,6 +32,15 @@ pub fn attack(input: &Path, output: &Path) -> Command {
     command.arg("attack").arg("--model").arg(victim());
     command.arg("--input").arg(input).arg("--output").arg(output);
     command
+}
+
+/// Writes `experiment.toml` into a folder: the text, with the small victim for MODEL and mini-VOC for ROOT.
+pub fn write_experiment(folder: &Path, text: &str) {
+    let root = repository("assets/mini-voc/VOC2012");
+    let text = text
+        .replace("MODEL", &victim().display().to_string())
+        .replace("ROOT", &root.display().to_string());
+    fs::write(folder.join("experiment.toml"), text).unwrap();
 }
 
 /// Runs a command that must succeed, and gives its standard output.
