@@ -74,6 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             name: &name,
             attack: attack.as_ref(),
             criterion: &SpecifiedOut::default(),
+            targets: None,
         },
         types: &arguments.labels,
         ks: &arguments.k,

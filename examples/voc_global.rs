@@ -120,7 +120,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
     let audit = Audit {
         victim: Victim::new(&classifier, &voc, &transform)?,
-        method: Contender { name: &name, attack: attack.as_ref(), criterion: criterion.as_ref() },
+        method: Contender {
+            name: &name,
+            attack: attack.as_ref(),
+            criterion: criterion.as_ref(),
+            targets: None,
+        },
         types: &arguments.types,
         ks: &arguments.k,
         samples: arguments.samples,

@@ -43,6 +43,7 @@ fn audit(
             name: "TkMIA (released)",
             attack: attack.as_ref(),
             criterion: &SpecifiedOut::default(),
+            targets: None,
         },
         types: &types.map(str::to_owned),
         ks: &[2],

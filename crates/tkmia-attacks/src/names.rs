@@ -156,8 +156,8 @@ impl Method {
         self.repeated().unwrap_or(self).objective(Margins::Hinged).is_some()
     }
 
-    /// What a universal attack does with one image after the other.
-    pub(crate) fn repeated(self) -> Option<Self> {
+    /// What a universal attack does with one image after the other; none for others.
+    pub fn repeated(self) -> Option<Self> {
         match self {
             Self::TkmlApUv => Some(Self::TkmlApU),
             Self::KUap => Some(Self::KFool),

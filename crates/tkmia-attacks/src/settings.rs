@@ -62,7 +62,7 @@ pub struct Settings {
     /// passes; in the paper 100, 300 (the default) or 500.
     pub max_iterations: usize,
     /// Forward passes for each image at most, whatever they are for; by default as many as iterations
-    /// take.
+    /// take. A universal attack counts anew each time that it comes to the image.
     pub max_forward: Option<usize>,
     /// Backward passes for each image at most.
     pub max_backward: Option<usize>,

@@ -180,6 +180,42 @@ fn killed_at_random_moments_a_run_ends_in_the_records_of_an_unbroken_one() {
 }
 
 #[test]
+fn a_universal_attack_is_found_again_from_any_beginning_and_not_in_shards() {
+    const METHODS: &str = r#"
+[[method]]
+name = "kuap"
+radius = 4.0
+
+[[method]]
+name = "ml-cw-t"
+target = ["random", "worst"]
+lr = 1e-2
+"#;
+    let settings = &EXPERIMENT[..EXPERIMENT.find("[[method]]").unwrap()];
+    let lab = Lab::new(&format!("{settings}{METHODS}"));
+    lab.run("whole", &[]);
+    let whole = lab.records("whole");
+    assert_eq!(whole.lines().count(), 4 * 3 * 5);
+    assert!(
+        whole.contains("ml-cw-t (corrected), lr 0.01, alpha 0.0001, momentum 0.9, target worst")
+    );
+
+    // One perturbation: what the second image's is, depends on the first. It has to be fitted again.
+    copy_all(&lab.path("whole"), &lab.path("torn"));
+    let records = lab.path("torn").join("records.jsonl");
+    let text = fs::read_to_string(&records).unwrap();
+    for kept in [2, 5, 18] {
+        let beginning: String = text.split_inclusive('\n').take(kept).collect();
+        fs::write(&records, beginning).unwrap();
+        lab.run("torn", &["--batch-size", "3", "--workers", "2"]);
+        assert_eq!(lab.records("torn"), whole, "{kept} records kept");
+    }
+
+    let error = lab.fail("shard", &["--shard", "1/2"]);
+    assert!(error.contains("kuap") && error.contains("without `--shard`"), "{error}");
+}
+
+#[test]
 fn shards_merged_are_the_run_in_one_piece() {
     let lab = Lab::new(EXPERIMENT);
     lab.run("whole", &["--workers", "1"]);

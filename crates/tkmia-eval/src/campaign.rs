@@ -161,6 +161,9 @@ impl Campaign<'_> {
             settings
                 .init(bounds)
                 .map_err(|source| EvalError::Method { name: run.to_string(), source })?;
+            if self.shard.is_some() && run.method.is_universal() {
+                return Err(EvalError::ShardedUniversal { run: run.to_string() });
+            }
         }
         let tuning = match (&self.experiment.tuning, self.tuning) {
             (Some(spec), Some(tuning)) => {

@@ -174,6 +174,14 @@ pub enum EvalError {
         "a shard can't choose hyper-parameters alone: try the grids first, whole or in shards, and take them from there"
     )]
     ShardedTuning,
+    /// A part of the samples has another universal perturbation than all of them.
+    #[error(
+        "`{run}`: a universal attack sees all samples of a setting at once: run it without `--shard`"
+    )]
+    ShardedUniversal {
+        /// The attack.
+        run: String,
+    },
     /// A grid has no sample to choose by.
     #[error("`{run}`: no tuning sample takes part in the settings of its table")]
     NothingToTune {

@@ -4,6 +4,7 @@
 //! is asked for, and the same panels give the same bytes. Writing the picture to a file is left
 //! to the caller. [`chart`] draws curves.
 
+mod axis;
 mod canvas;
 mod chart;
 mod labels;
@@ -13,6 +14,7 @@ mod text;
 
 use image::{Rgb, RgbImage};
 
+pub(crate) use axis::Axis;
 pub use chart::{Chart, Series, chart};
 use sheet::Sheet;
 

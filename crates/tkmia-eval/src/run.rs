@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use tkmia_attacks::{Attack, AttackBatch, Criterion, Outcome, Step, judge};
+use tkmia_attacks::{Attack, AttackBatch, Criterion, Outcome, Step, Targets, judge};
 use tkmia_core::{Classifier, LabelSet};
 use tkmia_data::{Dataset, Transform, load_batch};
 
@@ -106,18 +106,29 @@ impl<'a> Victim<'a> {
         let specified: Vec<&[usize]> =
             members.iter().map(|member| member.specified.as_slice()).collect();
         let specified = LabelSet::from_indices(&specified, relevant.classes())?;
-        let batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
+        let mut batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
+        if let Some(targets) = method.targets {
+            let unattacked = method.attack.unattacked(batch.images.clone());
+            batch.goal =
+                targets.aim(batch.goal, self.classifier, unattacked, &ids).map_err(failed)?;
+        }
 
         let start = Instant::now();
+        let mut stopped = false;
         let mut watch = |step: &Step<'_>| {
             finished(step.finished.len());
-            match workers.stop.load(Ordering::Relaxed) {
+            stopped = workers.stop.load(Ordering::Relaxed);
+            match stopped {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         };
         let result = method.attack.run(self.classifier, &batch, &mut watch).map_err(failed)?;
         let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
+        if stopped && method.attack.is_universal() {
+            // Its perturbation isn't the one that all images together lead to.
+            return Ok(Vec::new());
+        }
         let verdicts =
             judge(self.classifier, &batch.goal, &result, method.criterion).map_err(failed)?;
 
@@ -166,6 +177,8 @@ pub struct Contender<'a> {
     pub attack: &'a dyn Attack,
     /// The judge's criterion.
     pub criterion: &'a dyn Criterion,
+    /// What it aims at, if it is targeted.
+    pub targets: Option<Targets>,
 }
 
 /// One attacked sample with its images, `[3, height, width]` in the classifier's range.

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tkmia_attacks::{Attack, Criterion};
+use tkmia_attacks::{Attack, Criterion, Targets};
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
 
@@ -105,6 +105,8 @@ impl PicturePaths {
 struct Chunk {
     job: usize,
     positions: Vec<usize>,
+    /// How many of them are recorded already, and are there for the others' sake.
+    recorded: usize,
 }
 
 impl<'a> Stage<'a> {
@@ -180,35 +182,39 @@ impl<'a> Stage<'a> {
         progress(Event::Attacking { plan: &self.plan, recorded });
 
         let attack = |chunks: &[Chunk]| {
-            let Chunk { job, positions } = &chunks[0];
+            let Chunk { job, positions, recorded } = &chunks[0];
             let Job { manifest, .. } = self.plan.jobs[*job];
             let method = attacks[*job].contender();
             let cohort = &self.cohorts[manifest];
             let members: Vec<Member> =
                 positions.iter().map(|&position| cohort.members[position].clone()).collect();
-            let finished = |samples| progress(Event::Attacked { job: *job, samples });
+            let finished = |samples: usize| {
+                // Only a universal attack is on recorded samples, and it ends on all at once.
+                let samples = samples.saturating_sub(*recorded);
+                progress(Event::Attacked { job: *job, samples });
+            };
             let attacked =
                 self.victim.attack(&cohort.setting, &members, &method, workers, finished)?;
-            Ok((*job, positions.clone(), attacked))
+            Ok((*job, *recorded, positions.clone(), attacked))
         };
         let (mut total, mut stopped) = (recorded, false);
         // A chunk is a batch already.
         let one_by_one = Workers { batch_size: 1, ..workers };
-        one_by_one.run(&chunks, attack, |(job, positions, attacked)| {
+        one_by_one.run(&chunks, attack, |(job, recorded, positions, attacked)| {
             if stopped {
                 return Ok(());
             }
             let whole = self.beginning(job, &positions, &attacked);
             stopped = whole < positions.len();
-            for (&position, attacked) in positions.iter().zip(&attacked[..whole]) {
+            let new = recorded.min(whole)..whole;
+            for (&position, attacked) in positions.iter().zip(&attacked).take(whole) {
                 if position < self.plan.inputs.pictures {
                     self.keep_images(job, position, attacked)?;
                 }
             }
-            let records: Vec<_> =
-                attacked[..whole].iter().map(|attacked| &attacked.record).collect();
+            let records: Vec<_> = attacked[new].iter().map(|attacked| &attacked.record).collect();
             journal.append(&records)?;
-            total += whole;
+            total += records.len();
             Ok(())
         })?;
         Ok(total)
@@ -221,16 +227,25 @@ impl<'a> Stage<'a> {
         positions.iter().zip(attacked).take_while(ended).count()
     }
 
-    /// What isn't recorded yet, cut into batches.
+    /// What isn't recorded yet, cut into batches. All images of a universal attack are one.
     fn chunks(&self, recorded: usize, batch_size: usize) -> Vec<Chunk> {
         let mut chunks = Vec::new();
         let mut to_skip = recorded;
-        for (job, Job { manifest, .. }) in self.plan.jobs.iter().enumerate() {
+        for (job, Job { manifest, run, .. }) in self.plan.jobs.iter().enumerate() {
             let positions = self.plan.positions(*manifest);
             let skipped = to_skip.min(positions.len());
             to_skip -= skipped;
+            if run.method.is_universal() {
+                if skipped < positions.len() {
+                    chunks.push(Chunk { job, positions, recorded: skipped });
+                }
+                continue;
+            }
             let batches = positions[skipped..].chunks(batch_size.max(1));
-            chunks.extend(batches.map(|batch| Chunk { job, positions: batch.to_vec() }));
+            chunks.extend(batches.map(|batch| {
+                let positions = batch.to_vec();
+                Chunk { job, positions, recorded: 0 }
+            }));
         }
         chunks
     }
@@ -238,7 +253,8 @@ impl<'a> Stage<'a> {
     fn attacks(&self) -> Result<Vec<Runnable>, EvalError> {
         let bounds = self.victim.classifier.bounds();
         let runnable = |job: &Job| {
-            Runnable::new(&job.run, self.plan.manifests[job.manifest].setting.delta, bounds)
+            let delta = self.plan.manifests[job.manifest].setting.delta;
+            Runnable::new(&job.run, delta, bounds, self.plan.inputs.seed)
         };
         self.plan.jobs.iter().map(runnable).collect()
     }
@@ -270,21 +286,24 @@ struct Runnable {
     name: String,
     attack: Box<dyn Attack>,
     criterion: Arc<dyn Criterion>,
+    targets: Option<Targets>,
 }
 
 impl Runnable {
-    fn new(run: &Run, delta: Option<usize>, bounds: Bounds) -> Result<Self, EvalError> {
+    /// `seed` is that of random targets.
+    fn new(run: &Run, delta: Option<usize>, bounds: Bounds, seed: u64) -> Result<Self, EvalError> {
         let settings = run.settings(delta).map_err(crate::ExperimentError::from)?;
         let name = run.to_string();
+        let targets = run.target.map(|choice| Targets { choice, seed });
         match settings.init(bounds) {
-            Ok(attack) => Ok(Self { name, attack, criterion: settings.criterion }),
+            Ok(attack) => Ok(Self { name, attack, criterion: settings.criterion, targets }),
             Err(source) => Err(EvalError::Method { name, source }),
         }
     }
 
     fn contender(&self) -> Contender<'_> {
         let (attack, criterion) = (self.attack.as_ref(), self.criterion.as_ref());
-        Contender { name: &self.name, attack, criterion }
+        Contender { name: &self.name, attack, criterion, targets: self.targets }
     }
 }
 
@@ -376,7 +395,7 @@ fn draw(
     for (view, mut draws) in by_view {
         let run = inputs.tables.iter().flat_map(|table| table.grids.iter().flatten());
         let run = run.clone().find(|run| run.view() == view).expect("a view is that of a run");
-        let attack = Runnable::new(run, None, victim.classifier.bounds())?.attack;
+        let attack = Runnable::new(run, None, victim.classifier.bounds(), inputs.seed)?.attack;
         let mut index = 0;
         while index < dataset.len() {
             // In rounds, so that the last images needn't be scored once every setting is full.

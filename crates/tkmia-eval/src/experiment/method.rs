@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{
-    Ball, Lambda, Method, Norm, OptimiserKind, Passes, Settings, UnknownCriterion, Variant,
-    criterion,
+    Ball, Lambda, Method, Norm, OptimiserKind, Passes, Settings, TargetChoice, UnknownCriterion,
+    Variant, criterion,
 };
 
 use super::ExperimentError;
@@ -48,10 +48,12 @@ pub struct MethodSpec {
     pub alpha: Option<Values<f64>>,
     /// Momentum of `sgd` and `mi-fgsm`; by default 0.9.
     pub momentum: Option<f64>,
-    /// Norm of the ball that the other optimisers stay in; `l2` by default.
+    /// Norm of the ball that universal attacks and the other optimisers stay in; `l2` by default.
     pub norm: Option<Norm>,
     /// Radii of the ball, in the variant's own unit.
     pub radius: Option<Values<f64>>,
+    /// What targeted attacks make the top-k; `best` by default.
+    pub target: Option<Values<TargetChoice>>,
     /// How λ is set, if not as the variant has it.
     pub lambda: Option<Lambda>,
     /// Iterations at most, if others than the table's.
@@ -70,15 +72,12 @@ impl MethodSpec {
     /// # Errors
     /// [`ExperimentError::Unused`] for hyper-parameters that the attack hasn't,
     /// [`ExperimentError::Empty`] for a list without a value, [`ExperimentError::Missing`] for a ball
-    /// without a radius, and [`ExperimentError::NotBySample`].
+    /// without a radius.
     pub(super) fn runs(
         &self,
         max_iterations: usize,
         stop: &str,
     ) -> Result<Vec<Run>, ExperimentError> {
-        if self.name.is_targeted() || self.name.is_universal() {
-            return Err(ExperimentError::NotBySample { method: self.name.name() });
-        }
         self.check_unused()?;
         let run = Run {
             method: self.name,
@@ -86,35 +85,54 @@ impl MethodSpec {
             optimiser: self.optimiser,
             descent: None,
             ball: None,
+            target: None,
             lambda: self.lambda,
             max_iterations: self.max_iterations.unwrap_or(max_iterations),
             max_forward: self.max_forward,
             max_backward: self.max_backward,
             stop: self.stop.clone().unwrap_or_else(|| stop.to_owned()),
         };
+        let (descents, balls, targets) = (self.descents()?, self.balls()?, self.targets()?);
         let mut runs = Vec::new();
-        if !self.descends() {
-            runs.push(run);
-        } else if self.optimiser == OptimiserKind::Sgd {
-            let defaults = Settings::default();
-            let alphas = self.values("alpha", &self.alpha, Some(defaults.alpha))?;
-            let momentum = self.momentum.unwrap_or(defaults.momentum);
-            for lr in self.values("lr", &self.lr, Some(defaults.learning_rate))? {
-                for &alpha in &alphas {
-                    runs.push(Run {
-                        descent: Some(Descent { lr, alpha, momentum }),
-                        ..run.clone()
-                    });
-                }
-            }
-        } else {
-            let norm = self.norm.unwrap_or(Norm::L2);
-            for radius in self.values("radius", &self.radius, None)? {
-                let ball = Some(InBall { norm, radius, momentum: self.momentum });
-                runs.push(Run { ball, ..run.clone() });
+        for &descent in &descents {
+            for &ball in &balls {
+                let point = |&target| Run { descent, ball, target, ..run.clone() };
+                runs.extend(targets.iter().map(point));
             }
         }
         Ok(runs)
+    }
+
+    fn descents(&self) -> Result<Vec<Option<Descent>>, ExperimentError> {
+        if !self.steps_by_sgd() {
+            return Ok(vec![None]);
+        }
+        let defaults = Settings::default();
+        let momentum = self.momentum.unwrap_or(defaults.momentum);
+        let alphas = self.values("alpha", &self.alpha, Some(defaults.alpha))?;
+        let mut descents = Vec::new();
+        for lr in self.values("lr", &self.lr, Some(defaults.learning_rate))? {
+            descents.extend(alphas.iter().map(|&alpha| Some(Descent { lr, alpha, momentum })));
+        }
+        Ok(descents)
+    }
+
+    fn balls(&self) -> Result<Vec<Option<InBall>>, ExperimentError> {
+        if !self.stays_in_a_ball() {
+            return Ok(vec![None]);
+        }
+        let norm = self.norm.unwrap_or(Norm::L2);
+        let momentum = if self.steps_by_sgd() { None } else { self.momentum };
+        let ball = |radius| Some(InBall { norm, radius, momentum });
+        Ok(self.values("radius", &self.radius, None)?.into_iter().map(ball).collect())
+    }
+
+    fn targets(&self) -> Result<Vec<Option<TargetChoice>>, ExperimentError> {
+        if !self.name.is_targeted() {
+            return Ok(vec![None]);
+        }
+        let choices = self.values("target", &self.target, Some(TargetChoice::default()))?;
+        Ok(choices.into_iter().map(Some).collect())
     }
 
     /// Whether the attack descends an objective, rather than step in a way of its own.
@@ -122,11 +140,17 @@ impl MethodSpec {
         self.name.descends() && self.variant != Variant::MinNorm
     }
 
+    fn steps_by_sgd(&self) -> bool {
+        self.descends() && self.optimiser == OptimiserKind::Sgd
+    }
+
+    fn stays_in_a_ball(&self) -> bool {
+        self.name.is_universal() || self.descends() && !self.steps_by_sgd()
+    }
+
     /// Refuses what the attack has no use for.
     fn check_unused(&self) -> Result<(), ExperimentError> {
-        let descends = self.descends();
-        let by_sgd = descends && self.optimiser == OptimiserKind::Sgd;
-        let in_ball = descends && !by_sgd;
+        let (by_sgd, in_ball) = (self.steps_by_sgd(), self.stays_in_a_ball());
         let with_momentum = by_sgd || self.optimiser == OptimiserKind::MiFgsm;
         let unused = [
             ("lr", self.lr.is_some() && !by_sgd),
@@ -134,7 +158,8 @@ impl MethodSpec {
             ("momentum", self.momentum.is_some() && !with_momentum),
             ("norm", self.norm.is_some() && !in_ball),
             ("radius", self.radius.is_some() && !in_ball),
-            ("lambda", self.lambda.is_some() && !descends),
+            ("target", self.target.is_some() && !self.name.is_targeted()),
+            ("lambda", self.lambda.is_some() && !self.descends()),
         ];
         match unused.into_iter().find(|(_, unused)| *unused) {
             Some((field, _)) => Err(ExperimentError::Unused {
@@ -146,16 +171,16 @@ impl MethodSpec {
         }
     }
 
-    fn values(
+    fn values<T: Copy>(
         &self,
         field: &'static str,
-        values: &Option<Values<f64>>,
-        default: Option<f64>,
-    ) -> Result<Vec<f64>, ExperimentError> {
+        values: &Option<Values<T>>,
+        default: Option<T>,
+    ) -> Result<Vec<T>, ExperimentError> {
         match (values, default) {
             (None, Some(default)) => Ok(vec![default]),
             (None, None) => {
-                let why = "the optimiser stays in a ball";
+                let why = "the attack stays in a ball";
                 Err(ExperimentError::Missing { place: self.place(), field, why })
             }
             (Some(values), _) if values.as_slice().is_empty() => {
@@ -185,6 +210,9 @@ pub struct Run {
     /// Where it stays, where it steps within a ball.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ball: Option<InBall>,
+    /// What it makes the top-k, where it is targeted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetChoice>,
     /// How λ is set, if not as the variant has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<Lambda>,
@@ -240,6 +268,7 @@ impl fmt::Display for Run {
             write!(f, ", {} {radius}", norm.name())?;
             momentum.map_or(Ok(()), |momentum| write!(f, ", momentum {momentum}"))?;
         }
+        self.target.map_or(Ok(()), |target| write!(f, ", target {}", target.name()))?;
         self.lambda.map_or(Ok(()), |lambda| write!(f, ", lambda {}", lambda.name()))?;
         write!(f, ", {} within {}", self.stop, self.max_iterations)?;
         self.max_forward.map_or(Ok(()), |most| write!(f, ", at most {most} forward"))?;
@@ -297,19 +326,25 @@ impl Run {
     pub fn passes_at_most(&self, k: usize, classes: usize) -> Passes {
         const JUDGED: usize = 3;
         let limit = self.max_iterations;
+        let cap = |passes: usize, most: Option<usize>| most.map_or(passes, |most| passes.min(most));
+        let rounds = Settings::default().rounds;
         // Forward and backward passes of the loop; a step by geometry has a row of the Jacobian for each
         // label that it looks at, and there is one look more than steps.
-        let (forward, backward) = match self.method {
+        let inner = self.method.repeated().unwrap_or(self.method);
+        let (forward, backward) = match inner {
             _ if self.variant == Variant::MinNorm => (limit, limit),
             Method::KFool => (limit * (k + 3) + 1, limit * (k + 2)),
             Method::MlDp => (limit * (classes + 1) + 1, limit * classes),
             _ => (limit, limit.saturating_sub(1)),
         };
-        let cap = |passes: usize, most: Option<usize>| most.map_or(passes, |most| passes.min(most));
-        Passes {
-            forward: cap(forward, self.max_forward) + JUDGED,
-            backward: cap(backward, self.max_backward),
-        }
+        let (forward, backward) =
+            (cap(forward, self.max_forward), cap(backward, self.max_backward));
+        // A universal attack scores each image first, and after each round.
+        let (forward, backward) = match self.method.repeated() {
+            Some(_) => (1 + rounds * (forward + 1), rounds * backward),
+            None => (forward, backward),
+        };
+        Passes { forward: forward + JUDGED, backward }
     }
 }
 
@@ -352,16 +387,12 @@ mod tests {
     fn every_method_and_variant_can_be_written_and_started() {
         for method in Method::ALL {
             for variant in Variant::ALL {
+                let ball = if method.is_universal() { "radius = 8" } else { "" };
                 let spec = spec(&format!(
-                    "name = \"{}\"\nvariant = \"{}\"\nmax-iterations = 7\nstop = \"imperceptible\"",
+                    "name = \"{}\"\nvariant = \"{}\"\nmax-iterations = 7\nstop = \"imperceptible\"\n{ball}",
                     method.name(),
                     variant.name()
                 ));
-                if method.is_targeted() || method.is_universal() {
-                    let error = spec.runs(300, "excluded").unwrap_err();
-                    assert!(matches!(error, ExperimentError::NotBySample { .. }));
-                    continue;
-                }
                 let run = spec.runs(300, "excluded").unwrap().remove(0);
                 assert_eq!((run.max_iterations, run.stop.as_str()), (7, "imperceptible"));
                 let attack = run.settings(None).unwrap().init(Bounds::SYMMETRIC);
@@ -397,6 +428,33 @@ mod tests {
     }
 
     #[test]
+    fn targets_are_a_grid_of_their_own() {
+        let runs = spec("name = \"ml-cw-t\"\ntarget = [\"best\", \"worst\"]").runs(300, "excluded");
+        let names: Vec<String> = runs.unwrap().iter().map(Run::to_string).collect();
+        assert_eq!(
+            names,
+            ["best", "worst"].map(|target| format!(
+                "ml-cw-t (corrected), lr 0.001, alpha 0.0001, momentum 0.9, target {target}, excluded within 300"
+            ))
+        );
+        let default = &spec("name = \"ml-cw-t\"").runs(300, "excluded").unwrap()[0];
+        assert_eq!(default.target, Some(TargetChoice::Best));
+    }
+
+    #[test]
+    fn a_universal_attack_comes_to_each_image_again_and_again() {
+        let passes = |name: &str| {
+            let spec = spec(&format!("name = \"{name}\"\nmax-iterations = 5"));
+            let spec =
+                MethodSpec { radius: spec.name.is_universal().then_some(Values::One(8.0)), ..spec };
+            spec.runs(300, "excluded").unwrap()[0].passes_at_most(3, 20)
+        };
+        let (universal, alone) = (passes("kuap"), passes("kfool"));
+        assert_eq!(universal.backward, 10 * alone.backward);
+        assert_eq!(universal.forward - 3, 1 + 10 * (alone.forward - 3 + 1));
+    }
+
+    #[test]
     fn hyper_parameters_that_an_attack_has_not_are_refused() {
         let error = |text: &str| spec(text).runs(300, "excluded").unwrap_err().to_string();
         assert_eq!(
@@ -409,7 +467,15 @@ mod tests {
         );
         assert_eq!(
             error("name = \"tkmia\"\noptimiser = \"pgd\""),
-            "method `tkmia`: `radius` is missing: the optimiser stays in a ball"
+            "method `tkmia`: `radius` is missing: the attack stays in a ball"
+        );
+        assert_eq!(
+            error("name = \"kuap\""),
+            "method `kuap`: `radius` is missing: the attack stays in a ball"
+        );
+        assert_eq!(
+            error("name = \"tkmia\"\ntarget = \"best\""),
+            "method `tkmia`: `target` makes no sense: this attack has none"
         );
         assert_eq!(
             error("name = \"tkmia\"\nalpha = []"),

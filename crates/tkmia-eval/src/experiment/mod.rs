@@ -244,14 +244,6 @@ pub enum ExperimentError {
         /// The setting.
         setting: String,
     },
-    /// An attack that isn't one on a sample by itself.
-    #[error(
-        "method `{method}`: targeted and universal attacks have no place in an experiment, whose samples are independent and have no targets; `tkmia attack` runs them"
-    )]
-    NotBySample {
-        /// The attack.
-        method: &'static str,
-    },
     /// A criterion that isn't one.
     #[error(transparent)]
     Criterion(#[from] UnknownCriterion),

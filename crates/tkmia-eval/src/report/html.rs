@@ -53,6 +53,7 @@ impl Report {
             page += &table.html();
             page += &list("Hyper-parameters", &table.runs());
             page += &list("Chosen on the tuning samples", &chosen(&self.trials, number));
+            page += &trade_off(table);
             page += &table.curves();
             page += &self.class_table(table);
             page += "</section>\n";
@@ -186,7 +187,7 @@ impl Report {
 
 impl ReportTable {
     /// The rows' names, each once.
-    fn labels(&self) -> Vec<String> {
+    pub(super) fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();
         for row in &self.rows {
             if !labels.contains(&row.label) {
@@ -291,6 +292,13 @@ impl ReportTable {
             steps(&curves, end, "iterations", "share of samples that succeeded")
         )
     }
+}
+
+fn trade_off(table: &ReportTable) -> String {
+    format!(
+        "<details open><summary>Norm against the change of mAP@k</summary>\n{}</details>\n",
+        table.trade_off()
+    )
 }
 
 fn table_cell(cell: &Cell, digits: usize, suspect: Option<&str>) -> String {

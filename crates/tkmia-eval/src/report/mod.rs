@@ -7,17 +7,18 @@ mod latex;
 mod markdown;
 mod pictures;
 mod svg;
+mod trade_off;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
-use tkmia_attacks::Method;
+use tkmia_attacks::{Method, OptimiserKind};
 use tkmia_metrics::{Measures, MetricsError, Ranking};
 
 pub use cell::Cell;
 
-use crate::experiment::{Descent, InBall, Run, Table, View};
+use crate::experiment::{InBall, Run, Table, View};
 use crate::journal::{check, read_records};
 use crate::plan::{Plan, Shard};
 use crate::stage::read_manifests;
@@ -278,47 +279,48 @@ fn class_successes(records: &[&Record], k: usize) -> Result<Vec<ClassSuccess>, E
     Ok(counts.map(|(class, [samples, left])| ClassSuccess { class, samples, left }).collect())
 }
 
-/// What a row is called among the runs of its table: as in the paper, and what else tells it apart.
+/// What a row is called among the runs of its table: as in the papers, and what else tells it apart.
 fn label(run: &Run, runs: &[&Run]) -> String {
     let mut label = match run.method {
         Method::Tkmia => "TkMIA",
         Method::TkmlApU => "TkML-AP-U",
+        Method::TkmlApT => "TkML-AP-T",
+        Method::TkmlApUv => "TkML-AP-Uv",
         Method::KFool => "kFool",
+        Method::KUap => "kUAP",
         Method::MlCwU => "ML-CW-U",
-        other => other.name(),
+        Method::MlCwUPrinted => "ML-CW-U as printed",
+        Method::MlCwT => "ML-CW-T",
+        Method::MlDp => "ML-DP",
     }
     .to_owned();
-    let same = |key: &dyn Fn(&Run) -> bool| runs.iter().all(|other| key(other));
-    if !same(&|other| other.variant == run.variant) {
+    if runs.iter().any(|other| other.variant != run.variant) {
         label += &format!(" ({})", run.variant.name());
     }
-    if !same(&|other| other.optimiser == run.optimiser) {
+    if run.optimiser != OptimiserKind::Sgd {
         label += &format!(", {}", run.optimiser.name());
     }
-    let alike = |other: &&&Run| {
-        (other.method, other.variant) == (run.method, run.variant) && **other != run
+    let kind = |run: &Run| (run.method, run.variant, run.optimiser);
+    let alike: Vec<&Run> = runs.iter().copied().filter(|other| kind(other) == kind(run)).collect();
+    let mut add = |told: &dyn Fn(&Run) -> Option<String>| {
+        if let Some(own) = told(run)
+            && alike.iter().any(|other| told(other).as_ref() != Some(&own))
+        {
+            label += &format!(", {own}");
+        }
     };
-    if runs.iter().any(|other| alike(&other)) {
-        if let Some(Descent { lr, alpha, .. }) = run.descent {
-            label += &format!(", η = {lr}, α = {alpha}");
-        }
-        if let Some(InBall { norm, radius, .. }) = run.ball {
-            label += &format!(", {} {radius}", norm.name());
-        }
-        let others: Vec<&&Run> = runs.iter().filter(alike).collect();
-        if others.iter().any(|other| other.max_iterations != run.max_iterations) {
-            label += &format!(", {} iterations", run.max_iterations);
-        }
-        if others.iter().any(|other| other.stop != run.stop) {
-            label += &format!(", {}", run.stop);
-        }
-    }
+    add(&|run| run.descent.map(|descent| format!("η = {}", descent.lr)));
+    add(&|run| run.descent.map(|descent| format!("α = {}", descent.alpha)));
+    add(&|run| run.ball.map(|InBall { norm, radius, .. }| format!("{} {radius}", norm.name())));
+    add(&|run| run.target.map(|target| target.name().to_owned()));
+    add(&|run| Some(format!("{} iterations", run.max_iterations)));
+    add(&|run| Some(run.stop.clone()));
     label
 }
 
 /// Draws the report of an experiment's folder from its records, into `report/` there.
 ///
-/// Tables as Markdown, CSV and LaTeX, curves as CSV, figures as PNG, and all of it as one page,
+/// Tables as Markdown, CSV and LaTeX, the norm against the change of mAP@k as SVG, curves as CSV, figures as PNG, and all of it as one page,
 /// `index.html`, with `pictured` settings' images in it. Gives the report.
 ///
 /// # Errors
@@ -343,6 +345,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, EvalError>
         write(&format!("{name}.md"), &table.markdown())?;
         write(&format!("{name}.csv"), &table.csv()?)?;
         write(&format!("{name}.tex"), &table.latex())?;
+        write(&format!("{name}-trade-off.svg"), &table.trade_off())?;
     }
     write("report.md", &report.markdown())?;
     write("iterations.csv", &report.iterations_csv()?)?;
