@@ -6,3 +6,4 @@ pub use tkmia_data as data;
 pub use tkmia_eval as eval;
 pub use tkmia_metrics as metrics;
 pub use tkmia_models as models;
+pub use tkmia_train as train;

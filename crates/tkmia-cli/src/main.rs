@@ -4,6 +4,7 @@ mod arrays;
 mod attack;
 mod completions;
 mod computing;
+mod cost;
 mod error;
 mod experiment;
 mod input;
@@ -37,6 +38,7 @@ enum Command {
     Attack(Box<attack::Arguments>),
     Run(run::Arguments),
     Reproduce(reproduce::Arguments),
+    Cost(cost::Arguments),
     Merge(merge::Arguments),
     Report(report::Arguments),
     Metrics(metrics::Arguments),
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Attack(arguments) => attack::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),

@@ -4,6 +4,7 @@
 //!   where it is large, [`merge`] puts these together, [`write_report`] shows it beside the paper's values
 //! - [`Manifest`]: which samples a setting attacks, for any method, machine or year
 //! - [`Audit`]: one attack on several settings, from images to a folder of results
+//! - [`cost`]: how many passes the paper's tables take
 //! - [`eligible_count`]: how many samples a setting can have, by labels alone
 //! - [`Victim`], [`Cohort`]: which samples are attacked, and the run over them
 //! - [`Workers`]: how the work is cut into batches and over threads
@@ -16,6 +17,7 @@
 mod audit;
 mod campaign;
 mod cohort;
+mod cost;
 mod eligible_count;
 mod error;
 mod experiment;
@@ -39,6 +41,7 @@ mod workers;
 pub use audit::{Audit, Clean, CleanMeasures, Findings, Progress};
 pub use campaign::{Campaign, Outline, Reached, Until};
 pub use cohort::{Cohort, Member};
+pub use cost::{Cost, Usage, cost};
 pub use eligible_count::eligible_count;
 pub use error::EvalError;
 pub use experiment::{

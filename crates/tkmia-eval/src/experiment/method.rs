@@ -276,6 +276,9 @@ impl fmt::Display for Run {
     }
 }
 
+/// Forward passes of judging a sample: unattacked, attacked, and rounded.
+pub(crate) const JUDGED: usize = 3;
+
 /// What the classifier is given where there is no perturbation. Eligibility and `S` follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -324,7 +327,6 @@ impl Run {
 
     /// Passes that one sample of so many labels takes at most, those of judging it included.
     pub fn passes_at_most(&self, k: usize, classes: usize) -> Passes {
-        const JUDGED: usize = 3;
         let limit = self.max_iterations;
         let cap = |passes: usize, most: Option<usize>| most.map_or(passes, |most| passes.min(most));
         let rounds = Settings::default().rounds;

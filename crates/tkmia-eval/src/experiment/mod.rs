@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tkmia_attacks::UnknownCriterion;
 use tkmia_data::DatasetKind;
 
+pub(crate) use method::JUDGED;
 pub use method::{Descent, InBall, MethodSpec, Run, Values, View};
 pub use ready::{TABLES, ready_experiment};
 

@@ -1,0 +1,63 @@
+//! `tkmia train`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+mod shell;
+
+/// A network of few weights on mini-VOC.
+fn train(output: &Path) -> Command {
+    let mut command = shell::tkmia();
+    command.arg("train").arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+    command.args(["--new", "resnet18", "--width", "2", "--input-size", "32"]);
+    command.args(["--optimiser", "adam", "--lr", "1e-3"]);
+    command.arg("--output").arg(output);
+    command
+}
+
+#[test]
+fn a_new_network_is_trained_gone_on_with_and_taken_as_a_victim() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let weights = |output: &Path| fs::read(output.join("last.safetensors")).unwrap();
+    let whole = folder.path().join("whole");
+    shell::run(train(&whole).args(["--epochs", "3"]));
+
+    let mut killed = train(&output).args(["--epochs", "3"]).spawn().unwrap();
+    while !output.join("last.safetensors").is_file() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended before its first epoch did");
+        sleep(Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    shell::run(train(&output).args(["--epochs", "3"]));
+    assert_eq!(weights(&output), weights(&whole));
+    assert_eq!(fs::read_to_string(output.join("curve.csv")).unwrap().lines().count(), 1 + 3);
+    assert!(output.join("curve.png").metadata().unwrap().len() > 1000);
+
+    let facts = shell::run(shell::tkmia().arg("inspect").arg(output.join("best.safetensors")));
+    assert!(facts.contains("20") && facts.contains("2-2-2-2"), "{facts}");
+
+    let error = shell::fail(train(&output).args(["--epochs", "3", "--seed", "1"]));
+    assert!(error.contains("seed"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let fail = |arguments: &[&str]| shell::fail(train(&output).args(arguments));
+    assert!(fail(&["--epochs", "0"]).contains("epochs"));
+    let lr = fail(&["--lr", "-1"]);
+    assert!(lr.contains("lr"), "{lr}");
+    assert!(fail(&["--weights", "w.pth"]).contains("--new"));
+    assert!(fail(&["--train", "trian"]).contains("trian"));
+    let named = shell::fail(shell::tkmia().args(["train", "--root", ".", "--new", "vgg16"]));
+    assert!(named.contains("vgg16") && named.contains("resnet18"), "{named}");
+    assert!(!output.exists(), "nothing is left");
+}
