@@ -46,7 +46,7 @@ pub struct Options {
     until: Option<Early>,
     #[command(flatten)]
     computing: Computing,
-    /// Settings with images in the report's page at most
+    /// Samples with images in the report's page at most
     #[arg(long, default_value_t = 6)]
     pictured: usize,
 }

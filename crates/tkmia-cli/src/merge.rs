@@ -20,7 +20,7 @@ pub struct Arguments {
     /// The folder of the whole
     #[arg(long, value_name = "OUT")]
     output: PathBuf,
-    /// Settings with images in the report's page at most
+    /// Samples with images in the report's page at most
     #[arg(long, default_value_t = 6)]
     pictured: usize,
 }

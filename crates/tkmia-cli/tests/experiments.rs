@@ -480,6 +480,10 @@ fn a_file_that_makes_no_sense_is_refused_by_name() {
     }
     let error = shell::fail(shell::tkmia().args(["reproduce", "--table", "5"]));
     assert!(error.contains("no table 5 of results"), "{error}");
+    let error = shell::fail(shell::tkmia().args(["reproduce", "--figure", "8"]));
+    assert!(error.contains("no figure 8 of attacked images"), "{error}");
+    let error = shell::fail(shell::tkmia().args(["reproduce", "--figure", "2", "--table", "2"]));
+    assert!(error.contains("cannot be used with"), "{error}");
     let error = lab.fail("out", &["--shard", "3/2"]);
     assert!(error.contains("1 ≤ I ≤ N"), "{error}");
     let error = shell::fail(shell::tkmia().arg("report").arg(lab.folder.path()));

@@ -10,7 +10,7 @@ use tkmia_data::DatasetKind;
 use crate::experiment::{ExperimentError, JUDGED, Run};
 use crate::journal::read_records;
 use crate::plan::Plan;
-use crate::{EvalError, Experiment, Record, paper, ready_experiment};
+use crate::{EvalError, Exhibit, Experiment, Record, paper, ready_experiment};
 
 /// Passes through the victim that one of the paper's tables takes, as
 /// [`ready_experiment`] has it.
@@ -94,7 +94,7 @@ fn taken(record: &Record) -> Option<Passes> {
 /// # Ok::<(), tkmia_eval::ExperimentError>(())
 /// ```
 pub fn cost(table: u32, usage: &Usage) -> Result<Cost, ExperimentError> {
-    let experiment = Experiment::parse(&ready_experiment(table)?)?;
+    let experiment = Experiment::parse(&ready_experiment(Exhibit::Table(table))?)?;
     let tuning = experiment.tuning.as_ref().map_or(0, |tuning| tuning.samples);
     let kind = experiment.data.kind;
     let mut cost = Cost { table, kind, samples: 0, forward: 0.0, backward: 0.0 };
@@ -150,7 +150,7 @@ mod tests {
                 .map(|method| (method, records.iter().map(taken).collect()))
                 .collect(),
         };
-        let experiment = Experiment::parse(&ready_experiment(16).unwrap()).unwrap();
+        let experiment = Experiment::parse(&ready_experiment(Exhibit::Table(16)).unwrap()).unwrap();
         let run = &experiment.expand("").unwrap().tables[0].grids[3][0];
         assert_eq!((run.method, run.max_iterations), (Method::Tkmia, 100));
         let [forward, backward] = usage.expected(run, 2, 20);

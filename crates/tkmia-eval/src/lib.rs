@@ -45,7 +45,7 @@ pub use cost::{Cost, Usage, cost};
 pub use eligible_count::eligible_count;
 pub use error::EvalError;
 pub use experiment::{
-    Budget, DataSpec, Descent, Expanded, Experiment, ExperimentError, InBall, MethodSpec,
+    Budget, DataSpec, Descent, Exhibit, Expanded, Experiment, ExperimentError, InBall, MethodSpec,
     ResizeKind, Run, Scheme, TABLES, Table, TableSpec, TuningSpec, Values, VictimSpec, View,
     ready_experiment,
 };

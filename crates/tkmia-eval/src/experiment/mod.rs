@@ -12,7 +12,7 @@ use tkmia_data::DatasetKind;
 
 pub(crate) use method::JUDGED;
 pub use method::{Descent, InBall, MethodSpec, Run, Values, View};
-pub use ready::{TABLES, ready_experiment};
+pub use ready::{Exhibit, TABLES, ready_experiment};
 
 use crate::{Selection, Setting};
 
@@ -251,6 +251,12 @@ pub enum ExperimentError {
     /// A number of a table that the paper hasn't, or that shows no results.
     #[error("the paper has no table {found} of results: expected one of 1-4, 13-23")]
     NoTable {
+        /// The number.
+        found: u32,
+    },
+    /// A number of a figure that the paper hasn't, or that shows no attacked images.
+    #[error("the paper has no figure {found} of attacked images: expected one of 2-7")]
+    NoFigure {
         /// The number.
         found: u32,
     },

@@ -1,6 +1,6 @@
-//! [`ready_experiment`]: the paper's tables as experiments.
+//! [`ready_experiment`]: the paper's tables and figures as experiments.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{ExperimentError, Scheme};
 use crate::paper;
@@ -8,28 +8,71 @@ use crate::paper;
 /// The paper's tables of results.
 pub const TABLES: [u32; 15] = [1, 2, 3, 4, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23];
 
+/// The paper's figures of attacked images: number, the table with the same data, scheme and iterations, and k.
+const FIGURES: [(u32, u32, usize); 6] =
+    [(2, 2, 3), (3, 4, 5), (4, 15, 2), (5, 17, 3), (6, 1, 5), (7, 3, 5)];
+
+/// Something that the paper shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhibit {
+    /// A table of results, one of [`TABLES`].
+    Table(u32),
+    /// A figure of attacked images, 2 to 7.
+    Figure(u32),
+}
+
+impl Exhibit {
+    /// Every one, tables first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let figures = FIGURES.iter().map(|&(figure, ..)| Self::Figure(figure));
+        TABLES.into_iter().map(Self::Table).chain(figures)
+    }
+}
+
+/// `table-01`, `figure-02`: the name of its file and of its folder of results.
+impl fmt::Display for Exhibit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(number) => write!(f, "table-{number:02}"),
+            Self::Figure(number) => write!(f, "figure-{number:02}"),
+        }
+    }
+}
+
+/// Samples of each of a figure's settings, to choose from.
+const PICTURED: usize = 10;
+
 /// The paper's methods as experiments have them: those with a gradient descent over the paper's grid.
 const METHODS: [(&str, bool); 4] =
     [("ml-cw-u", true), ("kfool", false), ("tkml-ap-u", true), ("tkmia", true)];
 
-/// The experiment that one of the paper's tables shows, as the text of a file.
+/// The experiment that one of the paper's tables or figures shows, as the text of a file.
 ///
-/// Its settings are those of the table's rows. Methods are in the form of the published code, which is
+/// Its settings are those of the table's rows; a figure has those of one k, and keeps the images of its first
+/// samples. The paper doesn't say which type, or how many labels, its figures are of: all are run. Methods are in the form of the published code, which is
 /// what printed values compare with. The victim's file and the data's folder are left to be said.
 ///
 /// # Errors
-/// [`ExperimentError::NoTable`].
+/// [`ExperimentError::NoTable`], [`ExperimentError::NoFigure`].
 ///
 /// # Example
 ///
 /// ```
-/// use tkmia_eval::{Experiment, ready_experiment};
+/// use tkmia_eval::{Exhibit, Experiment, ready_experiment};
 ///
-/// let experiment = Experiment::parse(&ready_experiment(16)?)?;
+/// let experiment = Experiment::parse(&ready_experiment(Exhibit::Table(16))?)?;
 /// assert_eq!(experiment.tables[0].specified, Some(vec![2]));
 /// # Ok::<(), tkmia_eval::ExperimentError>(())
 /// ```
-pub fn ready_experiment(table: u32) -> Result<String, ExperimentError> {
+pub fn ready_experiment(exhibit: Exhibit) -> Result<String, ExperimentError> {
+    let (table, only_k) = match exhibit {
+        Exhibit::Table(table) => (table, None),
+        Exhibit::Figure(found) => {
+            let figure = FIGURES.iter().find(|(figure, ..)| *figure == found);
+            let &(_, table, k) = figure.ok_or(ExperimentError::NoFigure { found })?;
+            (table, Some(k))
+        }
+    };
     let rows = paper::table(table);
     let Some(first) = rows.first() else {
         return Err(ExperimentError::NoTable { found: table });
@@ -50,20 +93,27 @@ pub fn ready_experiment(table: u32) -> Result<String, ExperimentError> {
     let delta = first.delta.map_or(String::new(), |delta| format!(", δ = {delta}"));
     let iterations = first.max_iterations;
     let about = format!("{name}, {selected} selected S, at most {iterations} iterations{delta}");
-    line(&format!("# Table {table} of Sun et al., ACM MM 2023: {about}."));
+    let (name, option) = match exhibit {
+        Exhibit::Table(number) => (format!("Table {number}"), format!("--table {number}")),
+        Exhibit::Figure(number) => (format!("Figure {number}"), format!("--figure {number}")),
+    };
+    line(&format!("# {name} of Sun et al., ACM MM 2023: {about}."));
     line("#");
-    line(&format!("#   tkmia reproduce --table {table} --model MODEL --root FOLDER"));
-    line(&format!("#   tkmia run table-{table:02}.toml --model MODEL --root FOLDER"));
-    line(&format!("title = \"Table {table}: {about}\""));
-    line(&format!("output = \"out/table-{table:02}\""));
+    line(&format!("#   tkmia reproduce {option} --model MODEL --root FOLDER"));
+    line(&format!("#   tkmia run {exhibit}.toml --model MODEL --root FOLDER"));
+    line(&format!("title = \"{name}: {about}\""));
+    line(&format!("output = \"out/{exhibit}\""));
     line("seed = 2023");
+    if only_k.is_some() {
+        line(&format!("pictures = {PICTURED}"));
+    }
     line("");
     line("[data]");
     line(&format!("kind = \"{kind}\""));
     line(&format!("split = \"{split}\""));
     line("");
     line("[budget]");
-    line("samples = 1000");
+    line(&format!("samples = {}", only_k.map_or(1000, |_| PICTURED)));
     line("");
     line(
         "# The paper doesn't say on which samples its hyper-parameters were chosen; never on the reported ones here.",
@@ -73,14 +123,16 @@ pub fn ready_experiment(table: u32) -> Result<String, ExperimentError> {
     line("samples = 20");
     line("");
     line("[[table]]");
-    line(&format!("paper = {table}"));
+    if only_k.is_none() {
+        line(&format!("paper = {table}"));
+    }
     line(&format!("scheme = \"{scheme}\""));
     let mut types: Vec<&str> = Vec::new();
     let (mut ks, mut specified) = (Vec::new(), Vec::new());
     for row in &rows {
         let new_type = row.types.as_deref().filter(|name| !types.contains(name));
         types.extend(new_type);
-        if !ks.contains(&row.k) {
+        if !ks.contains(&row.k) && only_k.is_none_or(|k| k == row.k) {
             ks.push(row.k);
         }
         specified.extend(row.specified.filter(|count| !specified.contains(count)));
@@ -125,11 +177,11 @@ mod tests {
     #[test]
     fn the_ready_files_are_these() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../experiments");
-        for number in TABLES {
-            let path = folder.join(format!("table-{number:02}.toml"));
-            let text = ready_experiment(number).unwrap();
+        for exhibit in Exhibit::all() {
+            let path = folder.join(format!("{exhibit}.toml"));
+            let text = ready_experiment(exhibit).unwrap();
             // Set once, it writes them.
-            if std::env::var_os("TKMIA_WRITE_TABLES").is_some() {
+            if std::env::var_os("TKMIA_WRITE_READY_FILES").is_some() {
                 fs::write(&path, &text).unwrap();
             }
             assert_eq!(fs::read_to_string(&path).unwrap(), text, "{}", path.display());
@@ -139,7 +191,8 @@ mod tests {
     #[test]
     fn a_ready_experiment_has_the_rows_of_its_table() {
         for number in TABLES {
-            let experiment = Experiment::parse(&ready_experiment(number).unwrap()).unwrap();
+            let text = ready_experiment(Exhibit::Table(number)).unwrap();
+            let experiment = Experiment::parse(&text).unwrap();
             let tables = experiment.expand("a data set").unwrap().tables;
             assert_eq!(tables.len(), 1);
             let table = &tables[0];
@@ -163,8 +216,8 @@ mod tests {
         for layout in [Layout::Voc2012, Layout::Coco2014, Layout::NusWideTable] {
             let root = folder.path().join(format!("{layout:?}"));
             Miniature { layout, images: 12, seed: 0 }.write(&root).unwrap();
-            for number in TABLES {
-                let experiment = Experiment::parse(&ready_experiment(number).unwrap()).unwrap();
+            for exhibit in Exhibit::all() {
+                let experiment = Experiment::parse(&ready_experiment(exhibit).unwrap()).unwrap();
                 let kind = experiment.data.kind;
                 if kind != layout.kind() {
                     continue;
@@ -188,8 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_results_is_refused() {
-        let error = ready_experiment(5).unwrap_err().to_string();
-        assert_eq!(error, "the paper has no table 5 of results: expected one of 1-4, 13-23");
+    fn what_shows_no_results_is_refused() {
+        let error = |exhibit| ready_experiment(exhibit).unwrap_err().to_string();
+        assert_eq!(
+            error(Exhibit::Table(5)),
+            "the paper has no table 5 of results: expected one of 1-4, 13-23"
+        );
+        assert_eq!(
+            error(Exhibit::Figure(1)),
+            "the paper has no figure 1 of attacked images: expected one of 2-7"
+        );
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use tkmia_metrics::Ranking;
 
 use super::markdown::{capitalised, chosen, legend, name_headings, names, samples};
-use super::pictures::{Picture, PicturedAttack};
+use super::pictures::{self, Picture, PicturedAttack};
 use super::svg::{Curve, steps};
 use super::{Cell, Report, ReportTable, Row};
 use crate::{Printed, Record};
@@ -33,7 +33,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 impl Report {
-    /// The report as a page; `pictured` settings at most, spread evenly, have their images in it.
+    /// The report as a page; `pictured` samples at most have their images in it, see [`pictures::shown`].
     pub(super) fn html(&self, pictures: &[Picture], pictured: usize) -> String {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -127,14 +127,13 @@ impl Report {
         if pictures.is_empty() || pictured == 0 {
             return String::new();
         }
-        let every = pictures.len().div_ceil(pictured);
         let mut html = String::from(
             "<section id=\"images\">\n<h2>Attacked images</h2>\n<p>The slider uncovers the perturbed image over the original; \
              beside it the perturbation, a hundred times as strong. Labels: \
              <span class=\"specified\">specified</span> <span class=\"relevant\">other relevant</span> \
              <span class=\"irrelevant\">irrelevant ×</span></p>\n",
         );
-        for picture in pictures.iter().step_by(every) {
+        for picture in pictures::shown(pictures, pictured) {
             let id = &picture.attacks[0].record.id;
             let _ = writeln!(
                 html,

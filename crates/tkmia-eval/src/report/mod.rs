@@ -321,7 +321,7 @@ fn label(run: &Run, runs: &[&Run]) -> String {
 /// Draws the report of an experiment's folder from its records, into `report/` there.
 ///
 /// Tables as Markdown, CSV and LaTeX, the norm against the change of mAP@k as SVG, curves as CSV, figures as PNG, and all of it as one page,
-/// `index.html`, with `pictured` settings' images in it. Gives the report.
+/// `index.html`, with the images of `pictured` samples at most in it. Gives the report.
 ///
 /// # Errors
 /// [`EvalError::NotAnExperiment`], [`EvalError::Unplanned`] for records that aren't the plan's, a record or a picture that can't be read, a file that can't be written.
@@ -345,7 +345,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, EvalError>
         write(&format!("{name}.md"), &table.markdown())?;
         write(&format!("{name}.csv"), &table.csv()?)?;
         write(&format!("{name}.tex"), &table.latex())?;
-        write(&format!("{name}-trade-off.svg"), &table.trade_off())?;
+        write(&format!("{name}-trade-off.svg"), &trade_off::file(&table.trade_off()))?;
     }
     write("report.md", &report.markdown())?;
     write("iterations.csv", &report.iterations_csv()?)?;

@@ -1,5 +1,6 @@
 //! [`Picture`]: a sample with its images, attacked by each method of a setting.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -80,6 +81,31 @@ pub(super) fn read(
     Ok(pictures)
 }
 
+/// So many pictures at most, in their order: of every setting one before any has two, spread evenly where there
+/// are more settings than that. Those come first on which every attack succeeded, as in the paper.
+pub(super) fn shown(pictures: &[Picture], most: usize) -> Vec<&Picture> {
+    let mut of_setting: BTreeMap<usize, Vec<&Picture>> = BTreeMap::new();
+    for picture in pictures {
+        of_setting.entry(picture.manifest).or_default().push(picture);
+    }
+    let mut settings: Vec<_> = of_setting.into_values().collect();
+    for pictures in &mut settings {
+        pictures.sort_by_key(|picture| !picture.attacks.iter().all(|at| at.record.success));
+    }
+    let mut shown: Vec<&Picture> = Vec::new();
+    for round in 0.. {
+        let next: Vec<&Picture> =
+            settings.iter().filter_map(|pictures| pictures.get(round).copied()).collect();
+        let room = most - shown.len();
+        if next.is_empty() || room == 0 {
+            break;
+        }
+        shown.extend(next.iter().step_by(next.len().div_ceil(room)));
+    }
+    shown.sort_by_key(|picture| (picture.manifest, picture.position));
+    shown
+}
+
 impl Picture {
     pub(super) fn figure_name(&self) -> String {
         format!("figure-m{:02}-s{}.png", self.manifest + 1, self.position)
@@ -138,4 +164,46 @@ fn decoded(png: &[u8]) -> Result<RgbImage, EvalError> {
     image
         .map(|image| image.to_rgb8())
         .map_err(|error| EvalError::Encode { path: "images".into(), reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::toy;
+
+    #[test]
+    fn every_setting_shows_a_success_before_any_shows_two() {
+        let picture = |manifest, position, success| {
+            let record = toy("a", 1, success, 0.1);
+            let attack = PicturedAttack {
+                label: String::new(),
+                record,
+                perturbed: Vec::new(),
+                perturbation: Vec::new(),
+            };
+            Picture {
+                manifest,
+                position,
+                setting: attack.record.setting.clone(),
+                original: Vec::new(),
+                attacks: vec![attack],
+            }
+        };
+        let pictures = [
+            picture(0, 0, false),
+            picture(0, 1, true),
+            picture(1, 0, true),
+            picture(1, 1, true),
+            picture(2, 0, false),
+        ];
+        let found = |most| -> Vec<(usize, usize)> {
+            let shown = shown(&pictures, most).into_iter();
+            shown.map(|picture| (picture.manifest, picture.position)).collect()
+        };
+        assert_eq!(found(0), []);
+        assert_eq!(found(2), [(0, 1), (2, 0)]);
+        assert_eq!(found(3), [(0, 1), (1, 0), (2, 0)]);
+        assert_eq!(found(4), [(0, 0), (0, 1), (1, 0), (2, 0)]);
+        assert_eq!(found(9).len(), 5);
+    }
 }

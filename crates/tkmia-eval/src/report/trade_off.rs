@@ -46,9 +46,15 @@ const HEIGHT: f64 = 330.0;
 const LEGEND: f64 = 340.0;
 /// Height of a line of the legend.
 const LINE: f64 = 19.0;
-/// For where the page's own don't reach: the chart as a file.
+/// What the page's style says of the chart, for the chart as a file.
 const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#1c1c1c}.grid{stroke:#ddd}\
     circle{fill:#0072b2;stroke:#0072b2}.number{text-anchor:middle;font-size:10px}";
+
+/// A chart as a file of its own.
+pub(super) fn file(svg: &str) -> String {
+    let begin = "<svg xmlns=\"http://www.w3.org/2000/svg\"";
+    svg.replacen("<svg", begin, 1).replacen('>', &format!("><style>{STYLE}</style>"), 1) + "\n"
+}
 
 impl ReportTable {
     /// The mean norm of successes (logarithmic) against the mean ΔmAP@k, a numbered point for each attack
@@ -74,8 +80,8 @@ impl ReportTable {
 
         let height = (TOP + HEIGHT + 40.0).max(2.0 * TOP + LINE * points.len() as f64);
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height}\" role=\"img\" \
-             aria-label=\"mean norm against change of mAP@k\"><style>{STYLE}</style>",
+            "<svg viewBox=\"0 0 {} {height}\" role=\"img\" \
+             aria-label=\"mean norm against change of mAP@k\">",
             LEFT + WIDTH + LEGEND
         );
         for tick in across.ticks() {
@@ -132,7 +138,7 @@ impl ReportTable {
                 escaped(&point.label),
             );
         }
-        svg + "</svg>\n"
+        svg + "</svg>"
     }
 }
 
