@@ -6,8 +6,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use tkmia_core::device;
+use tkmia_core::{Classifier, device};
+use tkmia_eval::{PassTime, pass_time};
 use tkmia_models::{Architecture, load};
+
+use crate::computing::Computing;
+use crate::progress;
 
 /// Tell what network a model file holds
 #[derive(Debug, Args)]
@@ -19,25 +23,56 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Measure how long passes through it take here
+    #[arg(long)]
+    time: bool,
+    /// Height and width of the images that are measured with, where the file leaves them open
+    #[arg(long, value_name = "PIXELS", requires = "time", default_value_t = 224,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    input_size: u32,
+    #[command(flatten)]
+    computing: Computing,
 }
 
 const EXAMPLES: &str = "Examples:
   tkmia inspect resnet50_voc.onnx
-  tkmia inspect resnet50_voc.pth --json | jq .parameters";
+  tkmia inspect resnet50_voc.pth --json | jq .parameters
+  tkmia inspect resnet50_voc.pth --time --input-size 300";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let model = load(&arguments.model, &device("cpu")?)?;
+    let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
     let architecture = model.architecture();
+    let time = match arguments.time {
+        true => Some(measured(arguments, &model)?),
+        false => None,
+    };
     let text = match arguments.json {
         true => {
             let mut object = serde_json::to_value(architecture)?;
             object["depth"] = json!(architecture.depth());
+            if let Some(time) = time {
+                object["seconds"] = json!(time);
+            }
             format!("{object:#}\n")
         }
-        false => table(architecture),
+        false => table(architecture) + &time.map_or_else(String::new, |time| line(arguments, time)),
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn measured(arguments: &Arguments, model: &dyn Classifier) -> Result<PassTime, Box<dyn Error>> {
+    progress::watch_interrupt()?;
+    let size = model.input_size().unwrap_or([arguments.input_size as usize; 2]);
+    Ok(pass_time(model, size, arguments.computing.workers())?)
+}
+
+fn line(arguments: &Arguments, PassTime { forward, both }: PassTime) -> String {
+    let workers = arguments.computing.workers();
+    format!(
+        "pass           {forward:.4} s an image, {both:.4} s with the way back ({} at once by {} workers)\n",
+        workers.batch_size, workers.count
+    )
 }
 
 fn table(architecture: &Architecture) -> String {

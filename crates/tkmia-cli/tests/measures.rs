@@ -90,6 +90,12 @@ fn a_model_is_told_in_words_and_as_json() {
     {
         assert!(text.contains(part), "{text}");
     }
+    let timed: Value =
+        serde_json::from_str(&inspect(&["--json", "--time", "--batch-size", "2"])).unwrap();
+    let seconds = |of: &str| timed["seconds"][of].as_f64().unwrap();
+    assert!(seconds("forward") > 0.0 && seconds("both") > 0.0, "{timed}");
+    let text = inspect(&["--time", "--batch-size", "2", "--workers", "2"]);
+    assert!(text.contains("s with the way back (2 at once by 2 workers)"), "{text}");
     let says = shell::fail(shell::tkmia().args(["inspect", "no.onnx"]));
     assert!(says.contains("cannot read no.onnx"), "{says}");
 }

@@ -4,7 +4,7 @@
 //!   where it is large, [`merge`] puts these together, [`write_report`] shows it beside the paper's values
 //! - [`Manifest`]: which samples a setting attacks, for any method, machine or year
 //! - [`Audit`]: one attack on several settings, from images to a folder of results
-//! - [`cost`]: how many passes the paper's tables take
+//! - [`cost`]: how many passes the paper's tables take; [`pass_time`]: how long one takes here
 //! - [`eligible_count`]: how many samples a setting can have, by labels alone
 //! - [`Victim`], [`Cohort`]: which samples are attacked, and the run over them
 //! - [`Workers`]: how the work is cut into batches and over threads
@@ -29,6 +29,7 @@ mod manifest;
 mod merge;
 mod output;
 mod paper;
+mod pass_time;
 mod plan;
 mod record;
 mod report;
@@ -56,6 +57,7 @@ pub use manifest::{Input, Listed, Manifest, Origin};
 pub use merge::merge;
 pub use output::{RecordFile, write_whole};
 pub use paper::Printed;
+pub use pass_time::{PassTime, pass_time};
 pub use plan::{
     DataFacts, Inputs, Job, ManifestEntry, NotAShard, Plan, Shard, TuningFacts, VictimFacts,
 };

@@ -20,8 +20,9 @@ pub(super) fn steps(curves: &[Curve], end: usize, horizontal: &str, vertical: &s
     let y = |share: f64| top + height * (1.0 - share);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{vertical} by {horizontal}\">",
-        left + width + 190.0,
-        top + height + 40.0
+        left + width + 220.0,
+        // As high as its legend.
+        (top + height + 40.0).max(2.0 * top + 18.0 * curves.len() as f64)
     );
     for share in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let _ = write!(
