@@ -26,10 +26,10 @@ pub struct Arguments {
     /// Measure how long passes through it take here
     #[arg(long)]
     time: bool,
-    /// Height and width of the images that are measured with, where the file leaves them open
-    #[arg(long, value_name = "PIXELS", requires = "time", default_value_t = 224,
+    /// Height and width of the images that are measured with [default: as the file says, or 224]
+    #[arg(long, value_name = "PIXELS", requires = "time",
         value_parser = clap::value_parser!(u32).range(1..))]
-    input_size: u32,
+    input_size: Option<u32>,
     #[command(flatten)]
     computing: Computing,
 }
@@ -63,7 +63,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
 fn measured(arguments: &Arguments, model: &dyn Classifier) -> Result<PassTime, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    let size = model.input_size().unwrap_or([arguments.input_size as usize; 2]);
+    let given = arguments.input_size.map(|side| [side as usize; 2]);
+    let size = given.or(model.input_size()).unwrap_or([224; 2]);
     Ok(pass_time(model, size, arguments.computing.workers())?)
 }
 
