@@ -120,7 +120,7 @@ pub fn ready_experiment(exhibit: Exhibit) -> Result<String, ExperimentError> {
     );
     line("[tuning]");
     line(&format!("split = \"{tuning_split}\""));
-    line("samples = 20");
+    line(&format!("samples = {}", only_k.map_or(20, |_| 5)));
     line("");
     line("[[table]]");
     if only_k.is_none() {
