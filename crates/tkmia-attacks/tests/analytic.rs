@@ -6,7 +6,7 @@ mod victim;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use tkmia_attacks::{
-    AttackBatch, AttackError, Ball, Lambda, Method, Norm, OptimiserKind, Settings, Variant,
+    AttackBatch, AttackError, Ball, Lambda, Method, Norm, OptimiserKind, Settings, Solver, Variant,
     Verdict, criterion as criterion_named, judge,
 };
 use tkmia_core::{Bounds, LabelSet};
@@ -203,6 +203,27 @@ fn no_attack_within_a_ball_succeeds_in_one_that_is_too_small() {
                 ..settings(Method::Tkmia, Variant::Corrected)
             };
             assert!(!attack(&settings, 1)[0].success, "{}", settings.name());
+        }
+    }
+}
+
+/// How many times the smallest norm each solver's may be.
+const SOLVERS: [(Solver, f64); 3] =
+    [(Solver::Sequential, 1.02), (Solver::SequentialByScore, 1.02), (Solver::FirstOrder, 1.02)];
+
+#[test]
+fn every_solver_of_the_minimum_norm_form_comes_near_the_smallest_perturbation() {
+    assert_eq!(SOLVERS.map(|(solver, _)| solver), Solver::ALL);
+    for (solver, limit) in SOLVERS {
+        for max_iterations in [40, 100] {
+            let settings =
+                Settings { solver, max_iterations, ..settings(Method::Tkmia, Variant::MinNorm) };
+            for (row, verdict) in attack(&settings, 8).iter().enumerate() {
+                let ratio = verdict.norm_input / f64::from(smallest(Method::Tkmia, row).0);
+                let name = solver.name();
+                assert!(verdict.success, "{name}, row {row}");
+                assert!(ratio <= limit, "{name}, row {row}: {ratio} times the smallest");
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, Method, Outcome, Reason, Settings, SpecifiedOut, Step,
-    Variant, judge,
+    Attack, AttackBatch, AttackError, Method, Outcome, Reason, Settings, Solver, SpecifiedOut,
+    Step, Variant, judge,
 };
 use tkmia_core::{Bounds, LabelSet};
 use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, values};
@@ -73,6 +73,28 @@ proptest! {
                 if matches!(outcome, Outcome::Ineligible(_)) {
                     prop_assert_eq!(verdict.norm_input, 0.0);
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_solver_of_the_minimum_norm_form_takes_more_passes_than_it_may(
+        victim in linear(),
+        images in images(3),
+        max_iterations in 1..60_usize,
+    ) {
+        for solver in Solver::ALL {
+            let variant = Variant::MinNorm;
+            let settings = Settings { variant, solver, max_iterations, ..Settings::default() };
+            let attack = settings.init(Bounds::SYMMETRIC).unwrap();
+            let result = run(attack.as_ref(), &victim, &batch(&images));
+            for passes in result.passes {
+                prop_assert!(passes.forward <= max_iterations, "{}: {passes:?}", solver.name());
+                prop_assert!(passes.backward <= passes.forward, "{}: {passes:?}", solver.name());
             }
         }
     }

@@ -13,7 +13,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tkmia_attacks::{
     Attack, AttackBatch, Ball, CRITERION_NAMES, Criterion, Lambda, Method, Norm, OptimiserKind,
-    Outcome, Settings, Step, TargetChoice, Targets, UnknownName, Variant, criterion, judge,
+    Outcome, Settings, Solver, Step, TargetChoice, Targets, UnknownName, Variant, criterion, judge,
 };
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
@@ -148,6 +148,7 @@ impl Arguments {
             alpha: self.alpha,
             momentum: self.momentum,
             optimiser: self.optimiser,
+            solver: Solver::default(),
             lambda: self.lambda,
             ball: self.radius.map(|radius| Ball { norm: self.norm, radius }),
             step: self.step,

@@ -103,3 +103,18 @@ fn a_cap_on_passes_is_kept() {
     assert_eq!(npz.vector::<i64>("backward").iter().max(), Some(&3));
     assert_eq!(npz.vector::<i64>("iterations").iter().max(), Some(&4));
 }
+
+#[test]
+fn the_minimum_norm_form_keeps_to_its_passes_and_succeeds_where_the_corrected_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (summary, mut ours) = attack(folder.path(), &["--variant", "min-norm"]);
+    assert!(summary.starts_with("tkmia (min-norm), k = 3"), "{summary}");
+    for name in ["forward", "backward"] {
+        let passes = ours.vector::<i64>(name);
+        assert!(passes.iter().all(|&passes| passes <= 40), "{name}: {passes}");
+    }
+    let mut corrected = attack(folder.path(), &[]).1;
+    let [ours, theirs] = [&mut ours, &mut corrected].map(|npz| npz.vector::<u8>("success"));
+    assert!(theirs.iter().any(|&success| success == 1));
+    assert!(ours.iter().zip(&theirs).all(|(ours, theirs)| ours >= theirs), "{ours} {theirs}");
+}

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::model::add;
+use super::model::{Model, add};
 use super::sample::{Search, Start, Task, norm};
 use super::target::by_score;
 use crate::host::Scored;
@@ -23,6 +23,8 @@ pub(super) struct FirstOrder {
     radius: f64,
     margin: f64,
     met: bool,
+    /// Of no label: one gradient a pass says nothing of the others.
+    model: Model,
 }
 
 const GAMMA: f64 = 0.05;
@@ -39,6 +41,7 @@ impl FirstOrder {
             radius: 0.0,
             margin: 0.0,
             met: false,
+            model: Model::default(),
         }
     }
 }
@@ -79,7 +82,7 @@ impl Search for FirstOrder {
         &self.target
     }
 
-    fn change(&self, _: usize, _: &[f32]) -> f64 {
-        0.0
+    fn model(&self) -> &Model {
+        &self.model
     }
 }

@@ -1,15 +1,17 @@
 //! [`MinNorm`]: the smallest perturbation that hides the specified labels and keeps the measures.
 
-mod finish;
 mod first_order;
 mod model;
+mod round;
 mod sample;
 mod sequential;
+mod shrink;
 mod target;
 
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 use tkmia_core::objective::Keep;
 use tkmia_core::{Bounds, Classifier};
 
@@ -47,7 +49,8 @@ pub struct MinNorm {
 }
 
 /// How [`MinNorm`] reaches the tight constraints.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Solver {
     /// Sequential quadratic programmes for a target set chosen by its linearised cost.
     #[default]
@@ -56,6 +59,20 @@ pub enum Solver {
     SequentialByScore,
     /// Decoupled direction and norm (Rony et al. 2019) on the most violated contest.
     FirstOrder,
+}
+
+impl Solver {
+    /// Every solver, the default first.
+    pub const ALL: [Self; 3] = [Self::Sequential, Self::SequentialByScore, Self::FirstOrder];
+
+    /// The name as it is written in experiments and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::SequentialByScore => "sequential-by-score",
+            Self::FirstOrder => "first-order",
+        }
+    }
 }
 
 impl Attack for MinNorm {

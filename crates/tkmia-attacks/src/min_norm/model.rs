@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tkmia_core::Bounds;
 use tkmia_core::objective::Pair;
 
 use crate::qp::{LeastNorm, dot, least_norm};
@@ -72,12 +71,13 @@ impl Model {
         }
     }
 
-    /// The smallest step from `at` that makes all pairs hold, as far as the model goes, and keeps the
-    /// image within its bounds.
+    /// The smallest step from `at` that makes all pairs hold, as far as the model goes, and keeps
+    /// the image within limits.
     ///
-    /// `gaps` are the pairs' values at `at`. Where the step would leave the box it ends on the bound,
-    /// and the other elements make up for it.
-    pub fn repair(&self, pairs: &[Pair], gaps: &[f64], at: &[f32], bounds: Bounds) -> Repair {
+    /// `gaps` are the pairs' values at `at`, and `limits` the least and the greatest value that each
+    /// element may have. Where the step would go further it ends there, and the other elements make up
+    /// for it.
+    pub fn repair(&self, pairs: &[Pair], gaps: &[f64], at: &[f32], limits: &[[f32; 2]]) -> Repair {
         let mut labels: Vec<usize> = pairs.iter().flat_map(|p| [p.sinks, p.rises]).collect();
         labels.sort_unstable();
         labels.dedup();
@@ -111,8 +111,9 @@ impl Model {
                     continue;
                 }
                 let to = value + move_by;
-                if to < bounds.low || to > bounds.high {
-                    step[index] = to.clamp(bounds.low, bounds.high) - value;
+                let [least, greatest] = limits[index];
+                if to < least || to > greatest {
+                    step[index] = to.clamp(least, greatest) - value;
                     fixed[index] = true;
                     outside.push(index);
                 } else {

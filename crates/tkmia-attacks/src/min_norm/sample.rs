@@ -6,9 +6,11 @@ use tkmia_core::Bounds;
 use tkmia_core::objective::{Keep, Tight};
 
 use super::Solver;
-use super::finish::{Rounding, Shrinking};
 use super::first_order::FirstOrder;
+use super::model::Model;
+use super::round::Rounding;
 use super::sequential::Sequential;
+use super::shrink::Shrinking;
 use crate::criterion::{Criterion, Standing};
 use crate::eligibility::{Reason, eligible};
 use crate::host::Scored;
@@ -44,9 +46,14 @@ impl Task {
         }
     }
 
+    /// The least and the greatest value of each element.
+    pub fn limits(&self) -> Vec<[f32; 2]> {
+        vec![[self.bounds.low, self.bounds.high]; self.origin.len()]
+    }
+
     /// The passes that are set aside for the end.
     pub fn reserve(&self) -> usize {
-        (self.max_passes / 5).min(12)
+        (self.max_passes / 4).min(14)
     }
 }
 
@@ -92,8 +99,8 @@ pub(super) trait Search: std::fmt::Debug {
     /// The labels that are to fill the top-k now.
     fn target(&self) -> &[usize];
 
-    /// By how much the label's score changes along a step, as far as the search knows.
-    fn change(&self, label: usize, step: &[f32]) -> f64;
+    /// The scores near the last perturbation, as far as the search knows.
+    fn model(&self) -> &Model;
 }
 
 /// One image under attack.
@@ -155,8 +162,8 @@ impl Sample {
     pub fn image(&self) -> Vec<f32> {
         let image = self.task.image(&self.look);
         match &self.phase {
-            Phase::Round(rounding) if !rounding.verifies() => {
-                super::finish::round(&image, self.task.bounds)
+            Phase::Round(rounding) if !rounding.is_unrounded() => {
+                super::round::round(&image, self.task.bounds)
             }
             _ => image,
         }
@@ -182,7 +189,7 @@ impl Sample {
         let start = self.start.as_ref().expect("begun above");
         self.margin = start.tight.margin(&now.scores, &now.ranking);
         let (met, criterion) = self.is_met(&now);
-        let is_rounded = matches!(&self.phase, Phase::Round(rounding) if !rounding.verifies());
+        let is_rounded = matches!(&self.phase, Phase::Round(rounding) if !rounding.is_unrounded());
         if !is_rounded {
             self.keep(&now, met, criterion);
         }
@@ -275,19 +282,24 @@ impl Sample {
             }
             Phase::Shrink(shrinking) => {
                 let best = self.best.as_ref().expect("only a success is shrunk");
-                let search = self.search.as_deref().expect("the search is over");
-                match shrinking.next(start, best, search, met) {
+                let model = self.search.as_deref().expect("the search is over").model();
+                match shrinking.next(start, best, model, met) {
                     Some(look) => self.look = look,
                     None => self.round(),
                 }
             }
             Phase::Round(rounding) => {
                 let best = self.best.as_ref().expect("only a success is rounded");
-                let search = self.search.as_deref().expect("the search is over");
-                if rounding.verifies() && met {
+                let model = self.search.as_deref().expect("the search is over").model();
+                let length = norm(&self.look);
+                if met
+                    && rounding.is_unrounded()
+                    && Rounding::is_worth(&self.task, best, length)
+                    && self.rounded.as_ref().is_none_or(|rounded| length < norm(rounded))
+                {
                     self.rounded = Some(self.look.clone());
                 }
-                match rounding.next(&self.task, start, best, search, now, met) {
+                match rounding.next(&self.task, start, best, model, now, met) {
                     Some(look) => self.look = look,
                     None => {
                         // The best image as it is survived, or none did.
@@ -304,9 +316,9 @@ impl Sample {
         let Phase::Search(search) = std::mem::replace(&mut self.phase, Phase::Done) else { return };
         self.search = Some(search);
         let (Some(best), Some(start)) = (&self.best, &self.start) else { return };
-        let search = self.search.as_deref().expect("just set");
+        let model = self.search.as_deref().expect("just set").model();
         let mut shrinking = Shrinking::default();
-        match shrinking.first(start, best, search) {
+        match shrinking.first(start, best, model) {
             Some(look) => {
                 self.look = look;
                 self.phase = Phase::Shrink(shrinking);

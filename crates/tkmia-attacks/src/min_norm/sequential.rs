@@ -51,6 +51,11 @@ const MORE_RELEVANT: usize = 2;
 const MORE_IRRELEVANT: usize = 1;
 /// Of the first step, which the linear model at the unattacked image overrates.
 const TRUST: f64 = 0.5;
+/// Of the perturbation: the least trust radius.
+const LEAST_TRUST: f64 = 0.1;
+/// Steps without success after which the margin aimed at grows.
+const PATIENCE: usize = 6;
+const KAPPA_UP: f64 = 1.4;
 /// Before the constraints hold, and when they do for the first time.
 const BETA: [f64; 2] = [0.05, 0.3];
 const BETA_RANGE: [f64; 2] = [0.01, 0.5];
@@ -61,7 +66,7 @@ const BETA_LAST: f64 = 0.02;
 const TAIL: usize = 4;
 const LONGEST_TAIL: usize = 20;
 /// Without a success that is shorter by this share in so many steps the last ones begin.
-const STALLED: (f64, usize) = (1e-3, 12);
+const STALLED: (f64, usize) = (1e-3, 20);
 /// Of the spread: the margin aimed at, at first and at least and at most.
 const KAPPA: [f64; 3] = [2e-3, 3e-4, 5e-2];
 /// Every so many steps another target set is taken if it is cheaper by more than this factor.
@@ -122,7 +127,7 @@ impl Sequential {
         let gaps: Vec<f64> =
             (pairs.iter()).map(|pair| score(pair.sinks) - score(pair.rises) + self.kappa).collect();
         let from: Vec<f32> = task.origin.iter().zip(&shrunk).map(|(x, by)| x + by).collect();
-        let repair = self.model.repair(&pairs, &gaps, &from, task.bounds);
+        let repair = self.model.repair(&pairs, &gaps, &from, &task.limits());
         Repaired { shrunk, pairs, step: repair.step, multipliers: repair.multipliers }
     }
 
@@ -186,9 +191,12 @@ impl Sequential {
             if self.predicted > 0.0 && ratio > 0.7 {
                 self.trust *= 2.0;
             } else if self.predicted > 0.0 && ratio < 0.3 {
-                self.trust *= 0.5;
+                // Steps that are shorter than what is shrunk would lead back.
+                self.trust = (0.5 * self.trust).max(LEAST_TRUST * norm(&self.at));
             }
-            self.kappa = first;
+            // Steps that fall short again and again are to aim further.
+            let growth = if self.step > PATIENCE { KAPPA_UP } else { 1.0 };
+            self.kappa = (growth * self.kappa).clamp(first, most);
             return;
         }
         if self.merit.is_infinite() {
@@ -319,7 +327,7 @@ impl Search for Sequential {
         &self.target
     }
 
-    fn change(&self, label: usize, step: &[f32]) -> f64 {
-        self.model.change(label, step)
+    fn model(&self) -> &Model {
+        &self.model
     }
 }

@@ -105,13 +105,19 @@ impl Tight {
         let delta = delta.unwrap_or(before);
         let others = specified.iter().filter(|&&flag| !flag).count();
         let staying = before.saturating_sub(delta);
+        let floors = floors(&order[..k], relevant, keep);
+        let flags = relevant.iter().zip(specified);
+        let [both, relevant_others] =
+            [true, false].map(|wanted| flags.clone().filter(|&(&r, &s)| r && s == wanted).count());
+        let fill = relevant_others + both.min(staying);
+        let kept = floors.last().map_or(0, |floor| floor.count);
         Self {
             relevant: relevant.to_vec(),
             specified: specified.to_vec(),
             k,
             staying,
-            reachable: delta <= before && others >= k - staying,
-            floors: floors(&order[..k], relevant, keep),
+            reachable: delta <= before && others >= k - staying && fill >= kept,
+            floors,
         }
     }
 
@@ -252,6 +258,9 @@ fn floors(top: &[usize], relevant: &[bool], keep: Keep) -> Vec<Floor> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use tkmia_metrics::Measures;
+
     use super::*;
 
     const RELEVANT: [bool; 6] = [true, false, true, true, true, false];
@@ -312,5 +321,56 @@ mod tests {
         let tight = Tight::new(&clean, &RELEVANT, &SPECIFIED, 3, Some(2), Keep::Count);
         assert!(!tight.is_met(&ranking([2, 3, 4, 0, 1, 5])));
         assert_eq!(tight.margin(&[0.0; 6], &clean), f64::INFINITY);
+    }
+
+    /// Scores without ties of a clean and of a perturbed image, and the flags of eight labels.
+    fn case() -> impl Strategy<Value = (Vec<f32>, Vec<f32>, Vec<bool>, Vec<bool>)> {
+        let scores = || Just((0..8_u8).map(f32::from).collect::<Vec<f32>>()).prop_shuffle();
+        let flags = || prop::collection::vec(any::<bool>(), 8);
+        (scores(), scores(), flags(), flags()).prop_map(|(clean, now, relevant, specified)| {
+            let specified = relevant.iter().zip(specified).map(|(&a, b)| a && b).collect();
+            (clean, now, relevant, specified)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_margin_is_below_0_if_and_only_if_the_measures_hold(
+            (clean, now, relevant, specified) in case(),
+            k in 1..8_usize,
+            delta in 0..4_usize,
+        ) {
+            let [clean, after] = [&clean, &now].map(|scores| Ranking::new(scores).unwrap());
+            let count = |ranking: &Ranking, prefix: usize, flags: &[bool]| {
+                ranking.order()[..prefix].iter().filter(|&&label| flags[label]).count()
+            };
+            let left = count(&clean, k, &specified) as i64 - count(&after, k, &specified) as i64;
+            let kept = |prefix| count(&after, prefix, &relevant) >= count(&clean, prefix, &relevant);
+            for (keep, holds) in
+                [(Keep::Count, kept(k)), (Keep::Order, (1..=k).all(kept))]
+            {
+                let holds = holds && left >= delta as i64;
+                let tight = Tight::new(&clean, &relevant, &specified, k, Some(delta), keep);
+                prop_assert_eq!(tight.is_met(&after), holds, "{:?}", keep);
+                prop_assert_eq!(tight.margin(&now, &after) < 0.0, holds, "{:?}", keep);
+            }
+        }
+
+        #[test]
+        fn where_the_order_is_kept_no_measure_drops(
+            (clean, now, relevant, specified) in case(),
+            k in 1..8_usize,
+        ) {
+            let [clean, now] = [clean, now].map(|scores| Ranking::new(&scores).unwrap());
+            let tight = Tight::new(&clean, &relevant, &specified, k, Some(0), Keep::Order);
+            let [before, after] =
+                [&clean, &now].map(|ranking| Measures::at_k(ranking, &relevant, k).unwrap());
+            if tight.is_met(&now) {
+                // Sums of the same fractions may differ in their last bits.
+                let kept = |a: Option<f64>, b: Option<f64>| a.zip(b).is_none_or(|(a, b)| b > a - 1e-12);
+                prop_assert!(after.p >= before.p);
+                prop_assert!(kept(before.ap, after.ap) && kept(before.ndcg, after.ndcg));
+            }
+        }
     }
 }
