@@ -62,7 +62,9 @@ pub use plan::{
     DataFacts, Inputs, Job, ManifestEntry, NotAShard, Plan, Shard, TuningFacts, VictimFacts,
 };
 pub use record::{Record, Selection, Setting};
-pub use report::{Cell, ClassSuccess, Report, ReportTable, Row, write_report};
+pub use report::{
+    AtNorm, Cell, ClassSuccess, Report, ReportTable, Rival, Row, Success, write_report,
+};
 pub use run::{Attacked, Contender, Victim};
 pub use stage::Event;
 pub use summary::{Summary, markdown, write_csv};

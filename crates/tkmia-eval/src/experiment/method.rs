@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{
-    Ball, Lambda, Method, Norm, OptimiserKind, Passes, Settings, TargetChoice, UnknownCriterion,
-    Variant, criterion,
+    Ball, Lambda, Method, Norm, OptimiserKind, Passes, Settings, Solver, TargetChoice,
+    UnknownCriterion, Variant, criterion,
 };
 
 use super::ExperimentError;
@@ -54,6 +54,8 @@ pub struct MethodSpec {
     pub radius: Option<Values<f64>>,
     /// What targeted attacks make the top-k; `best` by default.
     pub target: Option<Values<TargetChoice>>,
+    /// How the minimum-norm form gets to its constraints; `sequential` by default.
+    pub solver: Option<Solver>,
     /// How λ is set, if not as the variant has it.
     pub lambda: Option<Lambda>,
     /// Iterations at most, if others than the table's.
@@ -86,6 +88,7 @@ impl MethodSpec {
             descent: None,
             ball: None,
             target: None,
+            solver: self.solver,
             lambda: self.lambda,
             max_iterations: self.max_iterations.unwrap_or(max_iterations),
             max_forward: self.max_forward,
@@ -159,6 +162,7 @@ impl MethodSpec {
             ("norm", self.norm.is_some() && !in_ball),
             ("radius", self.radius.is_some() && !in_ball),
             ("target", self.target.is_some() && !self.name.is_targeted()),
+            ("solver", self.solver.is_some() && self.variant != Variant::MinNorm),
             ("lambda", self.lambda.is_some() && !self.descends()),
         ];
         match unused.into_iter().find(|(_, unused)| *unused) {
@@ -213,6 +217,9 @@ pub struct Run {
     /// What it makes the top-k, where it is targeted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetChoice>,
+    /// How the minimum-norm form gets to its constraints, if not by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solver: Option<Solver>,
     /// How λ is set, if not as the variant has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<Lambda>,
@@ -269,6 +276,7 @@ impl fmt::Display for Run {
             momentum.map_or(Ok(()), |momentum| write!(f, ", momentum {momentum}"))?;
         }
         self.target.map_or(Ok(()), |target| write!(f, ", target {}", target.name()))?;
+        self.solver.map_or(Ok(()), |solver| write!(f, ", {}", solver.name()))?;
         self.lambda.map_or(Ok(()), |lambda| write!(f, ", lambda {}", lambda.name()))?;
         write!(f, ", {} within {}", self.stop, self.max_iterations)?;
         self.max_forward.map_or(Ok(()), |most| write!(f, ", at most {most} forward"))?;
@@ -307,6 +315,7 @@ impl Run {
                 .map(|descent| descent.momentum)
                 .or(self.ball.and_then(|ball| ball.momentum))
                 .unwrap_or(defaults.momentum),
+            solver: self.solver.unwrap_or_default(),
             lambda: self.lambda,
             ball: self.ball.map(|InBall { norm, radius, .. }| Ball { norm, radius }),
             max_iterations: self.max_iterations,
@@ -444,6 +453,17 @@ mod tests {
     }
 
     #[test]
+    fn the_minimum_norm_form_has_a_solver() {
+        let text = "name = \"tkmia\"\nvariant = \"min-norm\"\nmax-iterations = 40\nsolver = \"first-order\"";
+        let run = &spec(text).runs(300, "excluded").unwrap()[0];
+        assert_eq!(run.to_string(), "tkmia (min-norm), first-order, excluded within 40");
+        assert_eq!(run.settings(None).unwrap().solver, Solver::FirstOrder);
+        for solver in Solver::ALL {
+            assert_eq!(serde_json::to_value(solver).unwrap(), solver.name());
+        }
+    }
+
+    #[test]
     fn a_universal_attack_comes_to_each_image_again_and_again() {
         let passes = |name: &str| {
             let spec = spec(&format!("name = \"{name}\"\nmax-iterations = 5"));
@@ -478,6 +498,10 @@ mod tests {
         assert_eq!(
             error("name = \"tkmia\"\ntarget = \"best\""),
             "method `tkmia`: `target` makes no sense: this attack has none"
+        );
+        assert_eq!(
+            error("name = \"tkmia\"\nsolver = \"first-order\""),
+            "method `tkmia`: `solver` makes no sense: this attack has none"
         );
         assert_eq!(
             error("name = \"tkmia\"\nalpha = []"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use csv::Writer;
 
-use super::{Cell, Report, ReportTable, Row};
+use super::{AtNorm, Cell, Report, ReportTable, Row};
 use crate::experiment::Scheme;
 use crate::{EvalError, Printed, Selection};
 
@@ -70,6 +70,7 @@ fn columns(table: &ReportTable, row: &Row) -> Vec<(String, String)> {
         ("iterations", row.iterations, false),
         ("passes", row.passes, false),
     ];
+    columns.push(("local_optimality".to_owned(), number(row.optimality)));
     for (name, cell, printed) in cells {
         let [low, high] = cell.interval.map_or([None, None], |bounds| bounds.map(Some));
         columns.push((name.to_owned(), number(cell.value)));
@@ -118,6 +119,34 @@ impl Report {
                     &iterations,
                     &share.to_string(),
                 ]));
+            }
+        });
+        written(rows)
+    }
+
+    /// What each attack does when it is held to a norm, for each norm of a success.
+    ///
+    /// # Errors
+    /// [`EvalError::Encode`].
+    pub fn norms_csv(&self) -> Result<String, EvalError> {
+        let mut rows = vec![texts([
+            "table",
+            "setting",
+            "run",
+            "n",
+            "norm_input",
+            "success_rate",
+            "d_p_at_k",
+            "d_map_at_k",
+            "d_ndcg_at_k",
+        ])];
+        self.each_row(|name, row| {
+            for AtNorm { norm, success, changes: [p, map, ndcg] } in row.by_norm() {
+                let [norm, success, p, map, ndcg] =
+                    [norm, success, p, map, ndcg].map(|value| value.to_string());
+                let (setting, run) = (row.setting.to_string(), row.run.to_string());
+                let n = row.n.to_string();
+                rows.push(texts([name, &setting, &run, &n, &norm, &success, &p, &map, &ndcg]));
             }
         });
         written(rows)

@@ -10,6 +10,7 @@ use tkmia_metrics::Ranking;
 use super::markdown::{capitalised, chosen, legend, name_headings, names, samples};
 use super::pictures::{self, Picture, PicturedAttack};
 use super::svg::{Curve, steps};
+use super::trade_off::decades;
 use super::{Cell, Report, ReportTable, Row};
 use crate::{Printed, Record};
 
@@ -212,6 +213,9 @@ impl ReportTable {
             "iterations",
             "passes",
         ]);
+        if self.compares_norms() {
+            headings.push("local optimality ↑");
+        }
         for heading in headings {
             // Lines break between a name and its unit only.
             let heading =
@@ -258,12 +262,19 @@ impl ReportTable {
         for (cell, digits) in cells {
             html += &table_cell(cell, digits, suspect);
         }
+        if self.compares_norms() {
+            html += &match row.optimality {
+                Some(value) => format!("<td data-value=\"{value}\">{value:.3}</td>"),
+                None => "<td>–</td>".to_owned(),
+            };
+        }
         html + "</tr>\n"
     }
 
     /// Success by iterations, for each method over all settings of the table.
     fn curves(&self) -> String {
-        let end = self.rows.iter().map(|row| row.run.max_iterations).max().unwrap_or(1);
+        let end =
+            self.rows.iter().map(|row| row.run.max_iterations).max().unwrap_or(1).max(2) as f64;
         let curve = |label: String| {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.label == label).collect();
             let all: usize = rows.iter().map(|row| row.n).sum();
@@ -278,7 +289,7 @@ impl ReportTable {
             let mut sum = 0.0;
             let step = |(at, count): (usize, f64)| {
                 sum += count;
-                (at, sum / all as f64)
+                (at as f64, sum / all as f64)
             };
             Curve { name: label, points: counts.into_iter().map(step).collect() }
         };
@@ -286,10 +297,18 @@ impl ReportTable {
         if curves.iter().all(|curve| curve.points.is_empty()) {
             return String::new();
         }
-        format!(
-            "<details open><summary>Success by iterations</summary>\n{}</details>\n",
-            steps(&curves, end, "iterations", "share of samples that succeeded")
-        )
+        let mut ticks = decades(1.0, end);
+        if ticks.last() != Some(&end) {
+            ticks.push(end);
+        }
+        let chart =
+            steps(&curves, [1.0, end], &ticks, "iterations", "share of samples that succeeded");
+        let mut html =
+            format!("<details open><summary>Success by iterations</summary>\n{chart}</details>\n");
+        for (title, chart) in self.norm_curves() {
+            html += &format!("<details><summary>{title}</summary>\n{chart}</details>\n");
+        }
+        html
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reports as Markdown.
 
 use comfy_table::{CellAlignment, Table as Grid, presets};
+use tkmia_attacks::Variant;
 
+use super::cell::fixed;
 use super::{Report, ReportTable, Row};
 use crate::experiment::Scheme;
 use crate::tuning::Trial;
@@ -42,6 +44,10 @@ pub(super) fn figures(table: &ReportTable, row: &Row) -> Vec<(&'static str, Stri
         ("kept in 8 bits", row.kept_rounded.text(3, false)),
         ("iterations", row.iterations.text(1, false)),
     ]);
+    if table.compares_norms() {
+        let text = row.optimality.map_or("–".to_owned(), |value| fixed(value, 3));
+        figures.push(("local optimality", text));
+    }
     figures
 }
 
@@ -64,6 +70,12 @@ pub(super) fn legend(table: &ReportTable) -> Vec<String> {
             .to_owned(),
         "APer is the mean L2 norm of successful perturbations, in the unit that its column names.".to_owned(),
     ];
+    if table.compares_norms() {
+        lines.push(
+            "Local optimality is AttackBench's: 1 where no attack of this experiment found a smaller norm on any sample, 0 where none is within the largest of the best."
+                .to_owned(),
+        );
+    }
     if table.rows.iter().any(|row| row.printed.is_some()) {
         lines.push(
             "( ) is what the paper prints, for its victim and its data; its APer is in tanh space."
@@ -140,6 +152,10 @@ impl Report {
         for (number, table) in self.tables.iter().enumerate() {
             text += &format!("\n## {}\n\n{}", capitalised(&table.heading()), table.markdown());
             let runs = table.runs();
+            if let Some(versus) = table.versus() {
+                text +=
+                    &format!("\nThe minimum-norm form beside the best other attack:\n\n{versus}");
+            }
             text += "\nHyper-parameters:\n\n";
             for run in runs {
                 text += &format!("- {run}\n");
@@ -152,11 +168,23 @@ impl Report {
                 }
             }
         }
+        let ratios = self.mean_norm_ratios();
+        if !ratios.is_empty() {
+            text += "\n## Mean norm ratio to the best other attack\n\n";
+            for line in ratios {
+                text += &format!("- {line}\n");
+            }
+        }
         text
     }
 }
 
 impl ReportTable {
+    /// Whether the smallest norm is what an attack of the table is after.
+    pub(super) fn compares_norms(&self) -> bool {
+        self.rows.iter().any(|row| row.run.variant == Variant::MinNorm)
+    }
+
     /// The attacks of the table, each once.
     pub(super) fn runs(&self) -> Vec<String> {
         let mut runs: Vec<String> = Vec::new();

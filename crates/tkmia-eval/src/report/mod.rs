@@ -1,13 +1,16 @@
 //! [`Report`]: the paper's tables from the records of an experiment.
 
+mod by_norm;
 mod cell;
 mod csv;
 mod html;
 mod latex;
 mod markdown;
+mod optimality;
 mod pictures;
 mod svg;
 mod trade_off;
+mod versus;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,7 +19,13 @@ use std::path::Path;
 use tkmia_attacks::{Method, OptimiserKind};
 use tkmia_metrics::{Measures, MetricsError, Ranking};
 
+pub use by_norm::{AtNorm, Success};
 pub use cell::Cell;
+pub use versus::Rival;
+
+use by_norm::smallest_first;
+use optimality::BestKnown;
+use versus::find_rivals;
 
 use crate::experiment::{InBall, Run, Table, View};
 use crate::journal::{check, read_records};
@@ -89,6 +98,13 @@ pub struct Row {
     pub passes: Cell,
     /// For each number of iterations that a success took: the share of samples that had succeeded by then.
     pub successes_by_iteration: Vec<(usize, f64)>,
+    /// The successes, the smallest first.
+    pub successes: Vec<Success>,
+    /// How near the norms come to the best known of any attack in the experiment, local optimality: at most
+    /// 1; none where it isn't defined.
+    pub optimality: Option<f64>,
+    /// For the minimum-norm form: the best other row of its setting.
+    pub rival: Option<Rival>,
     /// For each class that was to leave the top-k: how often it was in it, and how often it left.
     pub classes: Vec<ClassSuccess>,
 }
@@ -114,20 +130,24 @@ impl Report {
         for record in records {
             groups.entry((&record.setting, &record.method)).or_default().push(record);
         }
+        let best_known = BestKnown::new(records);
         let mut tables: Vec<ReportTable> = Vec::new();
         for (number, table) in plan.inputs.tables.iter().enumerate() {
             let jobs = plan.jobs.iter().filter(|job| job.table == number);
             let runs: Vec<&Run> = jobs.clone().map(|job| &job.run).collect();
-            let mut rows = Vec::new();
-            for job in jobs {
+            let names: Vec<String> = runs.iter().map(|run| run.to_string()).collect();
+            let (mut rows, mut row_records) = (Vec::new(), Vec::new());
+            for (job, name) in jobs.zip(&names) {
                 let setting = &plan.manifests[job.manifest].setting;
-                let name = job.run.to_string();
                 let records = groups.get(&(setting, name.as_str())).map_or(&[][..], Vec::as_slice);
                 let label = label(&job.run, &runs);
                 let printed = paper::printed(table, setting, job.run.method);
                 let planned = plan.positions(job.manifest).len();
-                rows.push(Row::new(setting, &job.run, label, planned, printed, records)?);
+                let row = Row::new(setting, &job.run, label, planned, printed, records)?;
+                rows.push(Row { optimality: best_known.optimality(records), ..row });
+                row_records.push(records);
             }
+            find_rivals(&mut rows, &row_records);
             tables.push(ReportTable { table: table.clone(), rows });
         }
         let inputs = &plan.inputs;
@@ -232,6 +252,9 @@ impl Row {
             iterations: over(records, |record| record.iterations as f64),
             passes: over(records, |record| (record.passes.forward + record.passes.backward) as f64),
             successes_by_iteration: by_iteration(&successes, records.len()),
+            successes: smallest_first(&successes, k)?,
+            optimality: None,
+            rival: None,
             classes: class_successes(records, k)?,
         })
     }
@@ -313,6 +336,7 @@ fn label(run: &Run, runs: &[&Run]) -> String {
     add(&|run| run.descent.map(|descent| format!("α = {}", descent.alpha)));
     add(&|run| run.ball.map(|InBall { norm, radius, .. }| format!("{} {radius}", norm.name())));
     add(&|run| run.target.map(|target| target.name().to_owned()));
+    add(&|run| Some(run.solver.unwrap_or_default().name().to_owned()));
     add(&|run| Some(format!("{} iterations", run.max_iterations)));
     add(&|run| Some(run.stop.clone()));
     label
@@ -349,6 +373,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, EvalError>
     }
     write("report.md", &report.markdown())?;
     write("iterations.csv", &report.iterations_csv()?)?;
+    write("norms.csv", &report.norms_csv()?)?;
     write("classes.csv", &report.classes_csv()?)?;
     let pictures = pictures::read(folder, &plan, &records)?;
     for picture in &pictures {

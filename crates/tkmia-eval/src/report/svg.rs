@@ -5,18 +5,24 @@ use std::fmt::Write as _;
 /// A curve by its name, and the points at which it steps.
 pub(super) struct Curve {
     pub name: String,
-    pub points: Vec<(usize, f64)>,
+    pub points: Vec<(f64, f64)>,
 }
 
 /// Colours that differ in lightness too (Okabe and Ito 2008).
 const COLOURS: [&str; 7] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
-/// Shares in [0, 1] over numbers from 1 to `end` on a logarithmic scale.
-pub(super) fn steps(curves: &[Curve], end: usize, horizontal: &str, vertical: &str) -> String {
+/// Shares in [0, 1] over a range of numbers above 0 on a logarithmic scale, which is labelled at `ticks`.
+pub(super) fn steps(
+    curves: &[Curve],
+    [from, to]: [f64; 2],
+    ticks: &[f64],
+    horizontal: &str,
+    vertical: &str,
+) -> String {
     let (width, height, left, top) = (420.0, 220.0, 44.0, 10.0);
-    let scale = (end.max(2) as f64).ln();
-    let x = |number: usize| left + width * (number.max(1) as f64).ln() / scale;
+    let scale = (to / from).ln();
+    let x = |number: f64| left + width * (number.max(from) / from).ln() / scale;
     let y = |share: f64| top + height * (1.0 - share);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{vertical} by {horizontal}\">",
@@ -34,12 +40,12 @@ pub(super) fn steps(curves: &[Curve], end: usize, horizontal: &str, vertical: &s
             y = y(share),
         );
     }
-    let mut ticks: Vec<usize> =
-        [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].into_iter().filter(|&tick| tick < end).collect();
-    // The end is labelled where it doesn't lie on its neighbour.
-    ticks.retain(|&tick| tick == 1 || x(end) - x(tick) > 24.0);
-    ticks.push(end);
-    for tick in ticks {
+    for &tick in ticks {
+        // The last is labelled, and those before it that don't lie on it.
+        let apart = ticks.last().is_none_or(|&last| last == tick || x(last) - x(tick) > 24.0);
+        if !apart && tick > from {
+            continue;
+        }
         let _ = write!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{tick}</text>",
@@ -55,14 +61,14 @@ pub(super) fn steps(curves: &[Curve], end: usize, horizontal: &str, vertical: &s
     );
     for (number, curve) in curves.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
-        let mut path = format!("M{:.1} {:.1}", x(1), y(0.0));
+        let mut path = format!("M{:.1} {:.1}", x(from), y(0.0));
         for &(at, share) in &curve.points {
             let _ = write!(path, "H{:.1}V{:.1}", x(at), y(share));
         }
         let _ = write!(
             svg,
             "<path d=\"{path}H{:.1}\" stroke=\"{colour}\"/><text x=\"{:.1}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>",
-            x(end),
+            x(to),
             left + width + 10.0,
             top + 14.0 + 18.0 * number as f64,
             super::html::escaped(&curve.name)

@@ -55,7 +55,11 @@ fn record(
 }
 
 fn plan() -> Plan {
-    let tables = Experiment::parse(EXPERIMENT).unwrap().expand("VOC 2012").unwrap().tables;
+    plan_of(EXPERIMENT)
+}
+
+fn plan_of(experiment: &str) -> Plan {
+    let tables = Experiment::parse(experiment).unwrap().expand("VOC 2012").unwrap().tables;
     let mut manifests = Vec::new();
     let mut jobs = Vec::new();
     for setting in &tables[0].settings {
@@ -206,4 +210,29 @@ fn records_that_do_not_fit_are_an_error() {
     let mut records = records(&plan);
     records[0].relevant = vec![6];
     assert!(matches!(Report::new(&plan, &records), Err(EvalError::Metrics(_))));
+}
+
+#[test]
+fn the_minimum_norm_form_stands_beside_the_best_other_attack() {
+    let text = EXPERIMENT.replace("name = \"tkmia\"", "name = \"tkmia\"\nvariant = \"min-norm\"");
+    let plan = plan_of(&text);
+    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let rows = &report.tables[0].rows;
+    // On the first sample both succeeded, with norms 1 and 2; the other attack failed on the second.
+    let rival = Rival { row: 0, both: 1, norm_ratio: Some(0.5) };
+    assert_eq!(rows[1].rival, Some(rival));
+    assert!(rows[0].rival.is_none() && rows[2].rival.is_none());
+    assert_eq!(rows[3].rival, Some(Rival { row: 2, both: 0, norm_ratio: None }));
+    // The best norms are 1 and 3: A* = 2, and A = (2 + 3)/2 for the other.
+    assert_eq!((rows[0].optimality, rows[1].optimality), (Some(0.5), Some(1.0)));
+    let markdown = report.markdown();
+    assert!(markdown.contains("TkMIA (min-norm): 0.500 over 1 settings"), "{markdown}");
+    assert!(markdown.contains("1.000 / 0.500") && markdown.contains("local optimality"));
+    assert!(!self::report().markdown().contains("local optimality"));
+    let html = report.html(&[], 0);
+    assert!(html.contains("Success by norm") && html.contains("ΔmAP@k by norm"));
+    let norms = report.norms_csv().unwrap();
+    // A line for each of the four successes; within norm 3 both of the second row's samples have changed nothing.
+    assert_eq!(norms.lines().count(), 1 + 4);
+    assert!(norms.lines().any(|line| line.ends_with(",2,3,1,0,0,0")), "{norms}");
 }

@@ -143,7 +143,7 @@ impl ReportTable {
 }
 
 /// 1, 2 and 5 times the powers of ten between two positive numbers.
-fn decades(low: f64, high: f64) -> Vec<f64> {
+pub(super) fn decades(low: f64, high: f64) -> Vec<f64> {
     let powers = low.log10().floor() as i32..=high.log10().floor() as i32;
     let ticks = powers.flat_map(|power| {
         // Divided, a negative power gives the number that is meant.
