@@ -51,6 +51,8 @@ pub struct Settings {
     pub alpha: f64,
     /// μ of SGD (by default 0.9) and MI-FGSM (1 in its authors' form).
     pub momentum: f64,
+    /// What the minimum-norm form keeps of the clean ranking.
+    pub keep: Keep,
     /// How the minimum-norm form gets to its constraints.
     pub solver: Solver,
     /// How the auxiliary variables λ are set; by default as the variant has it.
@@ -86,6 +88,7 @@ impl Default for Settings {
             learning_rate: 1e-3,
             alpha: 1e-4,
             momentum: 0.9,
+            keep: Keep::default(),
             solver: Solver::default(),
             lambda: None,
             ball: None,
@@ -124,7 +127,7 @@ impl Settings {
             let caps = [budget.forward, budget.backward].into_iter().flatten();
             let max_passes = caps.fold(budget.iterations, usize::min);
             check("max backward passes", "at least 1", max_passes as f64, max_passes > 0)?;
-            let (keep, solver) = (Keep::default(), self.solver);
+            let (keep, solver) = (self.keep, self.solver);
             return Ok(Box::new(MinNorm { bounds, criterion, keep, solver, max_passes }));
         }
         let space = self.space(bounds)?;

@@ -15,6 +15,7 @@ use tkmia_attacks::{
     Attack, AttackBatch, Ball, CRITERION_NAMES, Criterion, Lambda, Method, Norm, OptimiserKind,
     Outcome, Settings, Solver, Step, TargetChoice, Targets, UnknownName, Variant, criterion, judge,
 };
+use tkmia_core::objective::Keep;
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
 use tkmia_models::load;
@@ -148,6 +149,7 @@ impl Arguments {
             alpha: self.alpha,
             momentum: self.momentum,
             optimiser: self.optimiser,
+            keep: Keep::default(),
             solver: Solver::default(),
             lambda: self.lambda,
             ball: self.radius.map(|radius| Ball { norm: self.norm, radius }),

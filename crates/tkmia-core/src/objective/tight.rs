@@ -13,6 +13,7 @@
 //! the number of relevant labels in the clean top-k, and `a = |S ∩ T_k(x)| − δ`. Where the order
 //! is to be kept too, `g2` is asked of shorter prefixes of the ranking as well.
 
+use serde::{Deserialize, Serialize};
 use tkmia_metrics::Ranking;
 
 /// One label is to sink below another: `f_sinks − f_rises ≤ 0`.
@@ -32,13 +33,30 @@ impl Pair {
 }
 
 /// How much of the clean ranking an attack is to keep.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Keep {
+    /// Nothing: only the specified labels' places count.
+    Nothing,
     /// As many relevant labels in the top-k: P@k doesn't drop.
     Count,
     /// As many relevant labels in each prefix of it: P@k, AP@k and NDCG@k don't drop.
     #[default]
     Order,
+}
+
+impl Keep {
+    /// Each, that which asks for least first.
+    pub const ALL: [Self; 3] = [Self::Nothing, Self::Count, Self::Order];
+
+    /// The name as it is written in experiments and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Count => "count",
+            Self::Order => "order",
+        }
+    }
 }
 
 /// The tight constraints of one sample.
@@ -241,6 +259,9 @@ fn pair(sink: &[usize], low: usize, rise: &[usize], high: usize) -> Option<Pair>
 /// What the clean top-k asks of later ones. It is enough to ask at the end of each run of relevant
 /// labels: before it fewer are asked for by as many as the prefix is shorter, after it no more.
 fn floors(top: &[usize], relevant: &[bool], keep: Keep) -> Vec<Floor> {
+    if keep == Keep::Nothing {
+        return Vec::new();
+    }
     let mut count = 0;
     let mut floors = Vec::new();
     for (at, &label) in top.iter().enumerate() {
@@ -346,10 +367,13 @@ mod tests {
             };
             let left = count(&clean, k, &specified) as i64 - count(&after, k, &specified) as i64;
             let kept = |prefix| count(&after, prefix, &relevant) >= count(&clean, prefix, &relevant);
-            for (keep, holds) in
-                [(Keep::Count, kept(k)), (Keep::Order, (1..=k).all(kept))]
-            {
-                let holds = holds && left >= delta as i64;
+            for keep in Keep::ALL {
+                let kept = match keep {
+                    Keep::Nothing => true,
+                    Keep::Count => kept(k),
+                    Keep::Order => (1..=k).all(kept),
+                };
+                let holds = kept && left >= delta as i64;
                 let tight = Tight::new(&clean, &relevant, &specified, k, Some(delta), keep);
                 prop_assert_eq!(tight.is_met(&after), holds, "{:?}", keep);
                 prop_assert_eq!(tight.margin(&now, &after) < 0.0, holds, "{:?}", keep);

@@ -7,6 +7,7 @@ use tkmia_attacks::{
     Ball, Lambda, Method, Norm, OptimiserKind, Passes, Settings, Solver, TargetChoice,
     UnknownCriterion, Variant, criterion,
 };
+use tkmia_core::objective::Keep;
 
 use super::ExperimentError;
 
@@ -54,6 +55,8 @@ pub struct MethodSpec {
     pub radius: Option<Values<f64>>,
     /// What targeted attacks make the top-k; `best` by default.
     pub target: Option<Values<TargetChoice>>,
+    /// What the minimum-norm form keeps of the clean ranking; `order` by default.
+    pub keep: Option<Keep>,
     /// How the minimum-norm form gets to its constraints; `sequential` by default.
     pub solver: Option<Solver>,
     /// How λ is set, if not as the variant has it.
@@ -88,6 +91,7 @@ impl MethodSpec {
             descent: None,
             ball: None,
             target: None,
+            keep: self.keep,
             solver: self.solver,
             lambda: self.lambda,
             max_iterations: self.max_iterations.unwrap_or(max_iterations),
@@ -162,6 +166,7 @@ impl MethodSpec {
             ("norm", self.norm.is_some() && !in_ball),
             ("radius", self.radius.is_some() && !in_ball),
             ("target", self.target.is_some() && !self.name.is_targeted()),
+            ("keep", self.keep.is_some() && self.variant != Variant::MinNorm),
             ("solver", self.solver.is_some() && self.variant != Variant::MinNorm),
             ("lambda", self.lambda.is_some() && !self.descends()),
         ];
@@ -217,6 +222,9 @@ pub struct Run {
     /// What it makes the top-k, where it is targeted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetChoice>,
+    /// What the minimum-norm form keeps of the clean ranking, if not the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// How the minimum-norm form gets to its constraints, if not by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub solver: Option<Solver>,
@@ -276,6 +284,7 @@ impl fmt::Display for Run {
             momentum.map_or(Ok(()), |momentum| write!(f, ", momentum {momentum}"))?;
         }
         self.target.map_or(Ok(()), |target| write!(f, ", target {}", target.name()))?;
+        self.keep.map_or(Ok(()), |keep| write!(f, ", keep {}", keep.name()))?;
         self.solver.map_or(Ok(()), |solver| write!(f, ", {}", solver.name()))?;
         self.lambda.map_or(Ok(()), |lambda| write!(f, ", lambda {}", lambda.name()))?;
         write!(f, ", {} within {}", self.stop, self.max_iterations)?;
@@ -315,6 +324,7 @@ impl Run {
                 .map(|descent| descent.momentum)
                 .or(self.ball.and_then(|ball| ball.momentum))
                 .unwrap_or(defaults.momentum),
+            keep: self.keep.unwrap_or_default(),
             solver: self.solver.unwrap_or_default(),
             lambda: self.lambda,
             ball: self.ball.map(|InBall { norm, radius, .. }| Ball { norm, radius }),
@@ -453,11 +463,18 @@ mod tests {
     }
 
     #[test]
-    fn the_minimum_norm_form_has_a_solver() {
-        let text = "name = \"tkmia\"\nvariant = \"min-norm\"\nmax-iterations = 40\nsolver = \"first-order\"";
+    fn the_minimum_norm_form_has_a_solver_and_what_it_keeps() {
+        let text = "name = \"tkmia\"\nvariant = \"min-norm\"\nmax-iterations = 40\nsolver = \"first-order\"\nkeep = \"count\"";
         let run = &spec(text).runs(300, "excluded").unwrap()[0];
-        assert_eq!(run.to_string(), "tkmia (min-norm), first-order, excluded within 40");
-        assert_eq!(run.settings(None).unwrap().solver, Solver::FirstOrder);
+        assert_eq!(
+            run.to_string(),
+            "tkmia (min-norm), keep count, first-order, excluded within 40"
+        );
+        let settings = run.settings(None).unwrap();
+        assert_eq!((settings.solver, settings.keep), (Solver::FirstOrder, Keep::Count));
+        for keep in Keep::ALL {
+            assert_eq!(serde_json::to_value(keep).unwrap(), keep.name());
+        }
         for solver in Solver::ALL {
             assert_eq!(serde_json::to_value(solver).unwrap(), solver.name());
         }

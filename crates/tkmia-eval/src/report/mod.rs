@@ -336,6 +336,7 @@ fn label(run: &Run, runs: &[&Run]) -> String {
     add(&|run| run.descent.map(|descent| format!("α = {}", descent.alpha)));
     add(&|run| run.ball.map(|InBall { norm, radius, .. }| format!("{} {radius}", norm.name())));
     add(&|run| run.target.map(|target| target.name().to_owned()));
+    add(&|run| Some(format!("{} kept", run.keep.unwrap_or_default().name())));
     add(&|run| Some(run.solver.unwrap_or_default().name().to_owned()));
     add(&|run| Some(format!("{} iterations", run.max_iterations)));
     add(&|run| Some(run.stop.clone()));
