@@ -1,7 +1,9 @@
 //! [`MinNorm`]: the smallest perturbation that hides the specified labels and keeps the measures.
 
 mod first_order;
+mod forecast;
 mod model;
+mod pixels;
 mod round;
 mod sample;
 mod sequential;

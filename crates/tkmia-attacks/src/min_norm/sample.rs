@@ -10,7 +10,7 @@ use super::first_order::FirstOrder;
 use super::model::Model;
 use super::round::Rounding;
 use super::sequential::Sequential;
-use super::shrink::Shrinking;
+use super::shrink::shrunk;
 use crate::criterion::{Criterion, Standing};
 use crate::eligibility::{Reason, eligible};
 use crate::host::Scored;
@@ -82,7 +82,7 @@ const TIE: f64 = 1e-4;
 #[derive(Debug)]
 enum Phase {
     Search(Box<dyn Search>),
-    Shrink(Shrinking),
+    Shrink,
     Round(Rounding),
     Done,
 }
@@ -163,7 +163,7 @@ impl Sample {
         let image = self.task.image(&self.look);
         match &self.phase {
             Phase::Round(rounding) if !rounding.is_unrounded() => {
-                super::round::round(&image, self.task.bounds)
+                super::pixels::round(&image, self.task.bounds)
             }
             _ => image,
         }
@@ -280,14 +280,7 @@ impl Sample {
                     self.finish();
                 }
             }
-            Phase::Shrink(shrinking) => {
-                let best = self.best.as_ref().expect("only a success is shrunk");
-                let model = self.search.as_deref().expect("the search is over").model();
-                match shrinking.next(start, best, model, met) {
-                    Some(look) => self.look = look,
-                    None => self.round(),
-                }
-            }
+            Phase::Shrink => self.round(),
             Phase::Round(rounding) => {
                 let best = self.best.as_ref().expect("only a success is rounded");
                 let model = self.search.as_deref().expect("the search is over").model();
@@ -317,11 +310,10 @@ impl Sample {
         self.search = Some(search);
         let (Some(best), Some(start)) = (&self.best, &self.start) else { return };
         let model = self.search.as_deref().expect("just set").model();
-        let mut shrinking = Shrinking::default();
-        match shrinking.first(start, best, model) {
+        match shrunk(start, best, model) {
             Some(look) => {
                 self.look = look;
-                self.phase = Phase::Shrink(shrinking);
+                self.phase = Phase::Shrink;
             }
             None => self.round(),
         }

@@ -1,0 +1,44 @@
+//! [`Forecast`]: what is to be expected near the best perturbation.
+
+use tkmia_core::objective::Pair;
+
+use super::model::Model;
+use super::sample::{Found, Start};
+use crate::host::Scored;
+
+/// What the model says of perturbations near the best one, pair by pair.
+pub(super) struct Forecast<'a> {
+    pub best: &'a Found,
+    pub model: &'a Model,
+    pub pairs: Vec<Pair>,
+}
+
+impl<'a> Forecast<'a> {
+    /// Of the target's pairs, as far as they are modelled.
+    pub fn new(start: &Start, best: &'a Found, model: &'a Model, now: &Scored) -> Self {
+        let pairs = start.tight.pairs(&best.target, &now.ranking).into_iter();
+        let known = |pair: &Pair| model.knows(pair.sinks) && model.knows(pair.rises);
+        Self { best, model, pairs: pairs.filter(known).collect() }
+    }
+
+    /// The pairs' gaps at a perturbation, with what a look has shown to be missing and a margin.
+    pub fn gaps(&self, perturbation: &[f32], bias: &[f64], margin: f64) -> Vec<f64> {
+        let way = perturbation.iter().zip(&self.best.perturbation);
+        let step: Vec<f32> = way.map(|(to, from)| to - from).collect();
+        let mut scores = vec![None; self.best.seen.scores.len()];
+        let mut score = |label: usize| {
+            *scores[label].get_or_insert_with(|| {
+                f64::from(self.best.seen.scores[label]) + self.model.change(label, &step)
+            })
+        };
+        let pairs = self.pairs.iter().zip(bias);
+        pairs.map(|(pair, bias)| score(pair.sinks) - score(pair.rises) + bias + margin).collect()
+    }
+
+    /// What came of a perturbation less what was forecast.
+    pub fn bias(&self, perturbation: &[f32], now: &Scored) -> Vec<f64> {
+        let nothing = vec![0.0; self.pairs.len()];
+        let forecast = self.gaps(perturbation, &nothing, 0.0);
+        self.pairs.iter().zip(forecast).map(|(pair, gap)| pair.gap(&now.scores) - gap).collect()
+    }
+}
