@@ -208,8 +208,12 @@ fn no_attack_within_a_ball_succeeds_in_one_that_is_too_small() {
 }
 
 /// How many times the smallest norm each solver's may be.
-const SOLVERS: [(Solver, f64); 3] =
-    [(Solver::Sequential, 1.02), (Solver::SequentialByScore, 1.02), (Solver::FirstOrder, 1.02)];
+const SOLVERS: [(Solver, f64); 4] = [
+    (Solver::Sequential, 1.02),
+    (Solver::SequentialByScore, 1.02),
+    (Solver::FirstOrder, 1.02),
+    (Solver::FirstOrderLinf, 1.02),
+];
 
 #[test]
 fn every_solver_of_the_minimum_norm_form_comes_near_the_smallest_perturbation() {
@@ -219,7 +223,11 @@ fn every_solver_of_the_minimum_norm_form_comes_near_the_smallest_perturbation() 
             let settings =
                 Settings { solver, max_iterations, ..settings(Method::Tkmia, Variant::MinNorm) };
             for (row, verdict) in attack(&settings, 8).iter().enumerate() {
-                let ratio = verdict.norm_input / f64::from(smallest(Method::Tkmia, row).0);
+                let (l2, linf) = smallest(Method::Tkmia, row);
+                let ratio = match solver.norm() {
+                    Norm::L2 => verdict.norm_input / f64::from(l2),
+                    Norm::Linf => verdict.linf_input / f64::from(linf),
+                };
                 let name = solver.name();
                 assert!(verdict.success, "{name}, row {row}");
                 assert!(ratio <= limit, "{name}, row {row}: {ratio} times the smallest");

@@ -71,7 +71,7 @@ pub struct Arguments {
     /// How the objective's λ are set [default: exact; gradient in the literal variant]
     #[arg(long, help_heading = STEPS, value_parser = named::<Lambda>(Lambda::ALL.map(Lambda::name)))]
     lambda: Option<Lambda>,
-    /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal methods stay in
+    /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal methods stay in, and what min-norm makes small
     #[arg(long, help_heading = STEPS, default_value = Norm::L2.name(), value_parser = named::<Norm>(Norm::ALL.map(Norm::name)))]
     norm: Norm,
     /// Its radius, in the variant's own unit; these have no default
@@ -150,7 +150,10 @@ impl Arguments {
             momentum: self.momentum,
             optimiser: self.optimiser,
             keep: Keep::default(),
-            solver: Solver::default(),
+            solver: match self.norm {
+                Norm::L2 => Solver::default(),
+                Norm::Linf => Solver::FirstOrderLinf,
+            },
             lambda: self.lambda,
             ball: self.radius.map(|radius| Ball { norm: self.norm, radius }),
             step: self.step,

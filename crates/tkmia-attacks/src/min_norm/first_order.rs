@@ -5,6 +5,7 @@ use std::f64::consts::PI;
 use super::model::{Model, add};
 use super::sample::{Search, Start, Task, norm};
 use super::target::by_score;
+use crate::Norm;
 use crate::host::Scored;
 
 /// Decoupled direction and norm: Rony et al., "Decoupling Direction and Norm for Efficient
@@ -12,7 +13,11 @@ use crate::host::Scored;
 ///
 /// `ε ← ε − α g/‖g‖`, then onto the sphere of a radius that shrinks by γ after each success and
 /// grows by it after each failure. The radius starts from, and α is measured in, the distance that
-/// the first gradient promises, `margin/‖g‖`; α falls by a cosine from 0.5 to 0.01.
+/// the first gradient promises, `margin/‖g‖` in the dual norm; α falls by a cosine from 0.5 to 0.01.
+///
+/// In L∞ steps go along `sign(g)`, and each value is clipped to the radius: there the sphere's nearest point
+/// isn't one point, and it is the ball that Pintor et al., "Fast Minimum-norm Adversarial Attacks through
+/// Adaptive Norm Constraints", NeurIPS 2021, project onto.
 #[derive(Debug)]
 pub(super) struct FirstOrder {
     at: Vec<f32>,
@@ -55,7 +60,11 @@ impl Search for FirstOrder {
     }
 
     fn learn(&mut self, task: &Task, _: &Start, gradient: &[f32]) -> Option<Vec<f32>> {
-        let steepness = norm(gradient).max(f64::MIN_POSITIVE);
+        let steepness = match task.solver.norm() {
+            Norm::L2 => norm(gradient),
+            Norm::Linf => gradient.iter().map(|slope| f64::from(slope.abs())).sum(),
+        }
+        .max(f64::MIN_POSITIVE);
         if self.step == 0 {
             self.unit = self.margin.max(0.0) / steepness;
             self.radius = self.unit;
@@ -68,11 +77,24 @@ impl Search for FirstOrder {
             return None;
         }
         let alpha = ALPHA[1] + (ALPHA[0] - ALPHA[1]) * 0.5 * (1.0 + (PI * share).cos());
-        add(&mut self.at, -alpha * self.unit / steepness, gradient);
-        let length = norm(&self.at);
-        if length > 0.0 {
-            let factor = (self.radius / length) as f32;
-            self.at.iter_mut().for_each(|value| *value *= factor);
+        let step = alpha * self.unit;
+        match task.solver.norm() {
+            Norm::L2 => {
+                add(&mut self.at, -step / steepness, gradient);
+                let length = norm(&self.at);
+                if length > 0.0 {
+                    let factor = (self.radius / length) as f32;
+                    self.at.iter_mut().for_each(|value| *value *= factor);
+                }
+            }
+            Norm::Linf => {
+                let (step, radius) = (step as f32, self.radius as f32);
+                for (value, &slope) in self.at.iter_mut().zip(gradient) {
+                    // The sign of 0 is 0.
+                    let sign = if slope == 0.0 { 0.0 } else { slope.signum() };
+                    *value = (*value - step * sign).clamp(-radius, radius);
+                }
+            }
         }
         task.clip(&mut self.at);
         Some(self.at.clone())

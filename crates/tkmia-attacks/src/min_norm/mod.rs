@@ -19,10 +19,11 @@ use tkmia_core::{Bounds, Classifier};
 
 use crate::criterion::Criterion;
 use crate::host::{Scored, scored, values};
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Observer, Outcome, Step};
+use crate::{Attack, AttackBatch, AttackError, BatchResult, Norm, Observer, Outcome, Step};
 use sample::{Sample, Task};
 
-/// Measure-preserving minimum-norm attack: `min ‖ε‖₂` under the [tight constraints].
+/// Measure-preserving minimum-norm attack: `min ‖ε‖` under the [tight constraints], in L2 or, by
+/// [`Solver::FirstOrderLinf`], in L∞.
 ///
 /// Each forward pass is one iteration, and every backward pass belongs to one of them. The device
 /// does the passes; what is to be looked at next is computed on the host, sample by sample, so that rows
@@ -61,11 +62,15 @@ pub enum Solver {
     SequentialByScore,
     /// Decoupled direction and norm (Rony et al. 2019) on the most violated contest.
     FirstOrder,
+    /// The same in L∞: steps along the gradient's sign, clipped to a radius that follows success (Pintor et
+    /// al. 2021).
+    FirstOrderLinf,
 }
 
 impl Solver {
     /// Every solver, the default first.
-    pub const ALL: [Self; 3] = [Self::Sequential, Self::SequentialByScore, Self::FirstOrder];
+    pub const ALL: [Self; 4] =
+        [Self::Sequential, Self::SequentialByScore, Self::FirstOrder, Self::FirstOrderLinf];
 
     /// The name as it is written in experiments and records.
     pub fn name(self) -> &'static str {
@@ -73,6 +78,15 @@ impl Solver {
             Self::Sequential => "sequential",
             Self::SequentialByScore => "sequential-by-score",
             Self::FirstOrder => "first-order",
+            Self::FirstOrderLinf => "first-order-linf",
+        }
+    }
+
+    /// What it makes small.
+    pub fn norm(self) -> Norm {
+        match self {
+            Self::FirstOrderLinf => Norm::Linf,
+            _ => Norm::L2,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::criterion::{Criterion, Standing};
 use crate::eligibility::{Reason, eligible};
 use crate::host::Scored;
 use crate::qp::dot;
-use crate::{Outcome, Passes};
+use crate::{Norm, Outcome, Passes};
 
 /// What is searched for, and with how many passes.
 #[derive(Debug)]
@@ -49,6 +49,16 @@ impl Task {
     /// The least and the greatest value of each element.
     pub fn limits(&self) -> Vec<[f32; 2]> {
         vec![[self.bounds.low, self.bounds.high]; self.origin.len()]
+    }
+
+    /// What is to be small.
+    pub fn norm(&self, perturbation: &[f32]) -> f64 {
+        match self.solver.norm() {
+            Norm::L2 => norm(perturbation),
+            Norm::Linf => {
+                perturbation.iter().fold(0.0, |most: f32, value| most.max(value.abs())).into()
+            }
+        }
     }
 
     /// The passes that are set aside for the end.
@@ -226,7 +236,7 @@ impl Sample {
             f64::from(now.scores[order[0]]) - f64::from(now.scores[order[order.len() - 1]]);
         let start = Start { clean: now.clone(), tight, spread: spread.max(f64::MIN_POSITIVE) };
         self.phase = Phase::Search(match task.solver {
-            Solver::FirstOrder => Box::new(FirstOrder::new(task, &start)),
+            Solver::FirstOrder | Solver::FirstOrderLinf => Box::new(FirstOrder::new(task, &start)),
             Solver::Sequential => Box::new(Sequential::new(task, &start, true)),
             Solver::SequentialByScore => Box::new(Sequential::new(task, &start, false)),
         });
@@ -253,7 +263,7 @@ impl Sample {
 
     /// Keeps the image looked at where it is the best yet.
     fn keep(&mut self, now: &Scored, met: bool, criterion: bool) {
-        let norm = norm(&self.look);
+        let norm = self.task.norm(&self.look);
         if met && self.best.as_ref().is_none_or(|best| norm < best.norm) {
             let search = match &self.phase {
                 Phase::Search(search) => Some(search),
@@ -284,11 +294,11 @@ impl Sample {
             Phase::Round(rounding) => {
                 let best = self.best.as_ref().expect("only a success is rounded");
                 let model = self.search.as_deref().expect("the search is over").model();
-                let length = norm(&self.look);
+                let length = self.task.norm(&self.look);
                 if met
                     && rounding.is_unrounded()
                     && Rounding::is_worth(&self.task, best, length)
-                    && self.rounded.as_ref().is_none_or(|rounded| length < norm(rounded))
+                    && self.rounded.as_ref().is_none_or(|rounded| length < self.task.norm(rounded))
                 {
                     self.rounded = Some(self.look.clone());
                 }
