@@ -1,4 +1,4 @@
-//! A network as plain numbers, between the file and the Burn module: [`Blueprint`].
+//! A network as plain numbers, between the file and what computes: [`Blueprint`].
 
 use crate::{FloatType, Format, ModelError};
 

@@ -8,7 +8,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData, s};
 
-use crate::blueprint;
+use crate::blueprint::{self, Blueprint};
 
 /// A tensor that asks for no gradient.
 fn frozen<const D: usize>(
@@ -20,9 +20,48 @@ fn frozen<const D: usize>(
         .set_require_grad(false)
 }
 
+/// A network as Burn's layers.
+#[derive(Module, Debug)]
+pub(crate) struct Layers {
+    normalisation: Option<Normalisation>,
+    stem: Convolution,
+    pool: Option<MaxPool>,
+    blocks: Vec<Block>,
+    head: Conv2d,
+}
+
+impl Layers {
+    /// Of a blueprint with folded batch norms; no weight asks for a gradient.
+    pub fn new(blueprint: Blueprint, device: &Device) -> Self {
+        Self {
+            normalisation: blueprint.normalisation.map(|map| Normalisation::new(map, device)),
+            stem: Convolution::new(blueprint.stem, device),
+            pool: blueprint.pool.map(MaxPool::new),
+            blocks: blueprint.blocks.into_iter().map(|block| Block::new(block, device)).collect(),
+            head: linear(blueprint.head, device),
+        }
+        .freeze()
+    }
+
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let images = match &self.normalisation {
+            Some(normalisation) => normalisation.forward(images),
+            None => images,
+        };
+        let mut x = relu(self.stem.forward(images));
+        if let Some(pool) = &self.pool {
+            x = pool.forward(x);
+        }
+        for block in &self.blocks {
+            x = block.forward(x);
+        }
+        self.head.forward(x.mean_dims(&[2, 3])).flatten(1, 3)
+    }
+}
+
 /// What is done to each channel of the images: `scale · x + shift`.
 #[derive(Module, Debug)]
-pub(crate) struct Normalisation {
+struct Normalisation {
     scale: Param<Tensor<4>>,
     shift: Param<Tensor<4>>,
 }
@@ -83,7 +122,7 @@ impl Convolution {
 
 /// A residual block: `relu(main(x) + shortcut(x))`.
 #[derive(Module, Debug)]
-pub(crate) struct Block {
+struct Block {
     main: Vec<Convolution>,
     projection: Option<Convolution>,
 }
@@ -138,7 +177,7 @@ impl MaxPool {
 /// The CPU backend computes a convolution image by image, but a linear layer as one matrix product,
 /// whose rounding depends on its number of rows. As a convolution a row's scores and gradient are the
 /// same to the last bit, whatever else is in the batch.
-pub(crate) fn linear(head: blueprint::Head, device: &Device) -> Conv2d {
+fn linear(head: blueprint::Head, device: &Device) -> Conv2d {
     let blueprint::Head { features, classes, weights, bias, .. } = head;
     let weights = Tensor::<2>::from_data(TensorData::new(weights, [features, classes]), device);
     let weights = weights.transpose().reshape([classes, features, 1, 1]);

@@ -1,7 +1,7 @@
 //! Victims of the attacks: ResNets read from ONNX, safetensors and PyTorch files at run time.
 //!
 //! [`load`] reads a file that PyTorch or another exporter wrote, recognises the network in it, and
-//! gives a [`ResNet`]: a Burn module with its batch norms folded and its weights frozen, that
+//! gives a [`ResNet`] with its batch norms folded and its weights frozen, that
 //! implements [`Classifier`](tkmia_core::Classifier). [`Architecture`] tells what it is. A file that
 //! doesn't hold a ResNet gives an error with the first node or tensor that doesn't fit.
 //! [`TrainableResNet`] is the same network with batch norms of its own, to be trained further.
@@ -16,6 +16,8 @@ mod blueprint;
 mod error;
 mod float_type;
 mod format;
+#[cfg(feature = "flex")]
+mod fused;
 mod layers;
 mod load;
 mod onnx;

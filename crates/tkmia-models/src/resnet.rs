@@ -1,13 +1,15 @@
 //! A frozen residual network: [`ResNet`].
 
-use burn::module::Module;
-use burn::nn::conv::Conv2d;
-use burn::tensor::activation::relu;
+#[cfg(feature = "flex")]
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 use tkmia_core::{Bounds, Classifier};
 
 use crate::blueprint::Blueprint;
-use crate::layers::{Block, Convolution, MaxPool, Normalisation, linear};
+#[cfg(feature = "flex")]
+use crate::fused;
+use crate::layers::Layers;
 use crate::{Architecture, ModelError};
 
 /// A residual network made for attacking.
@@ -16,6 +18,10 @@ use crate::{Architecture, ModelError};
 /// the convolutions and no weight asks for a gradient, so a backward pass leads to the images
 /// alone, and a row's scores never depend on the other rows. The weights stay on a device without
 /// autodiff; images may come from either. A clone shares the weights.
+///
+/// On the CPU backend a pass is one operation with kernels of its own, image by image, on all
+/// threads of the rayon pool that it is called in; its results are the same to the last bit for any batch,
+/// number of threads and vector width. Networks with groups, and other devices, use Burn's layers.
 ///
 /// Read one with [`load`](crate::load).
 ///
@@ -35,17 +41,38 @@ use crate::{Architecture, ModelError};
 /// assert_eq!(gradient.dims(), [1, 3, 32, 32]);
 /// # Ok::<(), tkmia_models::ModelError>(())
 /// ```
-#[derive(Module, Debug)]
+#[derive(Debug, Clone)]
 pub struct ResNet {
-    normalisation: Option<Normalisation>,
-    stem: Convolution,
-    pool: Option<MaxPool>,
-    blocks: Vec<Block>,
-    head: Conv2d,
-    #[module(skip)]
+    network: Network,
+    device: Device,
     architecture: Architecture,
-    #[module(skip)]
     bounds: Bounds,
+}
+
+/// What computes the scores.
+#[derive(Debug, Clone)]
+enum Network {
+    /// On the CPU backend: one operation of our own.
+    #[cfg(feature = "flex")]
+    Fused(Arc<fused::Network>),
+    /// On any other, and for networks that the operation doesn't know: Burn's layers.
+    Layers(Box<Layers>),
+}
+
+impl Network {
+    #[cfg(feature = "flex")]
+    fn new(blueprint: Blueprint, device: &Device) -> Self {
+        let fused = (*device == Device::flex()).then(|| fused::Network::new(&blueprint)).flatten();
+        match fused {
+            Some(network) => Self::Fused(Arc::new(network)),
+            None => Self::Layers(Box::new(Layers::new(blueprint, device))),
+        }
+    }
+
+    #[cfg(not(feature = "flex"))]
+    fn new(blueprint: Blueprint, device: &Device) -> Self {
+        Self::Layers(Box::new(Layers::new(blueprint, device)))
+    }
 }
 
 impl ResNet {
@@ -54,19 +81,11 @@ impl ResNet {
     /// # Errors
     /// [`ModelError::NotFinite`](crate::ModelError::NotFinite) if folding makes a weight infinite.
     pub(crate) fn new(mut blueprint: Blueprint, device: &Device) -> Result<Self, ModelError> {
-        let device = &device.clone().without_autodiff();
+        let device = device.clone().without_autodiff();
         let architecture = Architecture::of(&blueprint);
         blueprint.fold()?;
-        Ok(Self {
-            normalisation: blueprint.normalisation.map(|map| Normalisation::new(map, device)),
-            stem: Convolution::new(blueprint.stem, device),
-            pool: blueprint.pool.map(MaxPool::new),
-            blocks: blueprint.blocks.into_iter().map(|block| Block::new(block, device)).collect(),
-            head: linear(blueprint.head, device),
-            architecture,
-            bounds: Bounds::SYMMETRIC,
-        }
-        .freeze())
+        let network = Network::new(blueprint, &device);
+        Ok(Self { network, device, architecture, bounds: Bounds::SYMMETRIC })
     }
 
     /// The same network for images of another range than `[-1, 1]`.
@@ -89,18 +108,11 @@ impl ResNet {
     ///   `None`, large enough for the network's kernels
     /// - output: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let images = match &self.normalisation {
-            Some(normalisation) => normalisation.forward(images),
-            None => images,
-        };
-        let mut x = relu(self.stem.forward(images));
-        if let Some(pool) = &self.pool {
-            x = pool.forward(x);
+        match &self.network {
+            #[cfg(feature = "flex")]
+            Network::Fused(network) => fused::scores(network, images),
+            Network::Layers(layers) => layers.forward(images),
         }
-        for block in &self.blocks {
-            x = block.forward(x);
-        }
-        self.head.forward(x.mean_dims(&[2, 3])).flatten(1, 3)
     }
 }
 
@@ -122,6 +134,6 @@ impl Classifier for ResNet {
     }
 
     fn device(&self) -> Device {
-        self.head.weight.val().device()
+        self.device.clone()
     }
 }

@@ -9,7 +9,6 @@ mod golden;
 
 use std::path::PathBuf;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use golden::{RELATIVE, Recorded, difference, values};
 use tkmia_core::{Bounds, Classifier};
@@ -54,7 +53,7 @@ fn a_batch_scores_as_its_images_do_one_at_a_time() {
 }
 
 #[test]
-fn autodiff_changes_no_score_and_no_weight_asks_for_a_gradient() {
+fn autodiff_changes_no_score() {
     let recorded = Recorded::read("victims/scores.npz");
     let model = victim("resnet14-tiny.onnx");
     let images = recorded.images["images_32"].clone();
@@ -62,7 +61,6 @@ fn autodiff_changes_no_score_and_no_weight_asks_for_a_gradient() {
     assert!(tracked.is_autodiff());
     assert_eq!(values(tracked.inner()), values(model.scores(images)));
     assert!(!model.device().is_autodiff());
-    assert_eq!(model.num_params(), model.architecture().parameters);
 }
 
 #[test]

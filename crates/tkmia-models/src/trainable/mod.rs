@@ -1,7 +1,7 @@
 //! A residual network whose weights can be trained: [`TrainableResNet`].
 
 mod layers;
-mod scratch;
+pub(crate) mod scratch;
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,342 @@
+//! Weighted sums over the neighbourhood of a pixel, what convolutions are forward and backward:
+//! [`Stencil`].
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::maps::{Halo, LANES, Lanes, Maps, Shape};
+
+/// Sums over all input channels and a few neighbours of a pixel:
+///
+/// ```text
+/// output[step_out · p + origin] = bias + Σ_tap weights[tap] · input[step_in · p + tap]
+/// ```
+///
+/// Whatever the size of the maps and the machine, a sum is taken in the same order, by
+/// fused multiply-adds: over blocks of input channels, within them over taps, within them over
+/// channels.
+pub(super) struct Stencil {
+    /// Blocks of input channels.
+    inputs: usize,
+    /// Blocks of output channels.
+    outputs: usize,
+    /// Row and column, relative to the position in the input.
+    taps: Vec<[isize; 2]>,
+    step_in: [usize; 2],
+    step_out: [usize; 2],
+    origin: [usize; 2],
+    /// `[outputs, inputs, taps, LANES]`: the weights of an output block for one input channel.
+    weights: Vec<Lanes>,
+    /// `[outputs]`
+    bias: Vec<Lanes>,
+}
+
+/// Where a stencil reads and writes.
+pub(super) struct Steps {
+    pub taps: Vec<[isize; 2]>,
+    pub step_in: [usize; 2],
+    pub step_out: [usize; 2],
+    pub origin: [usize; 2],
+}
+
+/// What becomes of the sums.
+pub(super) struct Finish<'a> {
+    /// Whether they are added to what is in the output.
+    pub add: bool,
+    pub relu: Relu<'a>,
+}
+
+/// The signs of outputs, `[blocks, height · width]`, one bit for each channel of a block.
+pub(super) enum Relu<'a> {
+    /// There is none.
+    None,
+    /// Forward: negative values become 0; the positive ones are noted.
+    Record(&'a mut [u16]),
+    /// Backward: what wasn't positive becomes 0.
+    Apply(&'a [u16]),
+}
+
+impl Stencil {
+    /// Of `[output, input, tap]` weights and one bias for each output.
+    pub fn new(
+        [outputs, inputs]: [usize; 2],
+        steps: Steps,
+        bias: &[f32],
+        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let Steps { taps, step_in, step_out, origin } = steps;
+        let blocks = inputs.div_ceil(LANES);
+        let lanes = |block: usize, value: &dyn Fn(usize) -> f32| {
+            Lanes(std::array::from_fn(|lane| {
+                let channel = block * LANES + lane;
+                if channel < outputs { value(channel) } else { 0.0 }
+            }))
+        };
+        let each = blocks * taps.len() * LANES;
+        let mut weights = vec![Lanes::ZERO; outputs.div_ceil(LANES) * each];
+        if each > 0 {
+            weights.par_chunks_mut(each).enumerate().for_each(|(block, weights)| {
+                for input in 0..inputs {
+                    for tap in 0..taps.len() {
+                        let at = (input / LANES * taps.len() + tap) * LANES + input % LANES;
+                        weights[at] = lanes(block, &|output| weight(output, input, tap));
+                    }
+                }
+            });
+        }
+        let outputs = outputs.div_ceil(LANES);
+        let bias = (0..outputs)
+            .map(|block| lanes(block, &|output| bias.get(output).copied().unwrap_or(0.0)))
+            .collect();
+        Self { inputs: blocks, outputs, taps, step_in, step_out, origin, weights, bias }
+    }
+
+    /// Blocks of output channels.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Positions along rows and columns for an output of that size.
+    fn positions(&self, output: [usize; 2]) -> [usize; 2] {
+        std::array::from_fn(|axis| {
+            output[axis].saturating_sub(self.origin[axis]).div_ceil(self.step_out[axis])
+        })
+    }
+
+    /// The halo that the input must have.
+    pub fn halo(&self, input: [usize; 2], output: [usize; 2]) -> Halo {
+        let positions = self.positions(output);
+        let along = |axis: usize| {
+            let taps = || self.taps.iter().map(|tap| tap[axis]);
+            let (first, last) = (taps().min().unwrap_or(0), taps().max().unwrap_or(0));
+            let end = (positions[axis].saturating_sub(1) * self.step_in[axis]) as isize + last;
+            let (before, after) = (-first, end + 1 - input[axis] as isize);
+            [before.max(0) as usize, after.max(0) as usize]
+        };
+        let ([top, bottom], [left, right]) = (along(0), along(1));
+        [top, left, bottom, right]
+    }
+
+    /// Computes all sums.
+    pub fn run(&self, arch: Arch, input: &Maps, output: &mut Maps, finish: Finish<'_>) {
+        let (from, to) = (input.shape, output.shape);
+        debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs);
+        let [rows, columns] = self.positions(to.size);
+        let pitch = from.pitch();
+        let offset = |&[row, column]: &[isize; 2]| {
+            (from.origin() as isize + row * pitch as isize + column) as usize
+        };
+        let walk = Walk {
+            rows,
+            columns,
+            read: [self.step_in[0] * pitch, self.step_in[1]],
+            write: [self.step_out[0] * to.pitch(), self.step_out[1]],
+            note: [self.step_out[0] * to.size[1], self.step_out[1]],
+            taps: self.taps.iter().map(offset).collect(),
+            start: to.row(self.origin[0]) + self.origin[1],
+            first_sign: self.origin[0] * to.size[1] + self.origin[1],
+            from,
+            to,
+        }
+        .flat();
+
+        let pairs = to.blocks.div_ceil(PAIR);
+        let signs: Vec<Signs<'_>> = match finish.relu {
+            Relu::None => (0..pairs).map(|_| Signs::None).collect(),
+            Relu::Record(bits) => bits.chunks_mut(PAIR * to.area()).map(Signs::Record).collect(),
+            Relu::Apply(bits) => bits.chunks(PAIR * to.area()).map(Signs::Apply).collect(),
+        };
+        let each = self.inputs * self.taps.len() * LANES;
+        let outputs = output.values.par_chunks_mut(PAIR * to.plane());
+        outputs.zip(signs).enumerate().for_each(|(pair, (output, signs))| {
+            arch.dispatch(Task {
+                walk: &walk,
+                input: &input.values,
+                weights: &self.weights[pair * PAIR * each..],
+                bias: &self.bias[pair * PAIR..],
+                each,
+                add: finish.add,
+                output,
+                signs,
+            });
+        });
+    }
+}
+
+/// Blocks of output channels that are computed together.
+const PAIR: usize = 2;
+
+/// How a stencil goes over maps of certain shapes.
+struct Walk {
+    rows: usize,
+    columns: usize,
+    /// From row to row and from column to column in the input, the output and the signs.
+    read: [usize; 2],
+    write: [usize; 2],
+    note: [usize; 2],
+    /// What each tap is from the first position.
+    taps: Vec<usize>,
+    start: usize,
+    first_sign: usize,
+    from: Shape,
+    to: Shape,
+}
+
+impl Walk {
+    /// All rows as one, where they follow each other without a gap.
+    fn flat(self) -> Self {
+        let joined = [self.read, self.write, self.note]
+            .iter()
+            .all(|[row, column]| *row == self.columns * column);
+        match joined {
+            true => Self { rows: 1, columns: self.rows * self.columns, ..self },
+            false => self,
+        }
+    }
+}
+
+/// One or two blocks of output channels.
+struct Task<'a> {
+    walk: &'a Walk,
+    input: &'a [Lanes],
+    weights: &'a [Lanes],
+    bias: &'a [Lanes],
+    /// Weights of an output block.
+    each: usize,
+    add: bool,
+    output: &'a mut [Lanes],
+    signs: Signs<'a>,
+}
+
+enum Signs<'a> {
+    None,
+    Record(&'a mut [u16]),
+    Apply(&'a [u16]),
+}
+
+impl WithSimd for Task<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let blocks = self.output.len() / self.walk.to.plane();
+        // As many sums at once as there are registers for.
+        match (S::F32_LANES, blocks) {
+            (16, PAIR) => self.rows::<S, 1, PAIR>(simd, 0),
+            (16, _) => self.rows::<S, 1, 1>(simd, 0),
+            (8, _) => (0..blocks).for_each(|block| self.rows::<S, 2, 1>(simd, block)),
+            (4, _) => (0..blocks).for_each(|block| self.rows::<S, 4, 1>(simd, block)),
+            _ => (0..blocks).for_each(|block| self.rows::<S, LANES, 1>(simd, block)),
+        }
+    }
+}
+
+impl Task<'_> {
+    /// Computes `N` blocks, each of `V` vectors.
+    #[inline(always)]
+    fn rows<S: Simd, const V: usize, const N: usize>(&mut self, simd: S, block: usize) {
+        let Walk { rows, columns, .. } = *self.walk;
+        // Widths of ResNets are multiples of 7 at 224 pixels, and powers of two at others.
+        let sevens = V == 1 && columns % 7 == 0;
+        for row in 0..rows {
+            let mut column = 0;
+            while column < columns {
+                let at = [row, column];
+                column += match columns - column {
+                    7.. if sevens => self.tile::<S, V, 7, N>(simd, block, at),
+                    8.. if V == 1 => self.tile::<S, V, 8, N>(simd, block, at),
+                    6.. if V == 2 || V == 4 => self.tile::<S, V, 6, N>(simd, block, at),
+                    4.. if V <= 4 => self.tile::<S, V, 4, N>(simd, block, at),
+                    2.. if V <= 4 => self.tile::<S, V, 2, N>(simd, block, at),
+                    _ => self.tile::<S, V, 1, N>(simd, block, at),
+                };
+            }
+        }
+    }
+
+    /// Computes `M` neighbouring outputs in registers, and gives `M`.
+    #[inline(always)]
+    fn tile<S: Simd, const V: usize, const M: usize, const N: usize>(
+        &mut self,
+        simd: S,
+        block: usize,
+        [row, column]: [usize; 2],
+    ) -> usize {
+        let walk = self.walk;
+        let at = |[down, across]: [usize; 2]| row * down + column * across;
+        let bias: [[S::f32s; V]; N] =
+            std::array::from_fn(|n| vectors::<S, V>(&self.bias[block + n]));
+        let mut sums = [bias; M];
+        let weights: [&[Lanes]; N] =
+            std::array::from_fn(|n| &self.weights[(block + n) * self.each..][..self.each]);
+
+        let mut next = 0;
+        for input in self.input.chunks_exact(walk.from.plane()) {
+            for tap in &walk.taps {
+                let first = tap + at(walk.read);
+                let pixels: [&[f32; LANES]; M] =
+                    std::array::from_fn(|m| &input[first + m * walk.read[1]].0);
+                let weights: [&[Lanes; LANES]; N] = std::array::from_fn(|n| {
+                    weights[n][next..].first_chunk().expect("as many as were packed")
+                });
+                for channel in 0..LANES {
+                    let weights: [[S::f32s; V]; N] =
+                        std::array::from_fn(|n| vectors::<S, V>(&weights[n][channel]));
+                    for (sums, pixel) in sums.iter_mut().zip(&pixels) {
+                        let value = simd.splat_f32s(pixel[channel]);
+                        for (sums, weights) in sums.iter_mut().zip(&weights) {
+                            for (sum, &weight) in sums.iter_mut().zip(weights) {
+                                *sum = simd.mul_add_f32s(value, weight, *sum);
+                            }
+                        }
+                    }
+                }
+                next += LANES;
+            }
+        }
+
+        let (write, note) = (walk.start + at(walk.write), walk.first_sign + at(walk.note));
+        for (m, sums) in sums.iter().enumerate() {
+            for (block, sums) in (block..).zip(sums) {
+                let output =
+                    &mut self.output[block * walk.to.plane() + write + m * walk.write[1]].0;
+                let (old, _) = S::as_mut_simd_f32s(output);
+                for (old, &sum) in old.iter_mut().zip(sums) {
+                    *old = if self.add { simd.add_f32s(sum, *old) } else { sum };
+                }
+                let sign = block * walk.to.area() + note + m * walk.note[1];
+                match &mut self.signs {
+                    Signs::None => {}
+                    Signs::Record(bits) => bits[sign] = relu(output),
+                    Signs::Apply(bits) => mask(output, bits[sign]),
+                }
+            }
+        }
+        M
+    }
+}
+
+#[inline(always)]
+fn vectors<S: Simd, const V: usize>(lanes: &Lanes) -> [S::f32s; V] {
+    let (vectors, _) = S::as_simd_f32s(&lanes.0);
+    std::array::from_fn(|v| vectors[v])
+}
+
+/// Sets negative values to 0, not NaN, and gives a bit for each positive one.
+#[inline(always)]
+fn relu(values: &mut [f32; LANES]) -> u16 {
+    let mut bits = 0;
+    for (lane, value) in values.iter_mut().enumerate() {
+        bits |= u16::from(*value > 0.0) << lane;
+        *value = if *value < 0.0 { 0.0 } else { *value };
+    }
+    bits
+}
+
+/// Keeps the values whose bit is set.
+#[inline(always)]
+fn mask(values: &mut [f32; LANES], bits: u16) {
+    for (lane, value) in values.iter_mut().enumerate() {
+        *value = if bits & (1 << lane) != 0 { *value } else { 0.0 };
+    }
+}
