@@ -255,6 +255,7 @@ impl Task<'_> {
     }
 
     /// Computes `M` neighbouring outputs in registers, and gives `M`.
+    #[expect(clippy::needless_range_loop, reason = "with iterators sums leave the registers")]
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const M: usize, const N: usize>(
         &mut self,
@@ -282,11 +283,12 @@ impl Task<'_> {
                 for channel in 0..LANES {
                     let weights: [[S::f32s; V]; N] =
                         std::array::from_fn(|n| vectors::<S, V>(&weights[n][channel]));
-                    for (sums, pixel) in sums.iter_mut().zip(&pixels) {
-                        let value = simd.splat_f32s(pixel[channel]);
-                        for (sums, weights) in sums.iter_mut().zip(&weights) {
-                            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                                *sum = simd.mul_add_f32s(value, weight, *sum);
+                    for m in 0..M {
+                        let value = simd.splat_f32s(pixels[m][channel]);
+                        for n in 0..N {
+                            for v in 0..V {
+                                sums[m][n][v] =
+                                    simd.mul_add_f32s(value, weights[n][v], sums[m][n][v]);
                             }
                         }
                     }
@@ -296,13 +298,15 @@ impl Task<'_> {
         }
 
         let (write, note) = (walk.start + at(walk.write), walk.first_sign + at(walk.note));
-        for (m, sums) in sums.iter().enumerate() {
-            for (block, sums) in (block..).zip(sums) {
+        for n in 0..N {
+            let block = block + n;
+            for m in 0..M {
                 let output =
                     &mut self.output[block * walk.to.plane() + write + m * walk.write[1]].0;
                 let (old, _) = S::as_mut_simd_f32s(output);
-                for (old, &sum) in old.iter_mut().zip(sums) {
-                    *old = if self.add { simd.add_f32s(sum, *old) } else { sum };
+                for v in 0..V {
+                    let sum = sums[m][n][v];
+                    old[v] = if self.add { simd.add_f32s(sum, old[v]) } else { sum };
                 }
                 let sign = block * walk.to.area() + note + m * walk.note[1];
                 match &mut self.signs {
