@@ -18,7 +18,7 @@ use tkmia_attacks::{
 use tkmia_core::objective::Keep;
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{EvalError, Workers};
-use tkmia_models::load;
+use tkmia_models::{ResNet, load};
 
 use crate::computing::Computing;
 use crate::error::CliError;
@@ -172,11 +172,11 @@ impl Arguments {
     }
 
     /// A universal method sees all images as one batch.
-    fn workers(&self, images: usize) -> Workers<'static> {
+    fn workers(&self, model: &ResNet, [images, _, height, width]: [usize; 4]) -> Workers<'static> {
         if self.method.is_universal() {
             return Workers { count: 1, batch_size: images.max(1), stop: &STOP };
         }
-        self.computing.workers()
+        self.computing.workers(model, [height, width])
     }
 }
 
@@ -201,7 +201,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let trace = arguments.trace.then_some(settings.max_iterations);
     let mut results = Results::new(input.shape, model.classes(), trace);
     let work = |rows: &[usize]| run.batch(rows, |finished| bar.inc(finished as u64));
-    arguments.workers(rows.len()).run(&rows, work, |batch| {
+    arguments.workers(&model, input.shape).run(&rows, work, |batch| {
         batch.into_iter().for_each(|attacked| results.push(attacked));
         Ok(())
     })?;

@@ -1,18 +1,21 @@
 //! [`Computing`]: on what device, and how the work is cut up.
 
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::thread;
 
 use clap::Args;
 use tkmia_eval::Workers;
+use tkmia_models::{PassMemory, ResNet};
 
 use crate::progress::STOP;
 
 #[derive(Debug, Args)]
 pub struct Computing {
-    /// Images in a batch; has no influence on the results
-    #[arg(long, default_value = "8")]
-    batch_size: NonZeroUsize,
+    /// Images in a batch, or `auto`: up to 8, by what passes take within 4 GiB; on CPUs it has no influence
+    /// on the results
+    #[arg(long, default_value = "auto")]
+    batch_size: BatchSize,
     /// Batches under way at once [default: one per core on CPUs, 1 on GPUs]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
@@ -21,12 +24,36 @@ pub struct Computing {
     pub device: String,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum BatchSize {
+    Auto,
+    Images(NonZeroUsize),
+}
+
+impl FromStr for BatchSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => number
+                .parse()
+                .map(Self::Images)
+                .map_err(|_| format!("expected `auto` or a number from 1, found `{number}`")),
+        }
+    }
+}
+
 impl Computing {
-    /// Workers that Ctrl-C stops.
-    pub fn workers(&self) -> Workers<'static> {
+    /// Workers that Ctrl-C stops, for images of that height and width.
+    pub fn workers(&self, model: &ResNet, size: [usize; 2]) -> Workers<'static> {
         let on_cpu = ["cpu", "ndarray"].contains(&self.device.as_str());
         let cores = if on_cpu { thread::available_parallelism().ok() } else { None };
         let count = self.workers.or(cores).map_or(1, NonZeroUsize::get);
-        Workers { count, batch_size: self.batch_size.get(), stop: &STOP }
+        let batch_size = match self.batch_size {
+            BatchSize::Auto => model.pass_memory(size).batch_size(count, PassMemory::LIMIT),
+            BatchSize::Images(number) => number.get(),
+        };
+        Workers { count, batch_size, stop: &STOP }
     }
 }

@@ -86,6 +86,7 @@ impl Options {
             description: classifier.architecture().to_string(),
         };
         let transform = transform(experiment, kind, &classifier)?;
+        let (Resize::ShortSide(side) | Resize::Square(side)) = transform.resize;
         let campaign = Campaign {
             experiment,
             victim: Victim::new(&classifier, dataset.as_ref(), &transform)?,
@@ -99,7 +100,7 @@ impl Options {
                 Some(Early::Manifests) => Until::Manifests,
                 None => Until::Attacks,
             },
-            workers: self.computing.workers(),
+            workers: self.computing.workers(&classifier, [side as usize; 2]),
         };
         if self.dry_run {
             crate::print(&outline(&campaign.outline()?, dataset.as_ref(), self.shard))?;

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use tkmia_core::{Classifier, device};
 use tkmia_eval::{PassTime, pass_time};
-use tkmia_models::{Architecture, load};
+use tkmia_models::{Architecture, ResNet, load};
 
 use crate::computing::Computing;
 use crate::progress;
@@ -55,21 +55,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
             format!("{object:#}\n")
         }
-        false => table(architecture) + &time.map_or_else(String::new, |time| line(arguments, time)),
+        false => {
+            table(architecture)
+                + &time.map_or_else(String::new, |time| line(arguments, &model, time))
+        }
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn measured(arguments: &Arguments, model: &dyn Classifier) -> Result<PassTime, Box<dyn Error>> {
+fn measured(arguments: &Arguments, model: &ResNet) -> Result<PassTime, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    let given = arguments.input_size.map(|side| [side as usize; 2]);
-    let size = given.or(model.input_size()).unwrap_or([224; 2]);
-    Ok(pass_time(model, size, arguments.computing.workers())?)
+    let size = size(arguments, model);
+    Ok(pass_time(model, size, arguments.computing.workers(model, size))?)
 }
 
-fn line(arguments: &Arguments, PassTime { forward, both }: PassTime) -> String {
-    let workers = arguments.computing.workers();
+fn size(arguments: &Arguments, model: &ResNet) -> [usize; 2] {
+    let given = arguments.input_size.map(|side| [side as usize; 2]);
+    given.or(model.input_size()).unwrap_or([224; 2])
+}
+
+fn line(arguments: &Arguments, model: &ResNet, time: PassTime) -> String {
+    let PassTime { forward, both } = time;
+    let workers = arguments.computing.workers(model, size(arguments, model));
     format!(
         "pass           {forward:.4} s an image, {both:.4} s with the way back ({} at once by {} workers)\n",
         workers.batch_size, workers.count

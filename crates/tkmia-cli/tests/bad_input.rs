@@ -179,7 +179,7 @@ fn a_wrong_setting_is_named() {
             &["--k", "3", "--delta", "2", "--stop", "imperceptible"],
             "--delta is for --stop excluded",
         ),
-        (&["--k", "3", "--batch-size", "0"], "'0' for '--batch-size"),
+        (&["--k", "3", "--batch-size", "0"], "found `0`"),
         (&["--k", "3", "--workers", "0"], "'0' for '--workers"),
         (&["--k", "3", "--device", "tpu"], "unknown device `tpu`"),
     ] {

@@ -173,7 +173,7 @@ impl<'a> Stage<'a> {
             &self.folder.join("records.jsonl"),
             self.plan.entries(&names, &self.manifests),
         )?;
-        let chunks = self.chunks(recorded, workers.batch_size);
+        let chunks = self.chunks(recorded, workers);
         let images = self.folder.join("images");
         if self.plan.inputs.pictures > 0 {
             fs::create_dir_all(&images)
@@ -228,7 +228,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What isn't recorded yet, cut into batches. All images of a universal attack are one.
-    fn chunks(&self, recorded: usize, batch_size: usize) -> Vec<Chunk> {
+    fn chunks(&self, recorded: usize, workers: Workers<'_>) -> Vec<Chunk> {
         let mut chunks = Vec::new();
         let mut to_skip = recorded;
         for (job, Job { manifest, run, .. }) in self.plan.jobs.iter().enumerate() {
@@ -241,7 +241,7 @@ impl<'a> Stage<'a> {
                 }
                 continue;
             }
-            let batches = positions[skipped..].chunks(batch_size.max(1));
+            let batches = workers.cut(&positions[skipped..]);
             chunks.extend(batches.map(|batch| {
                 let positions = batch.to_vec();
                 Chunk { job, positions, recorded: 0 }

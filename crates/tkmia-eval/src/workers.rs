@@ -1,6 +1,7 @@
 //! [`Workers`]: independent pieces of work, side by side and in order.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -25,6 +26,20 @@ pub struct Workers<'a> {
 }
 
 impl Workers<'_> {
+    /// Cuts work into batches that are worked on one by one.
+    ///
+    /// With several workers the last ones are smaller, down to single items, so that no worker
+    /// is idle while another has several left.
+    pub fn cut<'a, T>(&self, mut items: &'a [T]) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
+        let (count, batch_size) = (self.count, self.batch_size.max(1));
+        iter::from_fn(move || {
+            let share = if count > 1 { items.len().div_ceil(2 * count) } else { items.len() };
+            let (batch, rest) = items.split_at_checked(share.min(batch_size))?;
+            items = rest;
+            (!batch.is_empty()).then_some(batch)
+        })
+    }
+
     /// Does `work` on each batch of `items` and hands the results to `take` in the order of the
     /// items, on the calling thread. The same results for any number of workers.
     ///
@@ -41,7 +56,7 @@ impl Workers<'_> {
                 return Err(EvalError::Zero { what });
             }
         }
-        let batches: Vec<&[T]> = items.chunks(self.batch_size).collect();
+        let batches: Vec<&[T]> = self.cut(items).collect();
         let count = self.count.min(batches.len());
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (next, failed, batches, work) = (&next, &failed, &batches, &work);
@@ -128,6 +143,20 @@ mod tests {
             assert_eq!(taken, items);
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_last_batches_are_shared_out() {
+        let items: Vec<u32> = (0..23).collect();
+        let sizes = |count, batch_size| -> Vec<usize> {
+            let workers = Workers { count, batch_size, stop: &RUNNING };
+            assert_eq!(workers.cut(&items).flatten().copied().collect::<Vec<_>>(), items);
+            workers.cut(&items).map(<[u32]>::len).collect()
+        };
+        assert_eq!(sizes(1, 8), [8, 8, 7]);
+        assert_eq!(sizes(2, 8), [6, 5, 3, 3, 2, 1, 1, 1, 1]);
+        assert_eq!(sizes(4, 2), [2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
+        assert_eq!(sizes(3, 1), [1; 23]);
     }
 
     #[test]

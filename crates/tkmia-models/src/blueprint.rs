@@ -23,6 +23,28 @@ impl Blueprint {
         std::iter::once(&self.stem).chain(self.blocks.iter().flat_map(Block::convolutions))
     }
 
+    /// Channels, height and width of what each convolution computes of an image of that size; 0 where
+    /// a kernel doesn't fit.
+    pub fn outputs(&self, image: [usize; 2]) -> Vec<[usize; 3]> {
+        let mut outputs = Vec::new();
+        let mut through = |conv: &Convolution, size: [usize; 2]| {
+            let size = conv.window.output_size(size).unwrap_or([0, 0]);
+            outputs.push([conv.shape[0], size[0], size[1]]);
+            size
+        };
+        let mut size = through(&self.stem, image);
+        if let Some(pool) = &self.pool {
+            size = pool.output_size(size).unwrap_or([0, 0]);
+        }
+        for block in &self.blocks {
+            if let Some(projection) = &block.projection {
+                through(projection, size);
+            }
+            size = block.main.iter().fold(size, |size, conv| through(conv, size));
+        }
+        outputs
+    }
+
     /// Folds every batch norm into its convolution.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ use crate::blueprint::Blueprint;
 #[cfg(feature = "flex")]
 use crate::fused;
 use crate::layers::Layers;
-use crate::{Architecture, ModelError};
+use crate::memory::MemoryPlan;
+use crate::{Architecture, ModelError, PassMemory};
 
 /// A residual network made for attacking.
 ///
@@ -45,6 +46,7 @@ use crate::{Architecture, ModelError};
 pub struct ResNet {
     network: Network,
     device: Device,
+    memory: MemoryPlan,
     architecture: Architecture,
     bounds: Bounds,
 }
@@ -61,17 +63,14 @@ enum Network {
 
 impl Network {
     #[cfg(feature = "flex")]
-    fn new(blueprint: Blueprint, device: &Device) -> Self {
-        let fused = (*device == Device::flex()).then(|| fused::Network::new(&blueprint)).flatten();
-        match fused {
-            Some(network) => Self::Fused(Arc::new(network)),
-            None => Self::Layers(Box::new(Layers::new(blueprint, device))),
-        }
+    fn fused(blueprint: &Blueprint, device: &Device) -> Option<Self> {
+        let network = (*device == Device::flex()).then(|| fused::Network::new(blueprint));
+        network.flatten().map(|network| Self::Fused(Arc::new(network)))
     }
 
     #[cfg(not(feature = "flex"))]
-    fn new(blueprint: Blueprint, device: &Device) -> Self {
-        Self::Layers(Box::new(Layers::new(blueprint, device)))
+    fn fused(_: &Blueprint, _: &Device) -> Option<Self> {
+        None
     }
 }
 
@@ -84,8 +83,11 @@ impl ResNet {
         let device = device.clone().without_autodiff();
         let architecture = Architecture::of(&blueprint);
         blueprint.fold()?;
-        let network = Network::new(blueprint, &device);
-        Ok(Self { network, device, architecture, bounds: Bounds::SYMMETRIC })
+        let fused = Network::fused(&blueprint, &device);
+        let memory = MemoryPlan::of(&blueprint, fused.is_some());
+        let network =
+            fused.unwrap_or_else(|| Network::Layers(Box::new(Layers::new(blueprint, &device))));
+        Ok(Self { network, device, memory, architecture, bounds: Bounds::SYMMETRIC })
     }
 
     /// The same network for images of another range than `[-1, 1]`.
@@ -99,6 +101,11 @@ impl ResNet {
     /// What the network is.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
+    }
+
+    /// What passes of images of that height and width take of memory.
+    pub fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
+        self.memory.at(size)
     }
 
     /// Logits of a batch of images.

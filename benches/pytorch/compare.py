@@ -1,0 +1,148 @@
+"""Passes and whole attacks: tkmia against PyTorch, in processes that take turns.
+
+Prints medians and ratios; a ratio below 1 is tkmia's gain.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+TKMIA = ROOT / "target/release/tkmia"
+GOLDEN = ROOT / "tests/golden/tkmia-released-mini-voc-k3"
+MINI_VOC = ROOT / "assets/victims/resnet50-mini-voc.onnx"
+
+
+def child(*command, threads=None):
+    """Output, seconds and peak memory in MiB of a process."""
+    began = time.monotonic()
+    environment = os.environ | ({"RAYON_NUM_THREADS": str(threads)} if threads else {})
+    process = subprocess.Popen(
+        [str(word) for word in command], stdout=subprocess.PIPE, text=True, env=environment)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    if status:
+        sys.exit(f"{command} failed")
+    return output, seconds, usage.ru_maxrss / 1024
+
+
+def take_turns(rounds, *runs):
+    """Each run's results, of rounds in which they follow each other."""
+    results = [[] for _ in runs]
+    for _ in range(rounds):
+        for found, run in zip(results, runs):
+            found.append(run())
+    return results
+
+
+def passes(work, name, side, rounds):
+    path = work / f"{name}-{side}.onnx"
+    # Elsewhere, since a child's peak memory is at least what its parent holds when it starts.
+    child(sys.executable, HERE / "export.py", path, name, side)
+
+    def ours(batch, workers, threads=None):
+        def run():
+            each = -(-batch // workers)
+            output, _, memory = child(
+                TKMIA, "inspect", path, "--time", "--input-size", side, "--json",
+                "--batch-size", each, "--workers", workers, threads=threads)
+            seconds = json.loads(output)["seconds"]
+            return seconds["forward"], seconds["both"], memory
+        return run
+
+    def theirs(batch, threads, weights):
+        def run():
+            output, _, memory = child(
+                sys.executable, HERE / "passes.py", path.with_suffix(".pth"), name, side, batch,
+                threads, weights)
+            return *json.loads(output), memory
+        return run
+
+    cores = os.cpu_count()
+    cases = {
+        f"tkmia, batch 8, {cores} workers": ours(8, cores),
+        "tkmia, batch 8, one thread": ours(8, 1, 1),
+        "tkmia, batch 1": ours(1, 1),
+        "PyTorch, batch 8, frozen": theirs(8, cores, "frozen"),
+        "PyTorch, batch 1, frozen": theirs(1, cores, "frozen"),
+        "PyTorch, batch 1, weight gradients": theirs(1, cores, "tracked"),
+    }
+    found = take_turns(rounds, *cases.values())
+    print(f"\n{name}, {side} pixels: ms an image, medians of {rounds} rounds")
+    for case, results in zip(cases, found):
+        forward, both, memory = (statistics.median(column) for column in zip(*results))
+        print(f"  {case:36} forward {forward * 1e3:7.1f}  both {both * 1e3:7.1f}  peak {memory:5.0f} MiB")
+    both = [statistics.median(result[1] for result in results) for results in found]
+    memory = [statistics.median(result[2] for result in results) for results in found]
+    print(f"  batch 8 against frozen weights       {both[0] / both[3]:.2f}")
+    print(f"  batch 1 against frozen weights       {both[2] / both[4]:.2f}")
+    print(f"  batch 8 against weight gradients     {both[0] / both[5]:.2f}")
+    print(f"  peak memory, batch 8                 {memory[0] / memory[3]:.2f}")
+    print(f"  {cores} workers against one thread        {both[1] / both[0]:.2f} times as fast")
+    return path
+
+
+def start(path, work, rounds):
+    """From the start of the process to the end of an attack of one iteration."""
+    import numpy
+
+    side = 224
+    numpy.random.seed(0)
+    labels = numpy.zeros((1, 1000), numpy.uint8)
+    labels[0, :500] = 1
+    images = numpy.random.rand(1, 3, side, side).astype(numpy.float32) * 2 - 1
+    numpy.savez(work / "one.npz", images=images, labels=labels, specified=labels)
+    seconds = [
+        child(TKMIA, "attack", "--model", path, "--input", work / "one.npz", "--k", 3,
+              "--max-iterations", 1, "--output", work / "out.npz")[1]
+        for _ in range(rounds)
+    ]
+    print(f"\nstart to the end of one iteration: {statistics.median(seconds):.2f} s")
+
+
+def attacks(work, rounds):
+    """Images to success in a minute, on mini-VOC's victim, with the settings of a recorded run."""
+    case = json.loads((GOLDEN / "case.json").read_text())
+
+    def ours():
+        began = time.monotonic()
+        child(TKMIA, "attack", "--model", MINI_VOC, "--input", GOLDEN / "input.npz",
+              "--variant", case["variant"], "--k", case["k"], "--lr", case["lr"],
+              "--alpha", case["alpha"], "--momentum", case["momentum"],
+              "--max-iterations", case["max_iterations"], "--output", work / "out.npz")
+        return time.monotonic() - began
+
+    def theirs():
+        output = child(sys.executable, HERE / "attack.py", MINI_VOC, GOLDEN)[0]
+        return json.loads(output)
+
+    found, expected = take_turns(rounds, ours, theirs)
+    ours, theirs = statistics.median(found), statistics.median(each["seconds"] for each in expected)
+    successes = expected[0]["successes"]
+    print(f"\nattacks on mini-VOC's victim, {successes} images to success")
+    print(f"  tkmia, the whole process             {successes / ours * 60:6.0f} images a minute")
+    print(f"  PyTorch, its loop alone              {successes / theirs * 60:6.0f} images a minute")
+    print(f"  gain                                 {theirs / ours:.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--large", action="store_true", help="ResNet-101 at 448 pixels, too")
+    arguments = parser.parse_args()
+    path = passes(arguments.work, "resnet50", 224, arguments.rounds)
+    start(path, arguments.work, arguments.rounds)
+    attacks(arguments.work, arguments.rounds)
+    if arguments.large:
+        passes(arguments.work, "resnet101", 448, arguments.rounds)
+
+
+main()

@@ -1,0 +1,20 @@
+"""Writes a network with made-up weights as ONNX, and its state dict beside it."""
+
+import sys
+from pathlib import Path
+
+import torch
+import torchvision
+
+path, name, side = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+torch.manual_seed(0)
+model = getattr(torchvision.models, name)(weights=None).train()
+# Norms as after a training, so that values stay in range through the layers.
+for module in model.modules():
+    if isinstance(module, torch.nn.BatchNorm2d):
+        module.momentum = None
+with torch.no_grad():
+    model(torch.rand(8, 3, side, side) * 2 - 1)
+model.eval()
+torch.save(model.state_dict(), path.with_suffix(".pth"))
+torch.onnx.export(model, torch.zeros(1, 3, side, side), path, dynamo=False, opset_version=17)
