@@ -21,14 +21,24 @@ fn asset(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
 }
 
-/// The first `size` images of mini-VOC that have at least two labels, one of them a person.
+/// The first `size` images of mini-VOC that have at least two labels, one of them a person, which the
+/// network ranks first: those that no attack leaves out.
 fn batch(classifier: &ResNet, size: usize) -> AttackBatch {
     let voc = Voc2012::open(asset("mini-voc/VOC2012"), "val").expect("mini-VOC is complete");
     let person = voc.classes().iter().position(|class| class == "person").expect("VOC has persons");
-    let suits = |&row: &usize| voc.labels().row(row)[person] && voc.labels().count(row) > 1;
-    let rows: Vec<usize> = (0..voc.len()).filter(suits).take(size).collect();
     let transform = Transform { resize: Resize::ShortSide(64), bounds: classifier.bounds() };
-    let images = load_batch(&voc, &rows, &transform, &classifier.device()).expect("images");
+    let load =
+        |rows: &[usize]| load_batch(&voc, rows, &transform, &classifier.device()).expect("images");
+    let first = |row: usize| -> usize {
+        let best = classifier.scores(load(&[row])).argmax(1).into_scalar::<i64>();
+        best as usize
+    };
+    let suits = |&row: &usize| {
+        voc.labels().row(row)[person] && voc.labels().count(row) > 1 && first(row) == person
+    };
+    let rows: Vec<usize> = (0..voc.len()).filter(suits).take(size).collect();
+    assert_eq!(rows.len(), size);
+    let images = load(&rows);
     let relevant = voc.labels().select(&rows);
     let specified = global_selection(&relevant, &[person]).expect("a label of VOC");
     AttackBatch::new(images, relevant, specified, 1).expect("labels fit")
