@@ -54,26 +54,24 @@ impl MemoryPlan {
     /// Of a network as one operation, or as Burn's layers.
     pub fn of(blueprint: &Blueprint, fused: bool) -> Self {
         let [height, width] = blueprint.input_size.unwrap_or([224, 224]);
-        let outputs: Vec<u64> = blueprint
-            .outputs([height, width])
-            .into_iter()
-            .map(|[channels, height, width]| (channels * height * width) as u64)
-            .collect();
-        let mut distinct = outputs.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
+        let outputs = blueprint.outputs([height, width]);
+        let mut kinds = outputs.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        let values = |[channels, height, width]: &[usize; 3]| (channels * height * width) as u64;
+        let all: u64 = outputs.iter().map(values).sum();
+        let distinct: u64 = kinds.iter().map(values).sum();
         let bytes = size_of::<f32>() as u64;
         let parameters: usize = blueprint.convolutions().map(|conv| conv.weights.len()).sum();
         let weights = bytes * (parameters + blueprint.head.weights.len()) as u64;
         let by_pixel = |bytes: u64| bytes as f64 / (height * width) as f64;
-        let (all, distinct) = (outputs.iter().sum::<u64>(), distinct.iter().sum::<u64>());
         match fused {
             // Weights are laid out for both ways; of each size there are maps for both ways; a pass back
             // knows one bit of each value, and one byte of each that was pooled, a fourth of the stem's.
             true => Self {
                 weights: 2 * weights,
                 worker: by_pixel(2 * bytes * distinct),
-                image: by_pixel(all / 8 + outputs[0] / 4),
+                image: by_pixel(all / 8 + values(&outputs[0]) / 4),
             },
             // A layer keeps its input and its ReLU its output.
             false => Self { weights, worker: 0.0, image: by_pixel(2 * bytes * all) },
