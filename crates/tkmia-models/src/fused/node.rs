@@ -60,8 +60,7 @@ fn tracked<C: CheckpointStrategy>(
 fn forward(network: &Network, images: Tensor<4>) -> (Tensor<2>, Tape) {
     let (device, shape) = (images.device(), images.dims());
     let (scores, tape) = network.forward(&host(images), shape);
-    let classes = scores.len() / shape[0];
-    (tensor(scores, [shape[0], classes], &device), tape)
+    (tensor(scores, [shape[0], network.classes()], &device), tape)
 }
 
 /// Forward and backward of the network.
