@@ -179,7 +179,8 @@ mod tests {
                 stored: FloatType::F32,
                 shape,
                 weights: (0..shape.iter().product()).map(|at: usize| 0.2 * wave(at)).collect(),
-                bias: (0..outputs).map(|at| wave(7 * at)).collect(),
+                // Above 0 at the first: sums that cancel would be measured by next to nothing.
+                bias: (0..outputs).map(|at| 1.0 + wave(7 * at)).collect(),
                 norm: None,
                 window: Window { kernel, stride, padding, dilation, ceil: false },
                 groups: 1,

@@ -390,6 +390,11 @@ mod tests {
         blueprint
     }
 
+    /// Of the largest value: rounding, layer by layer.
+    const NEAR: f32 = 2e-4;
+    /// By how much an image is moved to see whether it lies at an edge.
+    const EDGE: f32 = 1e-5;
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -413,10 +418,19 @@ mod tests {
             let shape = [count, 3, height, width_of_image];
             let images = images(shape);
             let found = pass(&Network::new(&blueprint).unwrap(), &images, shape);
-            let expected = pass_of_layers(&Layers::new(blueprint, &Device::flex()), &images, shape);
+            let layers = Layers::new(blueprint, &Device::flex());
+            let expected = pass_of_layers(&layers, &images, shape);
+            // At the edge of a ReLU or of a maximum rounding chooses the gradient: there the layers'
+            // own one jumps when the image moves a little, and there is nothing to compare with.
+            for by in [-EDGE, EDGE] {
+                let moved = |(at, x): (usize, &f32)| x + by * (at as f32 * 0.61).cos();
+                let moved: Vec<f32> = images.iter().enumerate().map(moved).collect();
+                let [_, gradient] = pass_of_layers(&layers, &moved, shape);
+                prop_assume!(apart(&gradient, &expected[1]) < NEAR);
+            }
             for (found, expected) in found.iter().zip(&expected) {
                 let apart = apart(found, expected);
-                prop_assert!(apart < 2e-4, "{apart}");
+                prop_assert!(apart < NEAR, "{apart}");
             }
         }
     }
