@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tkmia_core::{Classifier, device};
-use tkmia_eval::{PassTime, pass_time};
-use tkmia_models::{Architecture, ResNet, load};
+use tkmia_eval::{PassTime, Workers, pass_time};
+use tkmia_models::{Architecture, load};
 
 use crate::computing::Computing;
 use crate::progress;
@@ -42,8 +42,14 @@ const EXAMPLES: &str = "Examples:
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
     let architecture = model.architecture();
+    let given = arguments.input_size.map(|side| [side as usize; 2]);
+    let size = given.or(model.input_size()).unwrap_or([224; 2]);
+    let workers = arguments.computing.workers(&model, size);
     let time = match arguments.time {
-        true => Some(measured(arguments, &model)?),
+        true => {
+            progress::watch_interrupt()?;
+            Some(pass_time(&model, size, workers)?)
+        }
         false => None,
     };
     let text = match arguments.json {
@@ -55,32 +61,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
             format!("{object:#}\n")
         }
-        false => {
-            table(architecture)
-                + &time.map_or_else(String::new, |time| line(arguments, &model, time))
-        }
+        false => table(architecture) + &time.map_or_else(String::new, |time| line(time, workers)),
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn measured(arguments: &Arguments, model: &ResNet) -> Result<PassTime, Box<dyn Error>> {
-    progress::watch_interrupt()?;
-    let size = size(arguments, model);
-    Ok(pass_time(model, size, arguments.computing.workers(model, size))?)
-}
-
-fn size(arguments: &Arguments, model: &ResNet) -> [usize; 2] {
-    let given = arguments.input_size.map(|side| [side as usize; 2]);
-    given.or(model.input_size()).unwrap_or([224; 2])
-}
-
-fn line(arguments: &Arguments, model: &ResNet, time: PassTime) -> String {
-    let PassTime { forward, both } = time;
-    let workers = arguments.computing.workers(model, size(arguments, model));
+fn line(PassTime { forward, both }: PassTime, workers: Workers<'_>) -> String {
+    let Workers { count, batch_size, .. } = workers;
     format!(
-        "pass           {forward:.4} s an image, {both:.4} s with the way back ({} at once by {} workers)\n",
-        workers.batch_size, workers.count
+        "pass           {forward:.4} s an image, {both:.4} s with the way back ({batch_size} at once by {count} workers)\n"
     )
 }
 

@@ -60,9 +60,8 @@ impl ReportTable {
     /// Success, and the change of mAP@k, within each norm, for each method over all settings of the table:
     /// titles and charts.
     pub(super) fn norm_curves(&self) -> Vec<(&'static str, String)> {
-        let by_label: Vec<(String, Vec<AtNorm>)> = (self.labels().into_iter())
-            .map(|label| {
-                let rows: Vec<&Row> = self.rows.iter().filter(|row| row.label == label).collect();
+        let by_label: Vec<(String, Vec<AtNorm>)> = (self.by_label().into_iter())
+            .map(|(label, rows)| {
                 let n = rows.iter().map(|row| row.n).sum();
                 let successes = rows.iter().flat_map(|row| row.successes.iter().copied()).collect();
                 (label, sweep(successes, n))

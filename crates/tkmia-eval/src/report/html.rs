@@ -187,7 +187,7 @@ impl Report {
 
 impl ReportTable {
     /// The rows' names, each once.
-    pub(super) fn labels(&self) -> Vec<String> {
+    fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();
         for row in &self.rows {
             if !labels.contains(&row.label) {
@@ -195,6 +195,12 @@ impl ReportTable {
             }
         }
         labels
+    }
+
+    /// The rows of each name, over all settings.
+    pub(super) fn by_label(&self) -> Vec<(String, Vec<&Row>)> {
+        let rows = |label: &str| self.rows.iter().filter(|row| row.label == label).collect();
+        self.labels().into_iter().map(|label| (label.clone(), rows(&label))).collect()
     }
 
     fn html(&self) -> String {
@@ -275,8 +281,7 @@ impl ReportTable {
     fn curves(&self) -> String {
         let end =
             self.rows.iter().map(|row| row.run.max_iterations).max().unwrap_or(1).max(2) as f64;
-        let curve = |label: String| {
-            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.label == label).collect();
+        let curve = |(label, rows): (String, Vec<&Row>)| {
             let all: usize = rows.iter().map(|row| row.n).sum();
             let mut counts: BTreeMap<usize, f64> = BTreeMap::new();
             for row in rows {
@@ -293,7 +298,7 @@ impl ReportTable {
             };
             Curve { name: label, points: counts.into_iter().map(step).collect() }
         };
-        let curves: Vec<Curve> = self.labels().into_iter().map(curve).collect();
+        let curves: Vec<Curve> = self.by_label().into_iter().map(curve).collect();
         if curves.iter().all(|curve| curve.points.is_empty()) {
             return String::new();
         }

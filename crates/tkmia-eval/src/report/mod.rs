@@ -345,8 +345,9 @@ fn label(run: &Run, runs: &[&Run]) -> String {
 
 /// Draws the report of an experiment's folder from its records, into `report/` there.
 ///
-/// Tables as Markdown, CSV and LaTeX, the norm against the change of mAP@k as SVG, curves as CSV, figures as PNG, and all of it as one page,
-/// `index.html`, with the images of `pictured` samples at most in it. Gives the report.
+/// Tables as Markdown, CSV and LaTeX, the norm against the change of mAP@k as SVG, curves as CSV, figures
+/// as PNG, and all of it as one page, `index.html`, with the images of `pictured` samples at most in it.
+/// Gives the report.
 ///
 /// # Errors
 /// [`EvalError::NotAnExperiment`], [`EvalError::Unplanned`] for records that aren't the plan's, a record or a picture that can't be read, a file that can't be written.

@@ -60,14 +60,9 @@ impl ReportTable {
     /// The mean norm of successes (logarithmic) against the mean ΔmAP@k, a numbered point for each attack
     /// over all settings of the table. The fuller a point, the higher the success rate.
     pub(super) fn trade_off(&self) -> String {
-        let points: Vec<Point> = self
-            .labels()
-            .into_iter()
-            .filter_map(|label| {
-                let rows: Vec<&Row> = self.rows.iter().filter(|row| row.label == label).collect();
-                Point::of(label, &rows)
-            })
-            .collect();
+        let methods = self.by_label().into_iter();
+        let points: Vec<Point> =
+            methods.filter_map(|(label, rows)| Point::of(label, &rows)).collect();
         let shown = || points.iter().filter_map(|point| Some((point.change, point.norm?)));
         let across = Axis::over(shown().map(|(change, _)| change));
         let norms = shown().map(|(_, norm)| norm);
