@@ -7,40 +7,44 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Distribution, Int, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tkmia::attacks::{AttackBatch, Or, Settings, global_selection};
-use tkmia::core::{Classifier, device};
-use tkmia::data::{Dataset, Resize, Transform, Voc2012, load_batch};
+use tkmia::attacks::{AttackBatch, Or, Settings};
+use tkmia::core::{Classifier, LabelSet, device};
 use tkmia::eval::Workers;
-use tkmia::models::{ResNet, load};
+use tkmia::models::{ResNet, TrainableResNet, load};
 
 const ITERATIONS: usize = 10;
 
-fn asset(path: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
+fn mini_voc() -> ResNet {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/victims/resnet50-mini-voc.onnx");
+    load(model, &device("cpu").expect("compiled in")).expect("a ResNet")
 }
 
-/// The first `size` images of mini-VOC that have at least two labels, one of them a person, which the
-/// network ranks first: those that no attack leaves out.
-fn batch(classifier: &ResNet, size: usize) -> AttackBatch {
-    let voc = Voc2012::open(asset("mini-voc/VOC2012"), "val").expect("mini-VOC is complete");
-    let person = voc.classes().iter().position(|class| class == "person").expect("VOC has persons");
-    let transform = Transform { resize: Resize::ShortSide(64), bounds: classifier.bounds() };
-    let load =
-        |rows: &[usize]| load_batch(&voc, rows, &transform, &classifier.device()).expect("images");
-    let first = |row: usize| -> usize {
-        let best = classifier.scores(load(&[row])).argmax(1).into_scalar::<i64>();
-        best as usize
-    };
-    let suits = |&row: &usize| {
-        voc.labels().row(row)[person] && voc.labels().count(row) > 1 && first(row) == person
-    };
-    let rows: Vec<usize> = (0..voc.len()).filter(suits).take(size).collect();
-    assert_eq!(rows.len(), size);
-    let images = load(&rows);
-    let relevant = voc.labels().select(&rows);
-    let specified = global_selection(&relevant, &[person]).expect("a label of VOC");
+/// A ResNet-50 with new weights.
+fn resnet50() -> ResNet {
+    let device = device("cpu").expect("compiled in");
+    let file = tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a file");
+    let fresh = TrainableResNet::new("resnet50", 64, 20, 0, &device).expect("a known name");
+    fresh.save(file.path(), None).expect("room for the weights");
+    load(file.path(), &device).expect("a ResNet")
+}
+
+/// Eight images of noise, each with the label that the network ranks first to be pushed out and the
+/// last one relevant besides.
+fn batch(classifier: &ResNet, side: usize) -> AttackBatch {
+    let uniform = Distribution::Uniform(-1.0, 1.0);
+    let images = Tensor::random([8, 3, side, side], uniform, &classifier.device());
+    let scores = classifier.scores(images.clone());
+    let labels = |tensor: Tensor<2, Int>| tensor.try_to_vec_as::<i64>().expect("integers");
+    let (first, last) = (labels(scores.clone().argmax(1)), labels(scores.argmin(1)));
+    let (specified, relevant): (Vec<_>, Vec<_>) = first
+        .into_iter()
+        .zip(last)
+        .map(|(first, last)| (vec![first as usize], vec![first as usize, last as usize]))
+        .unzip();
+    let set = |rows: &[Vec<usize>]| LabelSet::from_indices(rows, classifier.classes());
+    let (relevant, specified) = (set(&relevant).expect("labels"), set(&specified).expect("labels"));
     AttackBatch::new(images, relevant, specified, 1).expect("labels fit")
 }
 
@@ -51,38 +55,41 @@ fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
 }
 
 fn iteration(c: &mut Criterion) {
-    let model = asset("victims/resnet50-mini-voc.onnx");
-    let classifier = load(model, &device("cpu").expect("compiled in")).expect("a ResNet");
-    // No alternative, so never content: every image goes on to the last iteration.
-    let settings = Settings {
-        max_iterations: ITERATIONS,
-        criterion: Arc::new(Or(vec![])),
-        ..Settings::default()
-    };
-    let attack = settings.init(classifier.bounds()).expect("good settings");
-    let batch = batch(&classifier, 8);
+    for (name, classifier, side) in [("mini-VOC's", mini_voc(), 64), ("ResNet-50", resnet50(), 224)]
+    {
+        // No alternative, so never content: every image goes on to the last iteration.
+        let settings = Settings {
+            max_iterations: ITERATIONS,
+            criterion: Arc::new(Or(vec![])),
+            ..Settings::default()
+        };
+        let attack = settings.init(classifier.bounds()).expect("good settings");
+        let batch = batch(&classifier, side);
 
-    let mut group = c.benchmark_group("iteration");
-    group.sample_size(10).throughput(Throughput::Elements((8 * ITERATIONS) as u64));
-    group.bench_function("passes alone", |b| {
-        b.iter(|| {
-            for _ in 1..ITERATIONS {
-                black_box(pass(&classifier, &batch.images));
-            }
-            black_box(classifier.scores(batch.images.clone()))
+        let mut group = c.benchmark_group(format!("{name} at {side}"));
+        group.sample_size(10).throughput(Throughput::Elements((8 * ITERATIONS) as u64));
+        group.bench_function("passes alone", |b| {
+            b.iter(|| {
+                for _ in 1..ITERATIONS {
+                    black_box(pass(&classifier, &batch.images));
+                }
+                black_box(classifier.scores(batch.images.clone()))
+            });
         });
-    });
-    group.bench_function("attack", |b| {
-        b.iter(|| attack.run(&classifier, &batch, &mut ()).expect("the batch fits"));
-    });
-    group.finish();
+        group.bench_function("attack", |b| {
+            b.iter(|| {
+                let result = attack.run(&classifier, &batch, &mut ()).expect("the batch fits");
+                assert_eq!(result.iterations, [ITERATIONS; 8]);
+            });
+        });
+        group.finish();
+    }
 }
 
 /// The same sixteen passes as one batch after the other, and side by side.
 fn workers(c: &mut Criterion) {
-    let model = asset("victims/resnet50-mini-voc.onnx");
-    let classifier = load(model, &device("cpu").expect("compiled in")).expect("a ResNet");
-    let images = batch(&classifier, 8).images;
+    let classifier = mini_voc();
+    let images = batch(&classifier, 64).images;
     let stop = AtomicBool::new(false);
     let mut group = c.benchmark_group("workers");
     group.sample_size(10).throughput(Throughput::Elements(16 * 8));

@@ -12,7 +12,6 @@ use crate::criterion::Criterion;
 use crate::drive::{Look, Mover, Rules, Survivors, drive, pick};
 use crate::host::Seen;
 use crate::optimiser::{At, Steps};
-use crate::space::Tracked;
 use crate::{
     Attack, AttackBatch, AttackError, BatchResult, Budget, Observer, Optimiser, Passes, Sgd, Space,
 };
@@ -80,27 +79,23 @@ impl Attack for GradientAttack {
 }
 
 impl GradientAttack {
-    fn loss(
-        &self,
-        scores: Tensor<2>,
-        variable: Tensor<4>,
-        lambdas: Option<Tensor<2>>,
-        goal: &Goal,
-    ) -> Tensor<1> {
+    /// The objective alone, without the penalty on the norm.
+    fn loss(&self, scores: Tensor<2>, lambdas: Option<Tensor<2>>, goal: &Goal) -> Tensor<1> {
         let scores = match self.scores {
             ScoreKind::Logits => scores,
             ScoreKind::Sigmoid => sigmoid(scores),
         };
-        let loss = match lambdas {
+        match lambdas {
             None => self.objective.loss(scores, goal),
             Some(lambdas) => self.objective.loss_at(scores, goal, lambdas),
-        };
-        if self.norm_penalty == 0.0 {
-            return loss;
         }
+    }
+
+    /// `α/2 ‖w‖²` of each row, where there is a penalty.
+    fn penalty(&self, variable: Tensor<4>) -> Option<Tensor<1>> {
         let variable: Tensor<2> = variable.flatten(1, 3);
-        let squared_norm = variable.powi_scalar(2).sum_dim(1).squeeze_dim(1);
-        loss + squared_norm.mul_scalar(self.norm_penalty / 2.0)
+        let squared_norm = || variable.powi_scalar(2).sum_dim(1).squeeze_dim(1);
+        (self.norm_penalty != 0.0).then(|| squared_norm().mul_scalar(self.norm_penalty / 2.0))
     }
 
     /// λ within its range: not below the objective's floor, and in `[0, 1]` with sigmoid scores
@@ -125,8 +120,10 @@ struct Descent<'a> {
     graph: Option<Graph>,
 }
 
+/// From images to losses. The step from the variable to its image isn't on it: its gradient is known
+/// ([`Space::pull_back`]), and a graph would keep several copies of the images for it.
 struct Graph {
-    leaf: Tensor<4>,
+    images: Tensor<4>,
     lambdas: Option<Tensor<2>>,
     loss: Tensor<1>,
     /// The rows that go on, where not all do.
@@ -150,21 +147,25 @@ impl Mover for Descent<'_> {
     }
 
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> Look {
-        let Tracked { leaf, variable, image } =
-            self.attack.space.track(survivors.origin.clone(), survivors.variable.clone());
-        let scores = classifier.scores(image.clone());
-        let count = self.attack.objective.lambdas();
-        if self.attack.lambda.is_some() && count > 0 && self.lambdas.is_none() {
-            let zeros = Tensor::zeros([scores.dims()[0], count], &survivors.origin.device());
+        let Survivors { origin, variable, goal, .. } = survivors;
+        let attack = self.attack;
+        let images = attack.space.image(origin.clone(), variable.clone());
+        let on_graph = images.clone().autodiff().require_grad();
+        let scores = classifier.scores(on_graph.clone());
+        let count = attack.objective.lambdas();
+        if attack.lambda.is_some() && count > 0 && self.lambdas.is_none() {
+            let zeros = Tensor::zeros([scores.dims()[0], count], &origin.device());
             self.lambdas = Some((zeros, None));
         }
         let lambdas = self.lambdas.as_ref();
         let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
-        let goal = &survivors.goal;
-        let loss = self.attack.loss(scores.clone(), variable, lambdas.clone(), goal);
-        let shown = Some(loss.clone().inner());
-        self.graph = Some(Graph { leaf, lambdas, loss, kept: None });
-        Look { images: image.inner(), scores: scores.inner(), loss: shown }
+        let loss = attack.loss(scores.clone(), lambdas.clone(), goal);
+        let shown = match attack.penalty(variable.clone()) {
+            None => loss.clone().inner(),
+            Some(penalty) => loss.clone().inner() + penalty,
+        };
+        self.graph = Some(Graph { images: on_graph, lambdas, loss, kept: None });
+        Look { images, scores: scores.inner(), loss: Some(shown) }
     }
 
     fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Tensor<1> {
@@ -173,7 +174,13 @@ impl Mover for Descent<'_> {
         let graph = self.graph.take().expect("a step follows a look");
         let mut gradients = graph.loss.clone().sum().backward();
 
-        let gradient = graph.kept(graph.leaf.grad_remove(&mut gradients));
+        let gradient = graph.kept(graph.images.grad_remove(&mut gradients));
+        let images = graph.kept(Some(graph.images.clone().inner()));
+        let mut gradient = self.attack.space.pull_back(images, gradient);
+        if self.attack.norm_penalty != 0.0 {
+            let penalty = survivors.variable.clone().mul_scalar(self.attack.norm_penalty);
+            gradient = gradient + penalty;
+        }
         let slope = l2_norm(gradient.clone());
         // A row whose gradient isn't finite stays where it is, and leaves after the next look.
         let lost = slope.clone().lower_equal_scalar(f32::MAX).bool_not();

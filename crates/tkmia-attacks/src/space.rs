@@ -17,36 +17,30 @@ pub enum Space {
     TanhOfImage,
 }
 
-/// A variable and its image, differentiable in the leaf.
-pub(crate) struct Tracked {
-    pub leaf: Tensor<4>,
-    pub variable: Tensor<4>,
-    pub image: Tensor<4>,
-}
-
 impl Space {
     /// The image that the classifier sees.
     pub fn image(&self, origin: Tensor<4>, variable: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Clip(bounds) => clip(origin + variable, *bounds),
-            // What is left to clip here is rounding.
-            Self::Project(bounds) => (origin + variable).clamp(bounds.low, bounds.high),
+            Self::Clip(bounds) | Self::Project(bounds) => {
+                (origin + variable).clamp(bounds.low, bounds.high)
+            }
             Self::TanhOfImage => (origin + variable).tanh(),
         }
     }
 
-    /// Variable and image on a graph to what their gradient is taken with respect to.
-    pub(crate) fn track(&self, origin: Tensor<4>, variable: Tensor<4>) -> Tracked {
+    /// The gradient of the variable, from that of its image.
+    ///
+    /// On a bound any slope in `[0, 1]` is a subgradient of clip; 0 it is, so that a pixel that is black
+    /// or white already stays as it is. What is projected after a step has the gradient of the image.
+    pub(crate) fn pull_back(&self, image: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         match self {
-            Self::Clip(_) | Self::TanhOfImage => {
-                let variable = variable.autodiff().require_grad();
-                let image = self.image(origin, variable.clone());
-                Tracked { leaf: variable.clone(), variable, image }
+            Self::Clip(bounds) => {
+                let above = image.clone().greater_equal_scalar(bounds.high);
+                let below = image.lower_equal_scalar(bounds.low);
+                gradient.mask_fill(above.bool_or(below), 0.0)
             }
-            Self::Project(_) => {
-                let image = self.image(origin.clone(), variable).autodiff().require_grad();
-                Tracked { leaf: image.clone(), variable: image.clone() - origin, image }
-            }
+            Self::Project(_) => gradient,
+            Self::TanhOfImage => gradient * image.powi_scalar(2).neg().add_scalar(1.0),
         }
     }
 
@@ -79,49 +73,47 @@ impl Space {
     }
 }
 
-/// `clip(values)`, with gradient inside the bounds only.
-///
-/// On a bound any slope in `[0, 1]` is a subgradient; 0 it is, so that a pixel that is black or white
-/// already stays as it is. (Burn's own `clamp` has slope 1 there.)
-fn clip(values: Tensor<4>, bounds: Bounds) -> Tensor<4> {
-    let above = values.clone().greater_equal_scalar(bounds.high);
-    let below = values.clone().lower_equal_scalar(bounds.low);
-    values.mask_fill(above, bounds.high).mask_fill(below, bounds.low)
-}
-
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, TensorData};
 
     use super::*;
 
+    fn row(values: &[f32]) -> Tensor<4> {
+        let data = TensorData::new(values.to_vec(), [1, 1, 1, values.len()]);
+        Tensor::from_data(data, &Device::default())
+    }
+
+    fn host(tensor: Tensor<4>) -> Vec<f32> {
+        tensor.into_data().try_to_vec().unwrap()
+    }
+
     #[test]
     fn a_pixel_on_a_bound_has_no_gradient() {
-        let device = Device::default();
-        let data = TensorData::new(vec![-1.5_f32, -1.0, 0.0, 0.5, 1.0, 2.0], [1, 1, 2, 3]);
-        let values = Tensor::<4>::from_data(data, &device).autodiff().require_grad();
-        let clipped = clip(values.clone(), Bounds::SYMMETRIC);
-        let host = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        assert_eq!(host(clipped.clone().inner()), [-1.0, -1.0, 0.0, 0.5, 1.0, 1.0]);
-        let gradient = values.grad_remove(&mut clipped.sum().backward()).unwrap();
-        assert_eq!(host(gradient), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        let space = Space::Clip(Bounds::SYMMETRIC);
+        let image = space
+            .image(row(&[-1.0, -1.0, 0.0, 0.5, 1.0, 1.0]), row(&[-0.5, 0.0, 0.0, 0.0, 0.0, 1.0]));
+        assert_eq!(host(image.clone()), [-1.0, -1.0, 0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(host(space.pull_back(image, row(&[2.0; 6]))), [0.0, 0.0, 2.0, 2.0, 0.0, 0.0]);
     }
 
     #[test]
     fn projected_pixels_keep_their_gradient_on_the_bounds_and_come_back_to_them() {
-        let device = Device::default();
-        let image = |values: [f32; 3]| {
-            Tensor::<4>::from_data(TensorData::new(values.to_vec(), [1, 1, 1, 3]), &device)
-        };
-        let host = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
         let space = Space::Project(Bounds::SYMMETRIC);
-        let origin = image([-1.0, 0.3, 1.0]);
-        let Tracked { leaf, variable, image: tracked } =
-            space.track(origin.clone(), image([0.0, 0.7, -0.5]));
-        assert_eq!(host(tracked.clone().inner()), [-1.0, 1.0, 0.5]);
-        let loss = tracked.sum() + variable.sum();
-        assert_eq!(host(leaf.grad_remove(&mut loss.backward()).unwrap()), [2.0; 3]);
-        assert_eq!(host(space.settle(origin, image([-0.5, 0.25, 0.5]))), [0.0, 0.25, 0.0]);
+        let origin = row(&[-1.0, 0.3, 1.0]);
+        let image = space.image(origin.clone(), row(&[0.0, 0.7, -0.5]));
+        assert_eq!(host(image.clone()), [-1.0, 1.0, 0.5]);
+        assert_eq!(host(space.pull_back(image, row(&[2.0; 3]))), [2.0; 3]);
+        assert_eq!(host(space.settle(origin, row(&[-0.5, 0.25, 0.5]))), [0.0, 0.25, 0.0]);
+    }
+
+    #[test]
+    fn the_slope_of_tanh_is_that_of_its_graph() {
+        let (space, origin) = (Space::TanhOfImage, row(&[-1.0, -0.2, 0.0, 0.9]));
+        let variable = row(&[0.3, 0.1, -2.0, 0.4]).autodiff().require_grad();
+        let image = space.image(origin, variable.clone());
+        let expected = variable.grad_remove(&mut image.clone().sum().backward()).unwrap();
+        assert_eq!(host(space.pull_back(image.inner(), row(&[1.0; 4]))), host(expected));
     }
 
     #[test]

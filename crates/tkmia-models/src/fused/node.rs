@@ -10,7 +10,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 
 use super::network::{Network, Tape};
 
@@ -59,7 +59,7 @@ fn tracked<C: CheckpointStrategy>(
 
 fn forward(network: &Network, images: Tensor<4>) -> (Tensor<2>, Tape) {
     let (device, shape) = (images.device(), images.dims());
-    let (scores, tape) = network.forward(&host(images), shape);
+    let (scores, tape) = network.forward(values(&contiguous(images)), shape);
     (tensor(scores, [shape[0], network.classes()], &device), tape)
 }
 
@@ -81,15 +81,20 @@ impl Backward<Flex, 1> for Pass {
         if let Some(parent) = parent {
             let (network, tape) = ops.state;
             let (device, images) = (scores.device(), scores.dims()[0]);
-            let gradient = network.backward(&tape, &host(scores));
+            let gradient = network.backward(&tape, values(&contiguous(scores)));
             let gradient = tensor(gradient, tape.shape(images, &network), &device);
             gradients.register::<Flex>(parent.id, primitive(gradient));
         }
     }
 }
 
-fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.try_to_vec_as().expect("float tensors convert to f32")
+/// The same tensor in `f32`, its values side by side.
+fn contiguous<const D: usize>(tensor: Tensor<D>) -> FloatTensor<Flex> {
+    primitive(tensor.cast(FloatDType::F32)).to_contiguous()
+}
+
+fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
+    tensor.as_slice().expect("made contiguous")
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Tensor<D> {

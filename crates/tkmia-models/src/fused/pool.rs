@@ -1,10 +1,10 @@
 //! The stem's max-pooling: [`Pool`].
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::layer::size;
-use super::maps::{Halo, LANES, Lanes, Maps};
+use super::maps::{Halo, LANES, Lanes, Maps, Shape};
 use crate::blueprint::Window;
 
 /// Max-pooling of values that aren't negative.
@@ -43,76 +43,132 @@ impl Pool {
     /// Writes the largest values into `output`, and gives which they were.
     pub fn forward(&self, arch: Arch, input: &Maps, output: &mut Maps) -> Largest {
         let (from, to) = (input.shape, output.shape);
-        let taps = self.taps(from.pitch());
         let mut largest = vec![[NONE; LANES]; to.blocks * to.area()];
+        let walk = self.walk(from, to);
         let planes = input.values.par_chunks(from.plane());
         let outputs = output.values.par_chunks_mut(to.plane());
-        let plane = |input: &[Lanes], output: &mut [Lanes], largest: &mut [[u8; LANES]]| {
-            for row in 0..to.size[0] {
-                for column in 0..to.size[1] {
-                    let first = self.first(from.origin(), from.pitch(), [row, column]);
-                    let which = &mut largest[row * to.size[1] + column];
-                    let mut most = [0.0; LANES];
-                    for (tap, offset) in taps.iter().enumerate() {
-                        let values = &input[first + offset].0;
-                        for lane in 0..LANES {
-                            let value = values[lane];
-                            // NaN must come through.
-                            let more = value > most[lane] || value.is_nan();
-                            most[lane] = if more { value } else { most[lane] };
-                            which[lane] = if more { tap as u8 } else { which[lane] };
-                        }
-                    }
-                    output[to.row(row) + column] = Lanes(most);
-                }
-            }
-        };
-        planes
-            .zip(outputs)
-            .zip(largest.par_chunks_mut(to.area()))
-            .for_each(|((input, output), largest)| arch.dispatch(|| plane(input, output, largest)));
+        planes.zip(outputs).zip(largest.par_chunks_mut(to.area())).for_each(
+            |((input, output), largest)| {
+                arch.dispatch(Choose { walk: &walk, input, output, largest });
+            },
+        );
         largest
     }
 
     /// Hands the gradient of each output to its largest input.
     pub fn backward(&self, arch: Arch, gradient: &Maps, largest: &Largest, input: &mut Maps) {
         let (from, to) = (input.shape, gradient.shape);
-        let taps = self.taps(from.pitch());
+        let walk = self.walk(from, to);
         let planes = input.values.par_chunks_mut(from.plane());
         let gradients = gradient.values.par_chunks(to.plane());
-        let plane = |input: &mut [Lanes], gradient: &[Lanes], largest: &[[u8; LANES]]| {
-            input.fill(Lanes::ZERO);
-            for row in 0..to.size[0] {
-                for column in 0..to.size[1] {
-                    let first = self.first(from.origin(), from.pitch(), [row, column]);
-                    let which = &largest[row * to.size[1] + column];
-                    let values = &gradient[to.row(row) + column].0;
-                    for (tap, offset) in taps.iter().enumerate() {
-                        let sums = &mut input[first + offset].0;
-                        for lane in 0..LANES {
-                            let own = which[lane] == tap as u8;
-                            sums[lane] += if own { values[lane] } else { 0.0 };
-                        }
-                    }
-                }
-            }
-        };
         planes.zip(gradients).zip(largest.par_chunks(to.area())).for_each(
-            |((input, gradient), largest)| arch.dispatch(|| plane(input, gradient, largest)),
+            |((input, gradient), largest)| {
+                arch.dispatch(HandBack { walk: &walk, input, gradient, largest });
+            },
         );
     }
 
-    /// What each tap is from the first.
-    fn taps(&self, pitch: usize) -> Vec<usize> {
-        let Window { kernel, dilation, .. } = &self.0;
+    /// Over maps of these shapes.
+    fn walk(&self, from: Shape, to: Shape) -> Walk {
+        let Window { kernel, stride, padding, dilation, .. } = &self.0;
+        let pitch = from.pitch();
         let rows = (0..kernel[0]).map(|row| row * dilation[0] * pitch);
-        rows.flat_map(|row| (0..kernel[1]).map(move |column| row + column * dilation[1])).collect()
+        let taps = rows
+            .flat_map(|row| (0..kernel[1]).map(move |column| row + column * dilation[1]))
+            .collect();
+        let first = from.origin() - padding[0] * pitch - padding[1];
+        Walk { taps, first, step: [stride[0] * pitch, stride[1]], to }
     }
+}
 
-    /// Where the first tap of an output is.
-    fn first(&self, origin: usize, pitch: usize, [row, column]: [usize; 2]) -> usize {
-        let Window { stride, padding, .. } = &self.0;
-        let inside = origin + row * stride[0] * pitch + column * stride[1];
-        inside - padding[0] * pitch - padding[1]
+/// How a window goes over maps of certain shapes.
+struct Walk {
+    /// What each tap is from the first.
+    taps: Vec<usize>,
+    /// The first tap of the first output, and from row to row and from column to column.
+    first: usize,
+    step: [usize; 2],
+    to: Shape,
+}
+
+impl Walk {
+    /// Calls `visit` for each output with its place, its place without the halo, and its first tap's.
+    #[inline(always)]
+    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let [rows, columns] = self.to.size;
+        for row in 0..rows {
+            for column in 0..columns {
+                let first = self.first + row * self.step[0] + column * self.step[1];
+                visit(self.to.row(row) + column, row * columns + column, first);
+            }
+        }
+    }
+}
+
+/// [`Pool::forward`] of a block of channels.
+struct Choose<'a> {
+    walk: &'a Walk,
+    input: &'a [Lanes],
+    output: &'a mut [Lanes],
+    largest: &'a mut [[u8; LANES]],
+}
+
+impl WithSimd for Choose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { walk, input, output, largest } = self;
+        let zero = simd.splat_f32s(0.0);
+        let always = simd.equal_f32s(zero, zero);
+        walk.each(|at, place, first| {
+            let mut which = [0.0; LANES];
+            let (largest_values, _) = S::as_mut_simd_f32s(&mut output[at].0);
+            let (their_taps, _) = S::as_mut_simd_f32s(&mut which);
+            for part in 0..largest_values.len() {
+                let (mut most, mut taken) = (zero, simd.splat_f32s(f32::from(NONE)));
+                for (tap, offset) in walk.taps.iter().enumerate() {
+                    let value = S::as_simd_f32s(&input[first + offset].0).0[part];
+                    // NaN must come through.
+                    let nan = simd.xor_m32s(simd.equal_f32s(value, value), always);
+                    let more = simd.or_m32s(simd.greater_than_f32s(value, most), nan);
+                    most = simd.select_f32s(more, value, most);
+                    taken = simd.select_f32s(more, simd.splat_f32s(tap as f32), taken);
+                }
+                (largest_values[part], their_taps[part]) = (most, taken);
+            }
+            largest[place] = which.map(|tap| tap as u8);
+        });
+    }
+}
+
+/// [`Pool::backward`] of a block of channels.
+struct HandBack<'a> {
+    walk: &'a Walk,
+    input: &'a mut [Lanes],
+    gradient: &'a [Lanes],
+    largest: &'a [[u8; LANES]],
+}
+
+impl WithSimd for HandBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { walk, input, gradient, largest } = self;
+        input.fill(Lanes::ZERO);
+        walk.each(|at, place, first| {
+            let which = largest[place].map(f32::from);
+            let (taken, _) = S::as_simd_f32s(&which);
+            let (values, _) = S::as_simd_f32s(&gradient[at].0);
+            for (part, (taken, value)) in taken.iter().zip(values).enumerate() {
+                for (tap, offset) in walk.taps.iter().enumerate() {
+                    let sum = &mut S::as_mut_simd_f32s(&mut input[first + offset].0).0[part];
+                    let own = simd.equal_f32s(*taken, simd.splat_f32s(tap as f32));
+                    let value = simd.select_f32s(own, *value, simd.splat_f32s(0.0));
+                    *sum = simd.add_f32s(*sum, value);
+                }
+            }
+        });
     }
 }

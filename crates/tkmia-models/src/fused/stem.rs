@@ -111,10 +111,13 @@ impl Stem {
         for channel in 0..self.channels {
             for row in 0..height {
                 let line = cells.row(row / down);
-                for column in 0..width {
-                    let place = (row % down * across + column % across) * self.channels + channel;
-                    let at = line + place / LANES * cells.plane() + column / across;
-                    visit(at, place % LANES, (channel * height + row) * width + column, channel);
+                let pixel = (channel * height + row) * width;
+                for first in 0..across.min(width) {
+                    let place = (row % down * across + first) * self.channels + channel;
+                    let at = line + place / LANES * cells.plane();
+                    for (cell, column) in (first..width).step_by(across).enumerate() {
+                        visit(at + cell, place % LANES, pixel + column, channel);
+                    }
                 }
             }
         }
