@@ -8,10 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Distribution, Int, Tensor};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tkmia::attacks::{AttackBatch, Or, Settings};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tkmia::attacks::{
+    At, AttackBatch, Criterion as _, Norm, Optimiser, Or, Settings, Sgd, Space, SpecifiedOut,
+    Standing,
+};
+use tkmia::core::objective::{Margins, Objective, TkmiaObjective};
 use tkmia::core::{Classifier, LabelSet, device};
 use tkmia::eval::Workers;
+use tkmia::metrics::Ranking;
 use tkmia::models::{ResNet, TrainableResNet, load};
 
 const ITERATIONS: usize = 10;
@@ -28,6 +33,10 @@ fn resnet50() -> ResNet {
     let fresh = TrainableResNet::new("resnet50", 64, 20, 0, &device).expect("a known name");
     fresh.save(file.path(), None).expect("room for the weights");
     load(file.path(), &device).expect("a ResNet")
+}
+
+fn victims() -> [(&'static str, ResNet, usize); 2] {
+    [("mini-VOC's victim", mini_voc(), 64), ("ResNet-50", resnet50(), 224)]
 }
 
 /// Eight images of noise, each with the label that the network ranks first to be pushed out and the
@@ -54,9 +63,9 @@ fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
     images.grad_remove(&mut scores.sum().backward()).expect("the images ask for it")
 }
 
+/// A whole attack against its passes.
 fn iteration(c: &mut Criterion) {
-    for (name, classifier, side) in [("mini-VOC's", mini_voc(), 64), ("ResNet-50", resnet50(), 224)]
-    {
+    for (name, classifier, side) in victims() {
         // No alternative, so never content: every image goes on to the last iteration.
         let settings = Settings {
             max_iterations: ITERATIONS,
@@ -66,7 +75,7 @@ fn iteration(c: &mut Criterion) {
         let attack = settings.init(classifier.bounds()).expect("good settings");
         let batch = batch(&classifier, side);
 
-        let mut group = c.benchmark_group(format!("{name} at {side}"));
+        let mut group = c.benchmark_group(format!("{name} at {side}, {ITERATIONS} iterations"));
         group.sample_size(10).throughput(Throughput::Elements((8 * ITERATIONS) as u64));
         group.bench_function("passes alone", |b| {
             b.iter(|| {
@@ -81,6 +90,79 @@ fn iteration(c: &mut Criterion) {
                 let result = attack.run(&classifier, &batch, &mut ()).expect("the batch fits");
                 assert_eq!(result.iterations, [ITERATIONS; 8]);
             });
+        });
+        group.finish();
+    }
+}
+
+/// What an iteration on eight images is made of.
+fn parts(c: &mut Criterion) {
+    for (name, classifier, side) in victims() {
+        let AttackBatch { images, goal, .. } = batch(&classifier, side);
+        let scores = classifier.scores(images.clone());
+        let space = Space::Clip(classifier.bounds());
+        let sgd = Sgd { learning_rate: 1e-3, momentum: 0.9, weight_decay: 1e-4 };
+        let objective = TkmiaObjective { margins: Margins::Hinged };
+        let rankings = |scores: &[f32]| -> Vec<Ranking> {
+            let rows = scores.chunks(classifier.classes());
+            rows.map(|row| Ranking::new(row).expect("finite scores")).collect()
+        };
+        let clean_scores: Vec<f32> = scores.clone().try_to_vec_as().expect("floats");
+        let clean = rankings(&clean_scores);
+        let variable = images.clone().mul_scalar(0.01);
+
+        let mut group = c.benchmark_group(format!("{name} at {side}, parts"));
+        group.sample_size(20);
+        group.bench_function("pass", |b| b.iter(|| black_box(pass(&classifier, &images))));
+        group.bench_function("image and its norm", |b| {
+            b.iter(|| {
+                let penalty = Norm::L2.of(variable.clone());
+                black_box((space.image(images.clone(), variable.clone()), penalty))
+            });
+        });
+        group.bench_function("loss and its gradient", |b| {
+            b.iter(|| {
+                let scores = scores.clone().autodiff().require_grad();
+                let loss = objective.loss(scores.clone(), &goal);
+                black_box(scores.grad_remove(&mut loss.sum().backward()))
+            });
+        });
+        group.bench_function("reading scores and the criterion", |b| {
+            b.iter(|| {
+                let scores: Vec<f32> = scores.clone().try_to_vec_as().expect("floats");
+                let now = rankings(&scores);
+                let (classes, of) = (classifier.classes(), SpecifiedOut::default());
+                let met = (0..goal.rows()).filter(|&row| {
+                    of.is_met(&Standing {
+                        clean: &clean[row],
+                        clean_scores: &clean_scores[row * classes..][..classes],
+                        now: &now[row],
+                        scores: &scores[row * classes..][..classes],
+                        relevant: goal.relevant().row(row),
+                        specified: goal.specified().row(row),
+                        target: None,
+                        k: goal.k(),
+                    })
+                });
+                black_box(met.count())
+            });
+        });
+        group.bench_function("gradient, its norm and the step", |b| {
+            let mut steps = sgd.start();
+            b.iter_batched(
+                || variable.clone().mul_scalar(1.0),
+                |gradient| {
+                    let gradient = space.pull_back(images.clone(), gradient);
+                    let slope = Norm::L2.of(gradient.clone());
+                    let at = At { variable: variable.clone(), gradient, loss: &[0.0; 8] };
+                    black_box((steps.step(at), slope))
+                },
+                BatchSize::PerIteration,
+            );
+        });
+        let batch = batch(&classifier, side);
+        group.bench_function("compaction when an image is done", |b| {
+            b.iter(|| black_box(batch.select(&[0, 1, 2, 4, 5, 6, 7])));
         });
         group.finish();
     }
@@ -106,5 +188,5 @@ fn workers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, iteration, workers);
+criterion_group!(benches, iteration, parts, workers);
 criterion_main!(benches);

@@ -32,7 +32,10 @@ impl Space {
     ///
     /// On a bound any slope in `[0, 1]` is a subgradient of clip; 0 it is, so that a pixel that is black
     /// or white already stays as it is. What is projected after a step has the gradient of the image.
-    pub(crate) fn pull_back(&self, image: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+    ///
+    /// # Shapes
+    /// - image, gradient, output: `[batch, 3, height, width]`
+    pub fn pull_back(&self, image: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Clip(bounds) => {
                 let above = image.clone().greater_equal_scalar(bounds.high);
