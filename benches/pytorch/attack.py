@@ -6,7 +6,6 @@ Faster than the original in one respect: batch norms are folded, as in the file.
 import json
 import sys
 import time
-from pathlib import Path
 
 import numpy
 import onnx
@@ -82,14 +81,12 @@ def attack(model, image, relevant, specified, case):
     return False
 
 
-model, golden = Network(sys.argv[1]), Path(sys.argv[2])
-case = json.loads((golden / "case.json").read_text())
-given = numpy.load(golden / "input.npz")
+model, given, case = Network(sys.argv[1]), numpy.load(sys.argv[2]), json.loads(sys.argv[3])
 rows = [
     (torch.tensor(image[None]), torch.tensor(labels) == 1, torch.tensor(specified) == 1)
     for image, labels, specified in zip(given["images"], given["labels"], given["specified"])
 ]
-attack(model, *rows[0], case)
+attack(model, *rows[0], case | {"max_iterations": 1})
 began = time.monotonic()
 successes = sum(attack(model, *row, case) for row in rows)
 print(json.dumps({"seconds": time.monotonic() - began, "successes": successes}))

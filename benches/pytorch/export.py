@@ -1,8 +1,9 @@
-"""Writes a network with made-up weights as ONNX, and its state dict beside it."""
+"""Writes a network with made-up weights as ONNX, its state dict, and eight images to attack beside it."""
 
 import sys
 from pathlib import Path
 
+import numpy
 import torch
 import torchvision
 
@@ -18,3 +19,9 @@ with torch.no_grad():
 model.eval()
 torch.save(model.state_dict(), path.with_suffix(".pth"))
 torch.onnx.export(model, torch.zeros(1, 3, side, side), path, dynamo=False, opset_version=17)
+
+images = torch.rand(8, 3, side, side) * 2 - 1
+with torch.no_grad():
+    order = model(torch.tanh(images)).argsort(1, descending=True)
+labels, specified = (torch.zeros(order.shape, dtype=torch.uint8).scatter(1, order[:, :first], 1) for first in (10, 1))
+numpy.savez(path.with_suffix(".npz"), images=images.numpy(), labels=labels.numpy(), specified=specified.numpy())
