@@ -455,6 +455,23 @@ mod tests {
     }
 
     #[test]
+    fn a_large_image_is_cut_in_bands_and_has_the_same_last_bit() {
+        for name in ["resnet14", "resnet10"] {
+            let network = Network::new(&small(name, 32)).unwrap();
+            let shape = [1, 3, 227, 190];
+            let images = images(shape);
+            let on = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| pass(&network, &images, shape))
+            };
+            let whole = on(1);
+            for threads in [2, 5, 16] {
+                assert!(on(threads) == whole, "{name}, {threads} threads");
+            }
+        }
+    }
+
+    #[test]
     fn images_of_several_sizes_can_take_turns() {
         let network = Network::new(&small("resnet10", 8)).unwrap();
         let shapes = [[1, 3, 64, 64], [2, 3, 33, 47], [1, 3, 64, 64]];

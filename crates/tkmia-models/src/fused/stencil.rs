@@ -121,52 +121,96 @@ impl Stencil {
     pub fn run(&self, arch: Arch, input: &Maps, output: &mut Maps, finish: Finish<'_>) {
         let (from, to) = (input.shape, output.shape);
         debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs);
-        let [rows, columns] = self.positions(to.size);
-        let pitch = from.pitch();
-        let offset = |&[row, column]: &[isize; 2]| {
-            (from.origin() as isize + row * pitch as isize + column) as usize
+        let walks = self.walks(from, to);
+        let (pairs, each) = (to.blocks.div_ceil(PAIR), self.weights_of_block());
+        let mut signs: Vec<Signs<'_>> = match finish.relu {
+            Relu::None => (0..to.blocks).map(|_| Signs::None).collect(),
+            Relu::Record(bits) => bits.chunks_mut(to.area()).map(Signs::Record).collect(),
+            Relu::Apply(bits) => bits.chunks(to.area()).map(Signs::Apply).collect(),
         };
-        let walk = Walk {
-            rows,
-            columns,
-            read: [self.step_in[0] * pitch, self.step_in[1]],
-            write: [self.step_out[0] * to.pitch(), self.step_out[1]],
-            note: [self.step_out[0] * to.size[1], self.step_out[1]],
-            taps: self.taps.iter().map(offset).collect(),
-            start: to.row(self.origin[0]) + self.origin[1],
-            first_sign: self.origin[0] * to.size[1] + self.origin[1],
-            from,
-            to,
-        }
-        .flat();
-
-        let pairs = to.blocks.div_ceil(PAIR);
-        let signs: Vec<Signs<'_>> = match finish.relu {
-            Relu::None => (0..pairs).map(|_| Signs::None).collect(),
-            Relu::Record(bits) => bits.chunks_mut(PAIR * to.area()).map(Signs::Record).collect(),
-            Relu::Apply(bits) => bits.chunks(PAIR * to.area()).map(Signs::Apply).collect(),
-        };
-        let each = self.inputs * self.taps.len() * LANES;
-        let outputs = output.values.par_chunks_mut(PAIR * to.plane());
-        outputs.zip(signs).enumerate().for_each(|(pair, (output, signs))| {
-            arch.dispatch(Task {
-                walk: &walk,
+        let mut tasks: Vec<Task<'_>> = (0..pairs)
+            .flat_map(|pair| walks.iter().map(move |walk| (pair, walk)))
+            .map(|(pair, walk)| Task {
+                walk,
                 input: &input.values,
                 weights: &self.weights[pair * PAIR * each..],
                 bias: &self.bias[pair * PAIR..],
                 each,
                 add: finish.add,
-                output,
-                signs,
-            });
-        });
+                blocks: Vec::with_capacity(PAIR),
+            })
+            .collect();
+        let planes = output.values.chunks_mut(to.plane()).zip(signs.drain(..)).enumerate();
+        for (block, (mut values, mut signs)) in planes {
+            for (band, walk) in walks.iter().enumerate().rev() {
+                let (before, output) = values.split_at_mut(walk.cut);
+                let (earlier, own) = signs.split_at(walk.cut_signs);
+                (values, signs) = (before, earlier);
+                tasks[block / PAIR * walks.len() + band].blocks.push(Block { output, signs: own });
+            }
+        }
+        let smallest = tasks.iter().map(Task::products).min().unwrap_or_default();
+        let at_once = SMALLEST.div_ceil(smallest.max(1));
+        tasks.into_par_iter().with_min_len(at_once).for_each(|task| arch.dispatch(task));
+    }
+
+    /// Weights of an output block, each of them a vector.
+    fn weights_of_block(&self) -> usize {
+        self.inputs * self.taps.len() * LANES
+    }
+
+    /// How to go over the maps, in bands of rows: as many as keep all threads busy.
+    fn walks(&self, from: Shape, to: Shape) -> Vec<Walk> {
+        let [rows, columns] = self.positions(to.size);
+        let pitch = from.pitch();
+        let pairs = to.blocks.div_ceil(PAIR).max(1);
+        let products = PAIR * self.weights_of_block() * rows * columns;
+        let bands = match rayon::current_num_threads() {
+            1 => 1,
+            threads => (TASKS * threads).div_ceil(pairs).min(products / SMALLEST).min(rows).max(1),
+        };
+        let height = rows.div_ceil(bands).max(1);
+        let band = |first: usize| {
+            let offset = |&[row, column]: &[isize; 2]| {
+                let row = row + (first * self.step_in[0]) as isize;
+                (from.origin() as isize + row * pitch as isize + column) as usize
+            };
+            let row = self.origin[0] + first * self.step_out[0];
+            // The first band has the halo before it, and the last one the halo behind.
+            let [cut, cut_signs] = match first {
+                0 => [0, 0],
+                _ => [(to.halo[0] + row) * to.pitch(), row * to.size[1]],
+            };
+            Walk {
+                rows: height.min(rows - first),
+                columns,
+                read: [self.step_in[0] * pitch, self.step_in[1]],
+                write: [self.step_out[0] * to.pitch(), self.step_out[1]],
+                note: [self.step_out[0] * to.size[1], self.step_out[1]],
+                taps: self.taps.iter().map(offset).collect(),
+                cut,
+                start: to.row(row) + self.origin[1] - cut,
+                cut_signs,
+                first_sign: row * to.size[1] + self.origin[1] - cut_signs,
+                plane: from.plane(),
+            }
+            .flat()
+        };
+        (0..rows).step_by(height).map(band).collect()
     }
 }
 
 /// Blocks of output channels that are computed together.
 const PAIR: usize = 2;
 
-/// How a stencil goes over maps of certain shapes.
+/// Tasks for each thread at least, where there are several: one that wakes up late has others do its
+/// part.
+const TASKS: usize = 2;
+
+/// Products of vectors that a thread does in one go at least: some ten microseconds.
+const SMALLEST: usize = 100_000;
+
+/// How a stencil goes over a band of rows of maps of certain shapes.
 struct Walk {
     rows: usize,
     columns: usize,
@@ -174,12 +218,16 @@ struct Walk {
     read: [usize; 2],
     write: [usize; 2],
     note: [usize; 2],
-    /// What each tap is from the first position.
+    /// Where each tap of the first position is.
     taps: Vec<usize>,
+    /// Where the band begins in a block of the output and of the signs.
+    cut: usize,
+    cut_signs: usize,
+    /// The first position, from there.
     start: usize,
     first_sign: usize,
-    from: Shape,
-    to: Shape,
+    /// From one block of the input to the next.
+    plane: usize,
 }
 
 impl Walk {
@@ -195,7 +243,7 @@ impl Walk {
     }
 }
 
-/// One or two blocks of output channels.
+/// A band of one or two blocks of output channels.
 struct Task<'a> {
     walk: &'a Walk,
     input: &'a [Lanes],
@@ -204,6 +252,17 @@ struct Task<'a> {
     /// Weights of an output block.
     each: usize,
     add: bool,
+    blocks: Vec<Block<'a>>,
+}
+
+impl Task<'_> {
+    /// Products of vectors.
+    fn products(&self) -> usize {
+        self.blocks.len() * self.each * self.walk.rows * self.walk.columns
+    }
+}
+
+struct Block<'a> {
     output: &'a mut [Lanes],
     signs: Signs<'a>,
 }
@@ -214,12 +273,28 @@ enum Signs<'a> {
     Apply(&'a [u16]),
 }
 
+impl Signs<'_> {
+    fn split_at(self, at: usize) -> (Self, Self) {
+        match self {
+            Signs::None => (Signs::None, Signs::None),
+            Signs::Record(bits) => {
+                let (before, behind) = bits.split_at_mut(at);
+                (Signs::Record(before), Signs::Record(behind))
+            }
+            Signs::Apply(bits) => {
+                let (before, behind) = bits.split_at(at);
+                (Signs::Apply(before), Signs::Apply(behind))
+            }
+        }
+    }
+}
+
 impl WithSimd for Task<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let blocks = self.output.len() / self.walk.to.plane();
+        let blocks = self.blocks.len();
         // As many sums at once as there are registers for.
         match (S::F32_LANES, blocks) {
             (16, PAIR) => self.rows::<S, 1, PAIR>(simd, 0),
@@ -272,7 +347,7 @@ impl Task<'_> {
             std::array::from_fn(|n| &self.weights[(block + n) * self.each..][..self.each]);
 
         let mut next = 0;
-        for input in self.input.chunks_exact(walk.from.plane()) {
+        for input in self.input.chunks_exact(walk.plane) {
             for tap in &walk.taps {
                 let first = tap + at(walk.read);
                 let pixels: [&[f32; LANES]; M] =
@@ -298,18 +373,16 @@ impl Task<'_> {
         }
 
         let (write, note) = (walk.start + at(walk.write), walk.first_sign + at(walk.note));
-        for n in 0..N {
-            let block = block + n;
+        for (n, block) in self.blocks[block..][..N].iter_mut().enumerate() {
             for m in 0..M {
-                let output =
-                    &mut self.output[block * walk.to.plane() + write + m * walk.write[1]].0;
+                let output = &mut block.output[write + m * walk.write[1]].0;
                 let (old, _) = S::as_mut_simd_f32s(output);
                 for v in 0..V {
                     let sum = sums[m][n][v];
                     old[v] = if self.add { simd.add_f32s(sum, old[v]) } else { sum };
                 }
-                let sign = block * walk.to.area() + note + m * walk.note[1];
-                match &mut self.signs {
+                let sign = note + m * walk.note[1];
+                match &mut block.signs {
                     Signs::None => {}
                     Signs::Record(bits) => bits[sign] = relu(output),
                     Signs::Apply(bits) => mask(output, bits[sign]),
