@@ -50,7 +50,11 @@ pub fn relaxed_average(values: Tensor<2>, k: usize, lambda: Tensor<2>) -> Tensor
 /// - values: `[batch, n]` with `1 ≤ k ≤ n`
 /// - output: `[batch, 1]`, without gradient
 pub fn kth_largest(values: Tensor<2>, k: usize) -> Tensor<2> {
-    values.detach().topk(k, 1).narrow(1, k - 1, 1)
+    match k {
+        // Without sorting.
+        1 => values.detach().max_dim(1),
+        _ => values.detach().topk(k, 1).narrow(1, k - 1, 1),
+    }
 }
 
 /// `[v]_+ = max(0, v)`, element by element.
