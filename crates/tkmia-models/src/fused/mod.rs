@@ -4,8 +4,8 @@
 //! understands. An attack asks for one gradient, that of the images, of one kind of network: what it takes
 //! of the forward pass is one bit for each value, whether a ReLU let it through. So [`Network`] keeps
 //! those, and writes its maps over each other in the caches; channels lie in blocks of a vector's width
-//! ([`Maps`](maps::Maps)), and one kernel computes every convolution both ways
-//! ([`Stencil`](stencil::Stencil)).
+//! ([`Maps`](maps::Maps)), and one kernel ([`Task`](task::Task)) computes every
+//! convolution both ways ([`Stencil`](stencil::Stencil)).
 
 mod block;
 mod layer;
@@ -15,6 +15,7 @@ mod node;
 mod pool;
 mod stem;
 mod stencil;
+mod task;
 
 pub(crate) use network::Network;
 pub(crate) use node::scores;
