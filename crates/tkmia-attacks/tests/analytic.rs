@@ -219,18 +219,23 @@ const SOLVERS: [(Solver, f64); 4] = [
 fn every_solver_of_the_minimum_norm_form_comes_near_the_smallest_perturbation() {
     assert_eq!(SOLVERS.map(|(solver, _)| solver), Solver::ALL);
     for (solver, limit) in SOLVERS {
-        for max_iterations in [40, 100] {
+        for max_iterations in [40, 100, 1000] {
             let settings =
                 Settings { solver, max_iterations, ..settings(Method::Tkmia, Variant::MinNorm) };
             for (row, verdict) in attack(&settings, 8).iter().enumerate() {
                 let (l2, linf) = smallest(Method::Tkmia, row);
-                let ratio = match solver.norm() {
-                    Norm::L2 => verdict.norm_input / f64::from(l2),
-                    Norm::Linf => verdict.linf_input / f64::from(linf),
+                // These images aren't whole pixels: rounding alone moves them by half a step, and what survives it
+                // has a whole step more.
+                let (norm, smallest, more) = match solver.norm() {
+                    Norm::L2 => (verdict.norm_input, f64::from(l2), 0.0),
+                    Norm::Linf => (verdict.linf_input, f64::from(linf), 1.5 / 127.5),
                 };
                 let name = solver.name();
                 assert!(verdict.success, "{name}, row {row}");
-                assert!(ratio <= limit, "{name}, row {row}: {ratio} times the smallest");
+                assert!(
+                    norm <= limit * smallest + more,
+                    "{name}, row {row}: {norm}, not {smallest}"
+                );
             }
         }
     }

@@ -85,7 +85,8 @@ proptest! {
     fn no_solver_of_the_minimum_norm_form_takes_more_passes_than_it_may(
         victim in linear(),
         images in images(3),
-        max_iterations in 1..60_usize,
+        // Few, and so many that one search follows another.
+        max_iterations in prop_oneof![1..60_usize, 100..600_usize],
     ) {
         for solver in Solver::ALL {
             let variant = Variant::MinNorm;
@@ -97,6 +98,27 @@ proptest! {
                 prop_assert!(passes.backward <= passes.forward, "{}: {passes:?}", solver.name());
             }
         }
+    }
+}
+
+#[test]
+fn a_success_in_linf_survives_being_stored_in_8_bits() {
+    let (variant, solver) = (Variant::MinNorm, Solver::FirstOrderLinf);
+    let settings = Settings { variant, solver, ..Settings::default() };
+    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
+    // Label 0 leaves the top-2 where the first value is below -0.804, a little less than pixel 25.
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    weights[0] = 1.0;
+    let victim = Linear::new(weights, vec![1.0, 0.5, 0.196, 0.1, -1.0, -3.0]);
+    for pixel in 120..140_u8 {
+        let batch = batch(&[f32::from(pixel) / 127.5 - 1.0; PIXELS]);
+        let result = run(attack.as_ref(), &victim, &batch);
+        let criterion = SpecifiedOut::default();
+        let verdict = judge(&victim, &batch.goal, &result, &criterion).unwrap().remove(0);
+        assert!(verdict.success && verdict.success_rounded, "{pixel}: {verdict:?}");
+        // It rounds to pixel 24, and goes little further than that takes.
+        let steps = 127.5 * verdict.linf_input - f64::from(pixel) + 24.5;
+        assert!((0.0..0.1).contains(&steps), "{pixel}: {steps}");
     }
 }
 

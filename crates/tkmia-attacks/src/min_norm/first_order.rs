@@ -4,7 +4,6 @@ use std::f64::consts::PI;
 
 use super::model::{Model, add};
 use super::sample::{Search, Start, Task, norm};
-use super::target::by_score;
 use crate::Norm;
 use crate::host::Scored;
 
@@ -21,7 +20,6 @@ use crate::host::Scored;
 #[derive(Debug)]
 pub(super) struct FirstOrder {
     at: Vec<f32>,
-    target: Vec<usize>,
     steps: usize,
     step: usize,
     unit: f64,
@@ -36,11 +34,11 @@ const GAMMA: f64 = 0.05;
 const ALPHA: [f64; 2] = [0.5, 0.01];
 
 impl FirstOrder {
-    pub fn new(task: &Task, start: &Start) -> Self {
+    /// From the unattacked image, in so many steps.
+    pub fn new(task: &Task, steps: usize) -> Self {
         Self {
             at: vec![0.0; task.origin.len()],
-            target: by_score(&start.tight, &start.clean.ranking),
-            steps: task.max_passes - task.reserve(),
+            steps,
             step: 0,
             unit: 0.0,
             radius: 0.0,
@@ -100,8 +98,8 @@ impl Search for FirstOrder {
         Some(self.at.clone())
     }
 
-    fn target(&self) -> &[usize] {
-        &self.target
+    fn begins_at(&self) -> &[f32] {
+        &self.at
     }
 
     fn model(&self) -> &Model {

@@ -14,9 +14,9 @@ pub(super) struct Forecast<'a> {
 }
 
 impl<'a> Forecast<'a> {
-    /// Of the target's pairs, as far as they are modelled.
+    /// Of the pairs that keep the best perturbation's top-k as it is, as far as they are modelled.
     pub fn new(start: &Start, best: &'a Found, model: &'a Model, now: &Scored) -> Self {
-        let pairs = start.tight.pairs(&best.target, &now.ranking).into_iter();
+        let pairs = start.tight.pairs(best.top(start), &now.ranking).into_iter();
         let known = |pair: &Pair| model.knows(pair.sinks) && model.knows(pair.rises);
         Self { best, model, pairs: pairs.filter(known).collect() }
     }

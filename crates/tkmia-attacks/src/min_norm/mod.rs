@@ -9,6 +9,8 @@ mod sample;
 mod sequential;
 mod shrink;
 mod target;
+mod turns;
+mod whole;
 
 use std::sync::Arc;
 
@@ -27,8 +29,8 @@ use sample::{Sample, Task};
 ///
 /// Each forward pass is one iteration, and every backward pass belongs to one of them. The device
 /// does the passes; what is to be looked at next is computed on the host, sample by sample, so that rows
-/// can't influence each other. An image ends when its norm has stopped falling or its passes are used
-/// up; the last ones make the success survive rounding to 8-bit pixels.
+/// can't influence each other. An image ends when its norm has stopped falling in one search after
+/// another or its passes are used up; the last ones make the success survive rounding to 8-bit pixels.
 ///
 /// The smallest verified image is returned: one at which the criterion and the tight constraints hold,
 /// after rounding too where such a one was found; else the smallest at which the criterion alone does. A
@@ -55,7 +57,8 @@ pub struct MinNorm {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Solver {
-    /// Sequential quadratic programmes for a target set chosen by its linearised cost.
+    /// Sequential quadratic programmes for a target set chosen by its linearised cost; with passes to
+    /// spare first-order steps too, and the programmes again from the better of both.
     #[default]
     Sequential,
     /// The same for the target set that the clean scores suggest.

@@ -6,7 +6,7 @@ use super::forecast::Forecast;
 use super::sample::{Found, Task};
 
 /// In pixel steps: how far over the border.
-const OVER: f64 = 2e-3;
+pub(super) const OVER: f64 = 2e-3;
 /// Between these ratios, in pixel steps, no element is pushed and nearly all are.
 const RATIOS: [f64; 2] = [0.01, 20.0];
 const BISECTIONS: usize = 12;
@@ -182,7 +182,7 @@ mod tests {
         let scores = vec![0.0, 0.0, -9.0];
         let ranking = Ranking::new(&scores).unwrap();
         let (norm, seen) = (norm(&perturbation), Scored { scores, ranking });
-        (model, Found { perturbation, norm, seen, target: vec![1] })
+        (model, Found { perturbation, norm, seen })
     }
 
     fn rows() -> impl Strategy<Value = Vec<f32>> {

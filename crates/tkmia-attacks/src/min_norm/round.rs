@@ -30,8 +30,8 @@ enum Look {
     /// The rounded image.
     #[default]
     Rounded,
-    /// The image itself, of whose rounding success was seen.
-    Itself,
+    /// The image itself, of whose rounding success was seen, and how many such looks have failed.
+    Itself(usize),
     /// A smaller one with the same rounding, and how many there have been.
     Smaller(usize),
 }
@@ -51,8 +51,10 @@ const SHORT: f64 = 0.3;
 const SMALLER: usize = 3;
 /// A gain in norm that isn't worth a pass.
 const NOT_WORTH: f64 = 2e-3;
+/// Looks at the image itself that may fail before it goes towards its rounding, which is known to hold.
+const PATIENCE: usize = 2;
 /// The norm may grow by this share, and by so many pixel steps where that is more.
-const DEAR: f64 = 0.15;
+const DEAR: f64 = 0.5;
 const DEAR_STEPS: f64 = 6.0;
 
 impl Look {
@@ -106,7 +108,7 @@ impl Rounding {
                 }
                 let done = met && violation > -LOOSE * start.spread || self.tries >= CHOICES;
                 if let Some(held) = self.held.as_ref().filter(|_| done) {
-                    self.look = Look::Itself;
+                    self.look = Look::Itself(0);
                     nearest(task, &forecast, &vec![0.0; forecast.pairs.len()], left, held, held)
                 } else {
                     let bias = forecast.bias(&rounded_perturbation(task, at), now);
@@ -115,11 +117,18 @@ impl Rounding {
                     choose(task, &forecast, &bias, margin)
                 }
             }
-            Look::Itself if !met => {
-                nearest(task, &forecast, &forecast.bias(at, now), left + again, at, at)
+            Look::Itself(failures) if !met => {
+                self.look = Look::Itself(failures + 1);
+                match (&self.held, failures) {
+                    (Some(held), PATIENCE..) => {
+                        let rounded = rounded_perturbation(task, held);
+                        at.iter().zip(rounded).map(|(from, to)| 0.5 * (from + to)).collect()
+                    }
+                    _ => nearest(task, &forecast, &forecast.bias(at, now), left + again, at, at),
+                }
             }
             Look::Smaller(SMALLER) => return None,
-            Look::Itself | Look::Smaller(_) => {
+            Look::Itself(_) | Look::Smaller(_) => {
                 self.look = self.look.smaller();
                 let (bias, nothing) = (forecast.bias(at, now), vec![0.0; at.len()]);
                 let next = nearest(task, &forecast, &bias, left + again, at, &nothing);

@@ -6,11 +6,11 @@ use tkmia_core::Bounds;
 use tkmia_core::objective::{Keep, Tight};
 
 use super::Solver;
-use super::first_order::FirstOrder;
 use super::model::Model;
 use super::round::Rounding;
-use super::sequential::Sequential;
 use super::shrink::shrunk;
+use super::turns;
+use super::whole::Whole;
 use crate::criterion::{Criterion, Standing};
 use crate::eligibility::{Reason, eligible};
 use crate::host::Scored;
@@ -82,8 +82,13 @@ pub(super) struct Found {
     pub perturbation: Vec<f32>,
     pub norm: f64,
     pub seen: Scored,
-    /// The labels that were to fill the top-k.
-    pub target: Vec<usize>,
+}
+
+impl Found {
+    /// Its top-k, a target set that the constraints admit.
+    pub fn top(&self, start: &Start) -> &[usize] {
+        &self.seen.ranking.order()[..start.tight.k()]
+    }
 }
 
 /// Relative to the spread: what holds by less might not hold on a device that rounds differently.
@@ -94,6 +99,7 @@ enum Phase {
     Search(Box<dyn Search>),
     Shrink,
     Round(Rounding),
+    RoundLinf(Whole),
     Done,
 }
 
@@ -106,8 +112,8 @@ pub(super) trait Search: std::fmt::Debug {
     /// That gradient; gives what to look at next, or nothing where the search is over.
     fn learn(&mut self, task: &Task, start: &Start, gradient: &[f32]) -> Option<Vec<f32>>;
 
-    /// The labels that are to fill the top-k now.
-    fn target(&self) -> &[usize];
+    /// What to look at first.
+    fn begins_at(&self) -> &[f32];
 
     /// The scores near the last perturbation, as far as the search knows.
     fn model(&self) -> &Model;
@@ -119,7 +125,9 @@ pub(super) struct Sample {
     task: Task,
     start: Option<Start>,
     phase: Phase,
+    /// The last search that is over, and how many are.
     search: Option<Box<dyn Search>>,
+    searches: usize,
     passes: Passes,
     look: Vec<f32>,
     margin: f64,
@@ -138,6 +146,7 @@ impl Sample {
             start: None,
             phase: Phase::Done,
             search: None,
+            searches: 0,
             passes: Passes::default(),
             look,
             margin: 0.0,
@@ -235,11 +244,7 @@ impl Sample {
         let spread =
             f64::from(now.scores[order[0]]) - f64::from(now.scores[order[order.len() - 1]]);
         let start = Start { clean: now.clone(), tight, spread: spread.max(f64::MIN_POSITIVE) };
-        self.phase = Phase::Search(match task.solver {
-            Solver::FirstOrder | Solver::FirstOrderLinf => Box::new(FirstOrder::new(task, &start)),
-            Solver::Sequential => Box::new(Sequential::new(task, &start, true)),
-            Solver::SequentialByScore => Box::new(Sequential::new(task, &start, false)),
-        });
+        self.phase = Phase::Search(turns::first(task, &start));
         self.start = Some(start);
         Ok(())
     }
@@ -265,16 +270,7 @@ impl Sample {
     fn keep(&mut self, now: &Scored, met: bool, criterion: bool) {
         let norm = self.task.norm(&self.look);
         if met && self.best.as_ref().is_none_or(|best| norm < best.norm) {
-            let search = match &self.phase {
-                Phase::Search(search) => Some(search),
-                _ => self.search.as_ref(),
-            };
-            self.best = Some(Found {
-                perturbation: self.look.clone(),
-                norm,
-                seen: now.clone(),
-                target: search.map_or(Vec::new(), |search| search.target().to_vec()),
-            });
+            self.best = Some(Found { perturbation: self.look.clone(), norm, seen: now.clone() });
         } else if criterion && !met && self.fallback.as_ref().is_none_or(|(least, _)| norm < *least)
         {
             self.fallback = Some((norm, self.look.clone()));
@@ -310,15 +306,31 @@ impl Sample {
                     }
                 }
             }
+            Phase::RoundLinf(whole) => {
+                let best = self.best.as_ref().expect("only a success is rounded");
+                let next = whole.next(&self.task, best, &self.look, met);
+                self.rounded.clone_from(&whole.survivor);
+                match next {
+                    Some(look) => self.look = look,
+                    None => self.phase = Phase::Done,
+                }
+            }
             Phase::Done => {}
         }
     }
 
-    /// The search is over: refine what it found.
+    /// The search is over: go on with another, or refine what was found.
     fn finish(&mut self) {
         let Phase::Search(search) = std::mem::replace(&mut self.phase, Phase::Done) else { return };
         self.search = Some(search);
+        self.searches += 1;
         let (Some(best), Some(start)) = (&self.best, &self.start) else { return };
+        let left = self.task.max_passes - self.passes.forward;
+        if let Some(search) = turns::next(&self.task, start, best, self.searches, left) {
+            self.look = search.begins_at().to_vec();
+            self.phase = Phase::Search(search);
+            return;
+        }
         let model = self.search.as_deref().expect("just set").model();
         match shrunk(start, best, model) {
             Some(look) => {
@@ -331,8 +343,16 @@ impl Sample {
 
     fn round(&mut self) {
         let best = self.best.as_ref().expect("only a success is rounded");
-        self.look.clone_from(&best.perturbation);
-        self.phase = Phase::Round(Rounding::default());
+        match self.task.solver.norm() {
+            Norm::L2 => {
+                self.look.clone_from(&best.perturbation);
+                self.phase = Phase::Round(Rounding::default());
+            }
+            Norm::Linf => {
+                self.look = Whole::first(&self.task, best);
+                self.phase = Phase::RoundLinf(Whole::default());
+            }
+        }
     }
 }
 

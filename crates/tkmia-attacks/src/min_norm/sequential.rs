@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use tkmia_core::objective::Pair;
+use tkmia_metrics::Ranking;
 
 use super::model::{Model, add};
-use super::sample::{Search, Start, Task, norm};
+use super::sample::{Found, Search, Start, Task, norm};
 use super::target::{Outlook, by_score};
 use crate::host::Scored;
 
@@ -53,14 +54,16 @@ const MORE_IRRELEVANT: usize = 1;
 const TRUST: f64 = 0.5;
 /// Of the perturbation: the least trust radius.
 const LEAST_TRUST: f64 = 0.1;
-/// Steps without success after which the margin aimed at grows.
-const PATIENCE: usize = 6;
+/// Steps without success after which the margin aimed at grows, and after which nothing is shrunk.
+const PATIENCE: [usize; 2] = [6, 10];
 const KAPPA_UP: f64 = 1.4;
 /// Before the constraints hold, and when they do for the first time.
 const BETA: [f64; 2] = [0.05, 0.3];
 const BETA_RANGE: [f64; 2] = [0.01, 0.5];
 const BETA_UP: f64 = 1.15;
 const BETA_DOWN: f64 = 0.7;
+/// When it goes on from a perturbation that is nearly the smallest.
+const BETA_RESUMED: f64 = 0.1;
 const BETA_LAST: f64 = 0.02;
 /// Share of the steps in which β falls to its last value, and how many at most.
 const TAIL: usize = 4;
@@ -75,7 +78,7 @@ const RECHOOSE: (usize, f64) = (6, 0.97);
 impl Sequential {
     pub fn new(task: &Task, start: &Start, chooses: bool) -> Self {
         let target = by_score(&start.tight, &start.clean.ranking);
-        let fetch = rows_to_fetch(task, start, &target);
+        let fetch = rows_to_fetch(task, start, &target, &start.clean.ranking);
         let steps = task.max_passes.saturating_sub(fetch.len() + task.reserve());
         Self {
             model: Model::default(),
@@ -87,7 +90,7 @@ impl Sequential {
             now: start.clean.clone(),
             asked: Vec::new(),
             step: 0,
-            tail: [steps - (steps / TAIL).min(LONGEST_TAIL), steps],
+            tail: tail(steps),
             found: false,
             best: f64::INFINITY,
             best_step: 0,
@@ -98,6 +101,26 @@ impl Sequential {
             predicted: 0.0,
             merit: f64::INFINITY,
             worth: 0.0,
+        }
+    }
+
+    /// Goes on from the best perturbation for its own top-k, with rows fetched anew there; so many steps
+    /// after that.
+    pub fn resumed(task: &Task, start: &Start, best: &Found, steps: usize) -> Self {
+        let target = best.top(start).to_vec();
+        Self {
+            fetch: rows_to_fetch(task, start, &target, &best.seen.ranking),
+            target,
+            at: best.perturbation.clone(),
+            look: best.perturbation.clone(),
+            now: best.seen.clone(),
+            tail: tail(steps),
+            found: true,
+            best: best.norm,
+            beta: BETA_RESUMED,
+            kappa: KAPPA[1] * start.spread,
+            merit: f64::MAX,
+            ..Self::new(task, start, false)
         }
     }
 
@@ -194,9 +217,14 @@ impl Sequential {
                 // Steps that are shorter than what is shrunk would lead back.
                 self.trust = (0.5 * self.trust).max(LEAST_TRUST * norm(&self.at));
             }
-            // Steps that fall short again and again are to aim further.
-            let growth = if self.step > PATIENCE { KAPPA_UP } else { 1.0 };
-            self.kappa = (growth * self.kappa).clamp(first, most);
+            // Steps that fall short again and again are to aim further, and then to undo nothing: any
+            // success comes first.
+            if self.step > PATIENCE[0] {
+                self.kappa = (KAPPA_UP * self.kappa).clamp(first, most);
+            }
+            if self.step > PATIENCE[1] {
+                self.beta = 0.0;
+            }
             return;
         }
         if self.merit.is_infinite() {
@@ -245,11 +273,16 @@ impl Sequential {
     }
 }
 
-/// Specified labels of the top-k, the target's, and the next ones that might take part; as many as a
+/// Where the last ones of so many steps begin and end.
+fn tail(steps: usize) -> [usize; 2] {
+    [steps - (steps / TAIL).min(LONGEST_TAIL), steps]
+}
+
+/// Specified labels of the clean top-k, the target's, and the next ones that might take part; as many as a
 /// third of the passes allows, those that are needed first.
-fn rows_to_fetch(task: &Task, start: &Start, target: &[usize]) -> Vec<usize> {
-    let order = start.clean.ranking.order();
-    let top = order[..task.k].iter().copied();
+fn rows_to_fetch(task: &Task, start: &Start, target: &[usize], now: &Ranking) -> Vec<usize> {
+    let order = now.order();
+    let top = start.clean.ranking.order()[..task.k].iter().copied();
     let mut labels: Vec<usize> = top.filter(|&label| task.specified[label]).collect();
     labels.extend(target);
     let needed = labels.len();
@@ -309,22 +342,18 @@ impl Search for Sequential {
             if !self.fetch.is_empty() {
                 return Some(self.at.clone());
             }
-            if self.chooses {
-                self.choose(start);
-            }
-        } else if self.found && self.step >= self.tail[1] {
+        }
+        if self.found && self.step >= self.tail[1] {
             return None;
-        } else if self.chooses
-            && self.step.is_multiple_of(RECHOOSE.0)
-            && 2 * self.step < self.tail[1]
-        {
+        }
+        if self.chooses && self.step.is_multiple_of(RECHOOSE.0) && 2 * self.step < self.tail[1] {
             self.choose(start);
         }
         Some(self.propose(task, start))
     }
 
-    fn target(&self) -> &[usize] {
-        &self.target
+    fn begins_at(&self) -> &[f32] {
+        &self.at
     }
 
     fn model(&self) -> &Model {
