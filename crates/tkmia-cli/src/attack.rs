@@ -83,7 +83,8 @@ pub struct Arguments {
     /// What targeted methods make the top-k: the irrelevant labels nearest to it, farthest, or any
     #[arg(long, default_value = TargetChoice::default().name(), value_parser = named::<TargetChoice>(TargetChoice::ALL.map(TargetChoice::name)))]
     target: TargetChoice,
-    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps
+    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps. The min-norm variant
+    /// goes on improving as long as there are some: 40 give nearly all
     #[arg(long, help_heading = BUDGET, default_value_t = 300)]
     max_iterations: u32,
     /// Forward passes for each image at most, Jacobian rows included [default: no cap]

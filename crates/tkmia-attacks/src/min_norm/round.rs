@@ -54,7 +54,7 @@ const NOT_WORTH: f64 = 2e-3;
 /// Looks at the image itself that may fail before it goes towards its rounding, which is known to hold.
 const PATIENCE: usize = 2;
 /// The norm may grow by this share, and by so many pixel steps where that is more.
-const DEAR: f64 = 0.5;
+const DEAR: f64 = 1.0;
 const DEAR_STEPS: f64 = 6.0;
 
 impl Look {
