@@ -120,6 +120,8 @@ struct Descent<'a> {
     graph: Option<Graph>,
 }
 
+const MOVED: &str = "the loss depends on what is moved";
+
 /// From images to losses. The step from the variable to its image isn't on it: its gradient is known
 /// ([`Space::pull_back`]), and a graph would keep several copies of the images for it.
 struct Graph {
@@ -131,12 +133,11 @@ struct Graph {
 }
 
 impl Graph {
-    /// The rows of a gradient that go on.
-    fn kept<const D: usize>(&self, gradient: Option<Tensor<D>>) -> Tensor<D> {
-        let gradient = gradient.expect("the loss depends on what is moved");
+    /// The rows that go on.
+    fn kept<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
         match &self.kept {
-            None => gradient,
-            Some(positions) => pick(&gradient, positions),
+            None => rows,
+            Some(positions) => pick(&rows, positions),
         }
     }
 }
@@ -174,9 +175,9 @@ impl Mover for Descent<'_> {
         let graph = self.graph.take().expect("a step follows a look");
         let mut gradients = graph.loss.clone().sum().backward();
 
-        let gradient = graph.kept(graph.images.grad_remove(&mut gradients));
-        let images = graph.kept(Some(graph.images.clone().inner()));
-        let mut gradient = self.attack.space.pull_back(images, gradient);
+        let gradient = graph.images.grad_remove(&mut gradients).expect(MOVED);
+        let images = graph.kept(graph.images.clone().inner());
+        let mut gradient = self.attack.space.pull_back(images, graph.kept(gradient));
         if self.attack.norm_penalty != 0.0 {
             let penalty = survivors.variable.clone().mul_scalar(self.attack.norm_penalty);
             gradient = gradient + penalty;
@@ -195,7 +196,7 @@ impl Mover for Descent<'_> {
         if let (Some((lambdas, velocity)), Some(on_graph), Some(sgd)) =
             (self.lambdas.take(), &graph.lambdas, &self.attack.lambda)
         {
-            let gradient = graph.kept(on_graph.grad_remove(&mut gradients));
+            let gradient = graph.kept(on_graph.grad_remove(&mut gradients).expect(MOVED));
             let (lambdas, velocity) = sgd.step(lambdas, gradient, velocity);
             self.lambdas = Some((self.attack.project_lambdas(lambdas), Some(velocity)));
         }
