@@ -9,27 +9,15 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use rayon::ThreadPoolBuilder;
 use tkmia::core::objective::{Margins, Objective, TkmiaObjective};
 use tkmia::core::{Classifier, Goal, LabelSet, device};
-use tkmia::models::{ResNet, TrainableResNet, load};
 
-/// A network with new weights.
-fn network(name: &str) -> ResNet {
-    let device = device("cpu").expect("compiled in");
-    let file = tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a file");
-    let fresh = TrainableResNet::new(name, 64, 80, 0, &device).expect("a known name");
-    fresh.save(file.path(), None).expect("room for the weights");
-    load(file.path(), &device).expect("a ResNet")
-}
+mod network;
 
-fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
-    let images = images.clone().autodiff().require_grad();
-    let scores = classifier.scores(images.clone());
-    images.grad_remove(&mut scores.sum().backward()).expect("the images ask for it")
-}
+use network::{fresh, pass};
 
 /// Forward and back, by images in a batch and threads that share it.
 fn passes(c: &mut Criterion) {
     for (name, side) in [("resnet50", 224), ("resnet101", 448)] {
-        let classifier = network(name);
+        let classifier = fresh(name);
         let mut group = c.benchmark_group(format!("{name} at {side}"));
         group.sample_size(10);
         for (batch, threads) in [(1, 1), (1, 0), (8, 1), (8, 0)] {

@@ -17,7 +17,11 @@ use tkmia::core::objective::{Margins, Objective, TkmiaObjective};
 use tkmia::core::{Classifier, LabelSet, device};
 use tkmia::eval::Workers;
 use tkmia::metrics::Ranking;
-use tkmia::models::{ResNet, TrainableResNet, load};
+use tkmia::models::{ResNet, load};
+
+mod network;
+
+use network::{fresh, pass};
 
 const ITERATIONS: usize = 10;
 
@@ -26,17 +30,8 @@ fn mini_voc() -> ResNet {
     load(model, &device("cpu").expect("compiled in")).expect("a ResNet")
 }
 
-/// A ResNet-50 with new weights.
-fn resnet50() -> ResNet {
-    let device = device("cpu").expect("compiled in");
-    let file = tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a file");
-    let fresh = TrainableResNet::new("resnet50", 64, 20, 0, &device).expect("a known name");
-    fresh.save(file.path(), None).expect("room for the weights");
-    load(file.path(), &device).expect("a ResNet")
-}
-
 fn victims() -> [(&'static str, ResNet, usize); 2] {
-    [("mini-VOC's victim", mini_voc(), 64), ("ResNet-50", resnet50(), 224)]
+    [("mini-VOC's victim", mini_voc(), 64), ("ResNet-50", fresh("resnet50"), 224)]
 }
 
 /// Eight images of noise, each with the label that the network ranks first to be pushed out and the
@@ -55,12 +50,6 @@ fn batch(classifier: &ResNet, side: usize) -> AttackBatch {
     let set = |rows: &[Vec<usize>]| LabelSet::from_indices(rows, classifier.classes());
     let (relevant, specified) = (set(&relevant).expect("labels"), set(&specified).expect("labels"));
     AttackBatch::new(images, relevant, specified, 1).expect("labels fit")
-}
-
-fn pass(classifier: &ResNet, images: &Tensor<4>) -> Tensor<4> {
-    let images = images.clone().autodiff().require_grad();
-    let scores = classifier.scores(images.clone());
-    images.grad_remove(&mut scores.sum().backward()).expect("the images ask for it")
 }
 
 /// A whole attack against its passes.
