@@ -4,20 +4,19 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::{Distribution, Int, Tensor};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tkmia::attacks::{
-    At, AttackBatch, Criterion as _, Norm, Optimiser, Or, Settings, Sgd, Space, SpecifiedOut,
-    Standing,
+    At, AttackBatch, AttackSettings, Criterion as _, Limits, Norm, Or, SampleState, Sgd, Space,
+    SpecifiedOut, StepRule,
 };
 use tkmia::core::objective::{Margins, Objective, TkmiaObjective};
 use tkmia::core::{Classifier, LabelSet, device};
-use tkmia::eval::Workers;
+use tkmia::experiment::Workers;
 use tkmia::metrics::Ranking;
-use tkmia::models::{ResNet, load};
+use tkmia::models::load;
 
 mod network;
 
@@ -25,18 +24,18 @@ use network::{fresh, pass};
 
 const ITERATIONS: usize = 10;
 
-fn mini_voc() -> ResNet {
+fn mini_voc() -> Box<dyn Classifier> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/victims/resnet50-mini-voc.onnx");
     load(model, &device("cpu").expect("compiled in")).expect("a ResNet")
 }
 
-fn victims() -> [(&'static str, ResNet, usize); 2] {
+fn victims() -> [(&'static str, Box<dyn Classifier>, usize); 2] {
     [("mini-VOC's victim", mini_voc(), 64), ("ResNet-50", fresh("resnet50"), 224)]
 }
 
 /// Eight images of noise, each with the label that the network ranks first to be pushed out and the
 /// last one relevant besides.
-fn batch(classifier: &ResNet, side: usize) -> AttackBatch {
+fn batch(classifier: &dyn Classifier, side: usize) -> AttackBatch {
     let uniform = Distribution::Uniform(-1.0, 1.0);
     let images = Tensor::random([8, 3, side, side], uniform, &classifier.device());
     let scores = classifier.scores(images.clone());
@@ -56,12 +55,12 @@ fn batch(classifier: &ResNet, side: usize) -> AttackBatch {
 fn iteration(c: &mut Criterion) {
     for (name, classifier, side) in victims() {
         // No alternative, so never content: every image goes on to the last iteration.
-        let settings = Settings {
-            max_iterations: ITERATIONS,
-            criterion: Arc::new(Or(vec![])),
-            ..Settings::default()
+        let settings = AttackSettings {
+            limits: Limits { max_iterations: ITERATIONS, ..Limits::default() },
+            stop: Or(vec![]).into(),
+            ..AttackSettings::default()
         };
-        let attack = settings.init(classifier.bounds()).expect("good settings");
+        let attack = settings.init().expect("good settings");
         let batch = batch(&classifier, side);
 
         let mut group = c.benchmark_group(format!("{name} at {side}, {ITERATIONS} iterations"));
@@ -69,15 +68,15 @@ fn iteration(c: &mut Criterion) {
         group.bench_function("passes alone", |b| {
             b.iter(|| {
                 for _ in 1..ITERATIONS {
-                    black_box(pass(&classifier, &batch.images));
+                    black_box(pass(&classifier, batch.images()));
                 }
-                black_box(classifier.scores(batch.images.clone()))
+                black_box(classifier.scores(batch.images().clone()))
             });
         });
         group.bench_function("attack", |b| {
             b.iter(|| {
-                let result = attack.run(&classifier, &batch, &mut ()).expect("the batch fits");
-                assert_eq!(result.iterations, [ITERATIONS; 8]);
+                let result = attack.run(&classifier, &batch).expect("the batch fits");
+                assert_eq!(result.perturbed.iterations, [ITERATIONS; 8]);
             });
         });
         group.finish();
@@ -87,9 +86,10 @@ fn iteration(c: &mut Criterion) {
 /// What an iteration on eight images is made of.
 fn parts(c: &mut Criterion) {
     for (name, classifier, side) in victims() {
-        let AttackBatch { images, goal, .. } = batch(&classifier, side);
+        let whole = batch(&classifier, side);
+        let (images, goal) = (whole.images().clone(), whole.goal().clone());
         let scores = classifier.scores(images.clone());
-        let space = Space::Clip(classifier.bounds());
+        let (space, bounds) = (Space::Clip, classifier.bounds());
         let sgd = Sgd { learning_rate: 1e-3, momentum: 0.9, weight_decay: 1e-4 };
         let objective = TkmiaObjective { margins: Margins::Hinged };
         let rankings = |scores: &[f32]| -> Vec<Ranking> {
@@ -106,7 +106,7 @@ fn parts(c: &mut Criterion) {
         group.bench_function("image and its norm", |b| {
             b.iter(|| {
                 let penalty = Norm::L2.of(variable.clone());
-                black_box((space.image(images.clone(), variable.clone()), penalty))
+                black_box((space.image(images.clone(), variable.clone(), bounds), penalty))
             });
         });
         group.bench_function("loss and its gradient", |b| {
@@ -120,9 +120,9 @@ fn parts(c: &mut Criterion) {
             b.iter(|| {
                 let scores: Vec<f32> = scores.clone().try_to_vec_as().expect("floats");
                 let now = rankings(&scores);
-                let (classes, of) = (classifier.classes(), SpecifiedOut::default());
+                let (classes, of) = (classifier.classes(), SpecifiedOut);
                 let met = (0..goal.rows()).filter(|&row| {
-                    of.is_met(&Standing {
+                    of.is_met(&SampleState {
                         clean: &clean[row],
                         clean_scores: &clean_scores[row * classes..][..classes],
                         now: &now[row],
@@ -131,6 +131,7 @@ fn parts(c: &mut Criterion) {
                         specified: goal.specified().row(row),
                         target: None,
                         k: goal.k(),
+                        delta: goal.delta(),
                     })
                 });
                 black_box(met.count())
@@ -141,7 +142,7 @@ fn parts(c: &mut Criterion) {
             b.iter_batched(
                 || variable.clone().mul_scalar(1.0),
                 |gradient| {
-                    let gradient = space.pull_back(images.clone(), gradient);
+                    let gradient = space.pull_back(images.clone(), gradient, bounds);
                     let slope = Norm::L2.of(gradient.clone());
                     let at = At { variable: variable.clone(), gradient, loss: &[0.0; 8] };
                     black_box((steps.step(at), slope))
@@ -149,9 +150,8 @@ fn parts(c: &mut Criterion) {
                 BatchSize::PerIteration,
             );
         });
-        let batch = batch(&classifier, side);
         group.bench_function("compaction when an image is done", |b| {
-            b.iter(|| black_box(batch.select(&[0, 1, 2, 4, 5, 6, 7])));
+            b.iter(|| black_box(whole.select(&[0, 1, 2, 4, 5, 6, 7])));
         });
         group.finish();
     }
@@ -160,7 +160,7 @@ fn parts(c: &mut Criterion) {
 /// The same sixteen passes as one batch after the other, and side by side.
 fn workers(c: &mut Criterion) {
     let classifier = mini_voc();
-    let images = batch(&classifier, 64).images;
+    let images = batch(&classifier, 64).images().clone();
     let stop = AtomicBool::new(false);
     let mut group = c.benchmark_group("workers");
     group.sample_size(10).throughput(Throughput::Elements(16 * 8));

@@ -12,10 +12,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tkmia::attacks::{Settings, SpecifiedOut};
-use tkmia::core::{Classifier, device};
-use tkmia::data::{Dataset, Folder, Resize, Transform};
-use tkmia::eval::{Audit, Contender, Victim, Workers};
+use tkmia::attacks::AttackName;
+use tkmia::core::device;
+use tkmia::data::{Dataset, DatasetKind, Folder};
+use tkmia::experiment::{
+    Campaign, DataSpec, Experiment, MethodSpec, ResizeKind, TableSpec, Victim, VictimFacts,
+    VictimSpec,
+};
 use tkmia::models::load;
 
 mod terminal;
@@ -58,38 +61,28 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let (kind, root) = (DatasetKind::Folder, arguments.folder.clone());
+    let folder = Folder::open(&root)?;
+    let data = DataSpec { name: None, kind, root: Some(root), split: None };
+    let tables = vec![TableSpec::global(&arguments.labels, &arguments.k)];
+    let methods = vec![MethodSpec::new(AttackName::Tkmia)];
+    let title = format!("TkMIA on {}", folder.name());
+    let mut experiment = Experiment::new(title, data, tables, methods);
+    experiment.budget.samples = arguments.samples;
+    experiment.victim = VictimSpec {
+        model: Some(arguments.model.clone()),
+        input_size: arguments.input_size,
+        resize: arguments.centre_crop.then_some(ResizeKind::ShortSide),
+    };
+
     let classifier = load(&arguments.model, &device(&arguments.device)?)?;
-    let folder = Folder::open(&arguments.folder)?;
-    let side = terminal::input_side(&classifier, arguments.input_size)?;
-    let resize = match arguments.centre_crop {
-        true => Resize::ShortSide(side),
-        false => Resize::Square(side),
-    };
-    let transform = Transform { resize, bounds: classifier.bounds() };
-    let settings = Settings::default();
-    let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
-    let audit = Audit {
-        victim: Victim::new(&classifier, &folder, &transform)?,
-        method: Contender {
-            name: &name,
-            attack: attack.as_ref(),
-            criterion: &SpecifiedOut::default(),
-            targets: None,
-        },
-        types: &arguments.labels,
-        ks: &arguments.k,
-        samples: arguments.samples,
-        workers: Workers {
-            count: terminal::workers(None, &arguments.device),
-            batch_size: 8,
-            stop: &terminal::STOP,
-        },
-        output: &arguments.output,
-    };
-    println!("victim   {}", classifier.architecture());
+    let facts = VictimFacts::new(&arguments.model, &classifier)?;
+    let transform = experiment.victim.transform(kind, &classifier)?;
+    let victim = Victim::new(&classifier, &folder, &transform)?;
+    let workers = terminal::workers(None, 8, &arguments.device);
+    println!("victim   {}", facts.description);
     println!("images   {} of {}", folder.len(), folder.name());
-    let (_, findings) = terminal::run(&audit)?;
-    println!("\n{}", audit.report(&findings, 6)?);
-    println!("written  {}", arguments.output.display());
+    let campaign = Campaign::new(&experiment, victim, &facts, &arguments.output, workers);
+    terminal::run(&campaign, &arguments.k, 6)?;
     Ok(())
 }

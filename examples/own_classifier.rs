@@ -14,7 +14,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
-use tkmia::attacks::{AttackBatch, Settings, SpecifiedOut, Verdict, judge};
+use tkmia::attacks::{AttackBatch, AttackSettings, Descent, Optimiser, PenalisedSgd, Verdict};
 use tkmia::core::{Bounds, Classifier, LabelSet, device};
 
 const COLOURS: [&str; 6] = ["red", "green", "blue", "yellow", "cyan", "magenta"];
@@ -120,10 +120,9 @@ fn run() -> Result<Verdict, Box<dyn Error>> {
     let (relevant, specified) = (label(&["red", "green", "blue"])?, label(&["red"])?);
     let batch = AttackBatch::new(images, relevant, specified, 2)?;
 
-    let settings = Settings { learning_rate: 1e-2, ..Settings::default() };
-    let attack = settings.init(victim.bounds())?;
-    let result = attack.run(&victim, &batch, &mut ())?;
-    let verdicts = judge(&victim, &batch.goal, &result, &SpecifiedOut::default())?;
+    let optimiser = Optimiser::Sgd(PenalisedSgd { lr: 1e-2, ..PenalisedSgd::default() });
+    let settings = AttackSettings::from(Descent { optimiser, ..Descent::default() });
+    let verdicts = settings.init()?.run(&victim, &batch)?.judge(&victim)?;
     let [verdict] = <[Verdict; 1]>::try_from(verdicts).expect("one image, one verdict");
 
     let top = |scores: &[f32]| {

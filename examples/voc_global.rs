@@ -13,16 +13,19 @@
 //! ```
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use serde::Serialize;
-use tkmia::attacks::{Method, Settings, Variant, criterion};
-use tkmia::core::{Classifier, device};
-use tkmia::data::{Dataset, Resize, Transform, Voc2012};
-use tkmia::eval::{Audit, CleanMeasures, Contender, Victim, Workers, write_whole};
-use tkmia::models::{Architecture, load};
+use tkmia::attacks::{AttackName, Stop, Variant};
+use tkmia::core::device;
+use tkmia::data::{Dataset, DatasetKind, Voc2012};
+use tkmia::experiment::{
+    Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts,
+};
+use tkmia::models::{Architecture, architecture, load};
 
 mod terminal;
 
@@ -55,22 +58,23 @@ struct Arguments {
     /// Form of the attack: corrected, or released as in the published code
     #[arg(long, default_value = "corrected")]
     variant: Variant,
-    /// Learning rate η
-    #[arg(long, default_value_t = 1e-3)]
-    lr: f64,
-    /// Weight α of the perturbation's norm
-    #[arg(long, default_value_t = 1e-4)]
-    alpha: f64,
-    /// Momentum of the gradient descent
-    #[arg(long, default_value_t = 0.9)]
-    momentum: f64,
+    /// Learning rate η [default: 1e-3]
+    #[arg(long)]
+    lr: Option<f64>,
+    /// Weight α of the perturbation's norm [default: 1e-4]
+    #[arg(long)]
+    alpha: Option<f64>,
+    /// Momentum of the gradient descent [default: 0.9]
+    #[arg(long)]
+    momentum: Option<f64>,
     /// Forward passes per sample at most
     #[arg(long, default_value_t = 300)]
     max_iterations: usize,
     /// When a sample is done: excluded (all specified labels that were in the top-k have left it),
-    /// imperceptible, measure-preserving, precision-preserved or all-relevant-out
+    /// imperceptible, measure-preserving, precision-preserved or all-relevant-out, also joined by `and`, `or`
+    /// and `not`
     #[arg(long, default_value = "excluded")]
-    stop: String,
+    stop: Stop,
     /// Images per batch
     #[arg(long, default_value_t = 8)]
     batch_size: usize,
@@ -80,7 +84,7 @@ struct Arguments {
     /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Folder for records, tables and the picture
+    /// Folder for records, tables and the picture; one with records of the same run goes on
     #[arg(long, value_name = "DIR", default_value = "out/voc_global")]
     output: PathBuf,
     /// Samples in the picture
@@ -101,51 +105,45 @@ fn main() -> ExitCode {
     terminal::main(|| run(&Arguments::parse()))
 }
 
-fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
-    let voc = Voc2012::open(&arguments.voc_root, &arguments.split)?;
-    let side = terminal::input_side(&classifier, arguments.input_size)?;
-    let transform = Transform { resize: Resize::ShortSide(side), bounds: classifier.bounds() };
-    let criterion = criterion(&arguments.stop, None)?;
-    let settings = Settings {
-        method: Method::Tkmia,
-        variant: arguments.variant,
-        learning_rate: arguments.lr,
-        alpha: arguments.alpha,
-        momentum: arguments.momentum,
-        max_iterations: arguments.max_iterations,
-        criterion: criterion.clone(),
-        ..Settings::default()
-    };
-    let (name, attack) = (settings.name(), settings.init(classifier.bounds())?);
-    let audit = Audit {
-        victim: Victim::new(&classifier, &voc, &transform)?,
-        method: Contender {
-            name: &name,
-            attack: attack.as_ref(),
-            criterion: criterion.as_ref(),
-            targets: None,
-        },
-        types: &arguments.types,
-        ks: &arguments.k,
-        samples: arguments.samples,
-        workers: Workers {
-            count: terminal::workers(arguments.workers, &arguments.device),
-            batch_size: arguments.batch_size,
-            stop: &terminal::STOP,
-        },
-        output: &arguments.output,
-    };
-    println!("victim   {}", classifier.architecture());
-    println!("images   {} of {} {}", voc.len(), voc.name(), arguments.split);
-    println!("attack   {name}");
+/// How many of each setting's first samples have their images kept, to find a success to picture.
+const KEPT: usize = 3;
 
-    let (clean, findings) = terminal::run(&audit)?;
-    let (victim, clean) = (classifier.architecture(), &clean.measures);
-    let settings = serde_json::to_vec_pretty(&RunSettings { arguments, victim, clean })?;
-    write_whole(&audit.output.join("settings.json"), &settings)?;
-    println!("\n{}", audit.report(&findings, arguments.picture_samples)?);
-    println!("written  {}", audit.output.display());
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let kind = DatasetKind::Voc2012;
+    let (root, split) = (arguments.voc_root.clone(), arguments.split.clone());
+    let voc = Voc2012::open(&root, &split)?;
+    let table = TableSpec {
+        max_iterations: Some(Values::One(arguments.max_iterations)),
+        stop: Some(arguments.stop.clone()),
+        ..TableSpec::global(&arguments.types, &arguments.k)
+    };
+    let method = MethodSpec::new(AttackName::Tkmia)
+        .with("variant", arguments.variant)
+        .with("lr", arguments.lr)
+        .with("alpha", arguments.alpha)
+        .with("momentum", arguments.momentum);
+    let title = format!("TkMIA on {}, global scheme", voc.name());
+    let data = DataSpec { name: None, kind, root: Some(root), split: Some(split) };
+    let mut experiment = Experiment::new(title, data, vec![table], vec![method]);
+    experiment.budget.samples = arguments.samples;
+    experiment.pictures = KEPT.min(arguments.picture_samples);
+    experiment.victim.input_size = arguments.input_size;
+
+    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
+    let facts = VictimFacts::new(&arguments.model, &classifier)?;
+    let transform = experiment.victim.transform(kind, &classifier)?;
+    let victim = Victim::new(&classifier, &voc, &transform)?;
+    let workers = terminal::workers(arguments.workers, arguments.batch_size, &arguments.device);
+    let attack = &experiment.expand(voc.name())?[0].grids[0][0];
+    println!("victim   {}", facts.description);
+    println!("images   {} of {} {}", voc.len(), voc.name(), arguments.split);
+    println!("attack   {attack}");
+
+    let campaign = Campaign::new(&experiment, victim, &facts, &arguments.output, workers);
+    let clean = terminal::run(&campaign, &arguments.k, arguments.picture_samples)?;
+    let victim = &architecture(&arguments.model)?;
+    let settings = serde_json::to_vec_pretty(&RunSettings { arguments, victim, clean: &clean })?;
+    fs::write(arguments.output.join("settings.json"), settings)?;
     Ok(())
 }
 
@@ -154,5 +152,5 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 struct RunSettings<'a> {
     arguments: &'a Arguments,
     victim: &'a Architecture,
-    clean: &'a [CleanMeasures],
+    clean: &'a [terminal::CleanMeasures],
 }

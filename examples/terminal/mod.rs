@@ -1,14 +1,18 @@
 //! What the examples share on a terminal: progress, Ctrl-C, and how an error is told.
 
 use std::error::Error;
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tkmia::core::Classifier;
-use tkmia::eval::{Audit, Clean, CleanMeasures, EvalError, Findings, Progress};
-use tkmia::metrics::MeanMeasures;
+use serde::Serialize;
+use tkmia::attacks::View;
+use tkmia::experiment::{Campaign, Event, Plan, Reached, Workers};
+use tkmia::metrics::{MeanMeasures, mean_measures};
+use tkmia::report::{Pictured, draw, pictures, write_report};
 
 /// Set by Ctrl-C: what is finished is kept and reported.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -39,73 +43,118 @@ pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
     }
 }
 
-/// Batches under way at once: one per core on CPUs, one on GPUs, unless it is given.
-pub fn workers(given: Option<usize>, device: &str) -> usize {
-    let on_cpu = ["cpu", "ndarray"].contains(&device);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    given.unwrap_or(if on_cpu { cores } else { 1 })
+/// How the work is cut up; Ctrl-C ends it.
+pub fn workers(count: Option<usize>, batch_size: usize, device: &str) -> Workers<'static> {
+    let count = count.unwrap_or_else(|| Workers::best_count(device));
+    Workers { count, batch_size, stop: &STOP }
 }
 
-/// The side of the square images that the classifier takes.
-pub fn input_side(classifier: &dyn Classifier, given: Option<u32>) -> Result<u32, String> {
-    match (classifier.input_size(), given) {
-        (Some([height, width]), _) if height != width => {
-            Err(format!("the model takes {height}×{width} images, and this program gives squares"))
-        }
-        (Some([side, _]), Some(given)) if given as usize != side => {
-            Err(format!("--input-size {given}: the model takes {side}×{side} images"))
-        }
-        (Some([side, _]), _) => Ok(side as u32),
-        (None, Some(0)) => Err("--input-size must be at least 1".to_owned()),
-        (None, Some(side)) => Ok(side),
-        (None, None) => Err("the model takes images of any size: say --input-size".to_owned()),
-    }
+/// The victim's measures on unattacked images.
+#[derive(Debug, Serialize)]
+pub struct CleanMeasures {
+    k: usize,
+    #[serde(flatten)]
+    measures: MeanMeasures,
 }
 
-/// Runs the audit with a progress bar, and prints the victim's clean measures on the way.
-pub fn run(audit: &Audit<'_>) -> Result<(Clean, Findings), EvalError> {
+/// Measures the victim at each `k`, and runs the campaign with a progress bar; then writes its report,
+/// `table.md`, `table.csv` and, where there is a success, `figure.png` with `pictured` samples at most. Prints
+/// the table.
+pub fn run(
+    campaign: &Campaign<'_>,
+    ks: &[usize],
+    pictured: usize,
+) -> Result<Vec<CleanMeasures>, Box<dyn Error>> {
     let template = "{prefix:8} {bar:32} {pos}/{len}  {elapsed}, {eta} left  {msg}";
     let style = ProgressStyle::with_template(template).expect("the template is a valid one");
     let bar = ProgressBar::no_length().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
-
-    let clean = audit.clean(&|progress| show(&bar, progress))?;
-    bar.suspend(|| {
-        for CleanMeasures { k, measures } in &clean.measures {
-            let MeanMeasures { p, ap, ndcg, tkacc_released, .. } = measures;
-            println!(
-                "clean    k = {k}: TkAcc {tkacc_released:.3}, P@k {p:.3}, mAP@k {ap:.3}, NDCG@k {ndcg:.3}"
-            );
-        }
-    });
-    let findings = audit.run(&clean, &|progress| show(&bar, progress))?;
+    // What makes no sense, or can't go on in the folder, shows before anything is scored.
+    let view = campaign.outline()?[0].view;
+    let clean = clean_measures(campaign, view, ks, &bar)?;
+    let reached = campaign.run(&|event| show(&bar, event))?;
     bar.finish_and_clear();
-    for (setting, samples) in &findings.planned {
-        if *samples == 0 {
-            println!("skipped  {setting}: no sample takes part");
-        }
+    let output = campaign.output;
+    let plan = Plan::read(output)?;
+    for manifest in plan.manifests.iter().filter(|manifest| manifest.samples == 0) {
+        println!("skipped  {}: no sample takes part", manifest.setting);
     }
-    let (done, planned) = (findings.records.len(), findings.samples_planned());
-    if done < planned {
-        println!("stopped  {done} of {planned} samples are done");
+    if let Reached::Stopped { records, of } = reached {
+        println!(
+            "stopped  {records} of {of} samples are done; the same command goes on from there"
+        );
     }
-    Ok((clean, findings))
+    let report = write_report(output, pictured)?;
+    let table = report.summary();
+    fs::write(output.join("table.md"), &table)?;
+    fs::write(output.join("table.csv"), report.summary_csv())?;
+    let successes = successes(output, pictured)?;
+    if let Some(Pictured { record, .. }) = successes.first() {
+        let heading = format!("{} on {}", record.method, record.setting.dataset);
+        draw(&successes, &report.classes, &heading)?.save(output.join("figure.png"))?;
+    }
+    println!("\n{table}");
+    println!("written  {}", output.display());
+    Ok(clean)
 }
 
-fn show(bar: &ProgressBar, progress: Progress<'_>) {
-    match progress {
-        Progress::Scoring(images) => {
+/// Scores every image without an attack, and prints the victim's measures at each `k`.
+fn clean_measures(
+    Campaign { victim, workers, .. }: &Campaign<'_>,
+    view: View,
+    ks: &[usize],
+    bar: &ProgressBar,
+) -> Result<Vec<CleanMeasures>, Box<dyn Error>> {
+    let dataset = victim.dataset;
+    let indices: Vec<usize> = (0..dataset.len()).collect();
+    let mut scores = Vec::new();
+    show(bar, Event::Scoring(dataset.len()));
+    victim.scores(&indices, view, *workers, |_, row| {
+        scores.push(row.to_vec());
+        show(bar, Event::Scored(1));
+        Ok(())
+    })?;
+    if scores.len() < dataset.len() {
+        return Err("stopped before any attack".into());
+    }
+    let relevant: Vec<&[bool]> = indices.iter().map(|&row| dataset.labels().row(row)).collect();
+    let mut clean = Vec::new();
+    for &k in ks {
+        let Some(measures) = mean_measures(&scores, &relevant, None, k)? else { continue };
+        let shown = measures.means.iter().filter(|(measure, _)| measure.column.is_some());
+        let shown = shown.map(|(measure, mean)| format!("{} {mean:.3}", measure.symbol));
+        bar.suspend(|| println!("clean    k = {k}: {}", shown.collect::<Vec<_>>().join(", ")));
+        clean.push(CleanMeasures { k, measures });
+    }
+    Ok(clean)
+}
+
+/// `most` successes at most of those whose images were kept: the first of each setting, spread evenly.
+fn successes(output: &Path, most: usize) -> Result<Vec<Pictured>, Box<dyn Error>> {
+    let mut found: Vec<Pictured> = Vec::new();
+    for picture in pictures(output)? {
+        if found.last().is_none_or(|last| last.record.setting != picture.setting) {
+            found.extend(picture.rows()?.into_iter().find(|row| row.record.success));
+        }
+    }
+    let every = found.len().div_ceil(most.max(1)).max(1);
+    let titled = |row: Pictured| Pictured { title: row.record.id.clone(), ..row };
+    Ok(found.into_iter().step_by(every).take(most).map(titled).collect())
+}
+
+fn show(bar: &ProgressBar, event: Event<'_>) {
+    match event {
+        Event::Scoring(images) => {
+            bar.reset();
             bar.set_prefix("scoring");
             bar.set_length(images as u64);
         }
-        Progress::Attacking(samples) => {
+        Event::Attacking { plan, recorded } => {
             bar.reset();
             bar.set_prefix("attack");
-            bar.set_length(samples as u64);
+            bar.set_length(plan.records() as u64);
+            bar.set_position(recorded as u64);
         }
-        Progress::Setting(setting) => {
-            bar.set_message(setting.to_string());
-        }
-        Progress::Done(number) => bar.inc(number as u64),
+        Event::Scored(number) | Event::Attacked { samples: number, .. } => bar.inc(number as u64),
     }
 }

@@ -62,7 +62,7 @@ pub enum AttackError {
         /// The method, or the way it steps.
         what: &'static str,
     },
-    /// The method takes no steps that could be taken in another way.
+    /// An optimiser was given for a method that has steps of its own.
     #[error("{method} has steps of its own: {optimiser} is for methods with an objective")]
     OwnSteps {
         /// The method.
@@ -70,9 +70,58 @@ pub enum AttackError {
         /// The way of stepping that was asked for.
         optimiser: &'static str,
     },
-    /// A targeted attack needs a target for each image.
-    #[error("the attack is a targeted one: expected a target set for each image, found none")]
-    NoTarget,
+    /// A knob that the attack doesn't have.
+    #[error("{attack} has no `{knob}`: its knobs are {knobs}")]
+    NoSuchKnob {
+        /// The attack.
+        attack: String,
+        /// The knob.
+        knob: String,
+        /// Those that it has.
+        knobs: String,
+    },
+    /// A knob has a value that it can't have.
+    #[error("`{knob}`: {reason}")]
+    BadKnob {
+        /// The knob.
+        knob: String,
+        /// What was expected and found.
+        reason: String,
+    },
+    /// The settings of one family name an attack of another.
+    #[error("{name} doesn't step by rows of the Jacobian: expected kfool or ml-dp")]
+    OtherFamily {
+        /// The attack.
+        name: &'static str,
+    },
+    /// A solver that has no form in L∞.
+    #[error("solver {solver} makes the l2 norm small: expected first-order for linf")]
+    SolverNorm {
+        /// The solver.
+        solver: &'static str,
+    },
+    /// The attack doesn't search for what the criterion asks.
+    #[error(
+        "{method} doesn't search for `{criterion}`: expected a criterion by which specified labels leave the top-k, \
+         as excluded, measure-preserving or imperceptible"
+    )]
+    NotSearched {
+        /// The attack.
+        method: String,
+        /// What it was to stop at.
+        criterion: String,
+    },
+    /// The attack, or what it stops at, needs a target for each image.
+    #[error(
+        "expected a target set for each image, as targeted attacks have them (stop: `{stop}`), found none"
+    )]
+    NoTarget {
+        /// What the attack stops at.
+        stop: String,
+    },
+    /// The batch has a start, but the attack always begins at the same place.
+    #[error("the attack has no use for a start")]
+    NoStart,
     /// A budget that doesn't even allow the first look at an image.
     #[error("an attack needs at least {needed} forward passes for each image, fewer are allowed")]
     NoForwardPass {
@@ -110,4 +159,17 @@ pub enum AttackError {
     /// Labels, `k` or the goal's shape.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+/// That a setting is in its range.
+pub(crate) fn check(
+    setting: &'static str,
+    expected: &'static str,
+    found: f64,
+    holds: bool,
+) -> Result<(), AttackError> {
+    match holds {
+        true => Ok(()),
+        false => Err(AttackError::BadSetting { setting, expected, found }),
+    }
 }

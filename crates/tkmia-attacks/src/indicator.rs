@@ -1,13 +1,29 @@
 //! [`Indicator`]: signs that an attack failed for reasons of its own.
 
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, IntoStaticStr};
 
 /// A sign that an attack, not the classifier's robustness, is why there is no success.
 ///
 /// After Pintor et al., "Indicators of Attack Failure: Debugging and Improving Optimization of
 /// Adversarial Examples", NeurIPS 2022.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumIter,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Indicator {
     /// A step's gradient was 0 everywhere.
     ZeroGradient,
@@ -17,24 +33,8 @@ pub enum Indicator {
     /// The attack ran out, and its loss had stayed where it was, to one part in a million, for the last
     /// ten passes or more.
     FlatLoss,
-    /// The attack ended in success, and the returned image evaluated afresh isn't one.
+    /// The attack ended in success, but the returned image, evaluated again, isn't one.
     SuccessLost,
-}
-
-impl Indicator {
-    /// Every indicator.
-    pub const ALL: [Self; 4] =
-        [Self::ZeroGradient, Self::NonFiniteGradient, Self::FlatLoss, Self::SuccessLost];
-
-    /// The name as it is written in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ZeroGradient => "zero-gradient",
-            Self::NonFiniteGradient => "non-finite-gradient",
-            Self::FlatLoss => "flat-loss",
-            Self::SuccessLost => "success-lost",
-        }
-    }
 }
 
 /// Passes over which a loss must stay where it is to be called flat.

@@ -1,13 +1,16 @@
-//! [`judge()`]: success, judged from the returned images.
+//! [`Verdict`]: success, judged from the returned images.
 
 use burn::tensor::Tensor;
 use tkmia_core::pixels::{l2_norm, linf_norm, round_to_pixels};
 use tkmia_core::{Classifier, Goal};
 
-use crate::criterion::{Criterion, Standing, hits};
+use crate::criterion::{Criterion, SampleState, hits};
 use crate::eligibility::eligible;
-use crate::host::{scored, values};
-use crate::{AttackError, BatchResult, Indicator, Outcome};
+use crate::readback::{scored, values};
+use crate::{AttackError, BatchResult, Indicator, Outcome, Perturbed};
+
+/// Forward passes of judging a sample: unattacked, attacked, and rounded.
+pub const JUDGING_PASSES: usize = 3;
 
 /// What the returned image of one sample is worth.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,19 +35,40 @@ pub struct Verdict {
     pub norm_input: f64,
     /// `‖x* − x̃‖_∞` in model-input units.
     pub linf_input: f64,
-    /// What speaks against the attack: what was seen on its way, and whether its success was lost here.
+    /// Signs that the attack failed for reasons of its own: those of its run, and whether its success was lost
+    /// here.
     pub indicators: Vec<Indicator>,
 }
 
+impl BatchResult {
+    /// Evaluates each returned image again, by the criterion that the attack searched for. Three forward passes
+    /// an image.
+    ///
+    /// # Errors
+    /// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
+    pub fn judge(&self, classifier: &dyn Classifier) -> Result<Vec<Verdict>, AttackError> {
+        self.judge_by(classifier, &*self.stop)
+    }
+
+    /// The same, by another criterion than the attack's.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_by(
+        &self,
+        classifier: &dyn Classifier,
+        criterion: &dyn Criterion,
+    ) -> Result<Vec<Verdict>, AttackError> {
+        judge(classifier, &self.goal, &self.perturbed, criterion)
+    }
+}
+
 /// Evaluates each image of a result afresh and on its own, as a batch of one; nothing is taken from
-/// the attack. Three forward passes an image.
-///
-/// # Errors
-/// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
-pub fn judge(
+/// the attack. Three forward passes an image, [`JUDGING_PASSES`].
+fn judge(
     classifier: &dyn Classifier,
     goal: &Goal,
-    result: &BatchResult,
+    result: &Perturbed,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
     let difference = result.images.clone() - result.unattacked.clone();
@@ -60,12 +84,11 @@ pub fn judge(
         };
         let (clean, now) = (look(&result.unattacked)?, look(&result.images)?);
         let rounded = look(&rounded)?;
-        let standing = Standing::of(goal, row, &clean, &now);
-        let rounded = Standing::of(goal, row, &clean, &rounded);
-        let takes_part =
-            eligible(standing.clean, standing.relevant, standing.specified, goal.k()).is_ok();
-        let specified_in = |ranking| hits(ranking, standing.specified, goal.k()) as i64;
-        let success = takes_part && criterion.is_met(&standing);
+        let state = SampleState::of(goal, row, &clean, &now);
+        let rounded = SampleState::of(goal, row, &clean, &rounded);
+        let takes_part = eligible(state.clean, state.relevant, state.specified, goal.k()).is_ok();
+        let specified_in = |ranking| hits(ranking, state.specified, goal.k()) as i64;
+        let success = takes_part && criterion.is_met(&state);
         let mut indicators = result.indicators[row].clone();
         if result.outcomes[row] == Outcome::Succeeded && !success {
             indicators.push(Indicator::SuccessLost);
@@ -73,7 +96,7 @@ pub fn judge(
         Ok(Verdict {
             success,
             success_rounded: takes_part && criterion.is_met(&rounded),
-            margin: criterion.margin(&standing),
+            margin: criterion.margin(&state),
             excluded: specified_in(&clean.ranking) - specified_in(&now.ranking),
             norm: norm[row].into(),
             norm_input: norm_input[row].into(),

@@ -1,11 +1,11 @@
 //! Adversarial attacks on top-k multi-label classifiers.
 //!
-//! - [`Settings`]: an attack by method and variant; `init` checks them and gives the runnable attack
-//! - [`GradientAttack`]: an objective × a space × an [`Optimiser`] × a criterion × a [`Budget`];
-//!   [`KFool`] and [`MlDp`]: those with a geometry instead of an objective; [`Universal`]: one perturbation
-//!   for all images
-//! - [`Criterion`]: when an image is done, and what counts as success
-//! - [`judge()`]: success, norms and scores from the returned images, never from the loop
+//! - [`AttackSettings`]: an attack with all its knobs; `init` checks them and returns the runnable [`Attack`]
+//! - [`AttackBatch`]: images and what is wanted of each; [`Attack::run`] returns a [`BatchResult`]
+//! - [`BatchResult::judge`]: success, norms and scores from the returned images, never from the loop
+//! - [`Criterion`]: when an image is done, and what counts as success; [`Stop`] reads one from text
+//! - [`Descent`], [`Geometric`], [`MinNorm`], [`Universal`]: the families of attacks and their settings
+//! - [`GradientAttack`]: an objective × a space × a [`StepRule`] × a criterion × limits, each exchangeable alone
 //! - [`global_selection`], [`random_selection`], [`eligible`]: which labels are specified, which samples
 //!   take part; [`Targets`]: what targeted attacks aim at
 //! - [`Indicator`]: signs that an attack failed for reasons of its own
@@ -13,52 +13,51 @@
 //! Attacks see a model only as a [`Classifier`](tkmia_core::Classifier), and never print, read the
 //! clock or touch files.
 
+#[macro_use]
+mod named;
+
 mod attack;
-mod ball;
-mod budget;
+mod batch;
+mod catalogue;
 mod criterion;
+mod descent;
 mod draw;
-mod drive;
 mod eligibility;
 mod error;
 mod geometry;
-mod gradient;
-mod host;
 mod indicator;
-mod jacobian;
 mod judge;
-mod kfool;
+mod knobs;
+mod limits;
 mod min_norm;
-mod ml_dp;
-mod names;
 mod observer;
-mod optimiser;
-mod qp;
+mod readback;
+mod result;
 mod settings;
-mod space;
 mod targets;
 mod universal;
+mod view;
 
-pub use attack::{Attack, AttackBatch, BatchResult, Outcome};
-pub use ball::{Ball, Norm};
-pub use budget::{Budget, Passes};
-pub use criterion::{
-    AllRelevantOut, And, CRITERION_NAMES, Criterion, Imperceptible, Measure, MeasureBudget,
-    MeasurePreserving, Not, Or, OrderedTopK, PrecisionPreserved, SpecifiedOut, Standing,
-    TargetReached, TargetSet, UnknownCriterion, criterion,
+pub use attack::Attack;
+pub use batch::AttackBatch;
+pub use catalogue::{AttackName, Family, Repeats, Steps, Variant};
+pub use criterion::*;
+pub use descent::{
+    At, AutoPgd, AutoPgdSteps, Ball, Descent, GradientAttack, Lambda, MiFgsm, MiFgsmSteps, Norm,
+    Optimiser, OptimiserName, PenalisedSgd, Pgd, PgdSteps, ScoreKind, Sgd, Space, StepRule,
+    Stepping,
 };
 pub use eligibility::{Reason, eligible, eligible_by_labels, global_selection, random_selection};
 pub use error::AttackError;
-pub use gradient::{GradientAttack, ScoreKind};
+pub use geometry::{Geometric, KFool, MlDp};
 pub use indicator::Indicator;
-pub use judge::{Verdict, judge};
-pub use kfool::KFool;
-pub use min_norm::{MinNorm, Solver};
-pub use ml_dp::MlDp;
-pub use names::{Lambda, Method, OptimiserKind, UnknownName, Variant};
+pub use judge::{JUDGING_PASSES, Verdict};
+pub use knobs::{Knob, KnobKind, all_knobs};
+pub use limits::{Limits, Passes};
+pub use min_norm::{Keep, MinNorm, MinNormAttack, Pair, Solver, Tight};
 pub use observer::{Observer, Step};
-pub use optimiser::{At, AutoPgd, MiFgsm, Optimiser, Pgd, Sgd, Steps};
-pub use settings::Settings;
-pub use space::Space;
+pub use result::{BatchResult, Outcome, Perturbed};
+pub use settings::{AttackSettings, Knobs, Method};
 pub use targets::{TargetChoice, Targets};
-pub use universal::Universal;
+pub use universal::{Inner, Universal, UniversalAttack, UniversalFit};
+pub use view::View;

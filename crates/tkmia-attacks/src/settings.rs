@@ -1,337 +1,504 @@
-//! [`Settings`]: an attack by the name of its method and variant.
+//! [`AttackSettings`]: an attack with all its knobs.
 
-use std::sync::Arc;
+use std::fmt;
 
-use tkmia_core::Bounds;
-use tkmia_core::objective::{Keep, Margins};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
-use crate::names::{Lambda, Method, OptimiserKind, Variant};
+use crate::universal::Inner;
 use crate::{
-    Attack, AttackError, AutoPgd, Ball, Budget, Criterion, GradientAttack, KFool, MiFgsm, MinNorm,
-    MlDp, Optimiser, Pgd, ScoreKind, Sgd, Solver, Space, SpecifiedOut, Universal,
+    Attack, AttackError, AttackName, Descent, Family, Geometric, Limits, MinNorm, Norm, Optimiser,
+    OptimiserName, Repeats, Solver, Stop, TargetChoice, Universal, Variant, View,
 };
 
-/// An attack's settings; [`init`](Self::init) checks them and gives the runnable attack.
+/// Knobs by their names, as a table of an experiment's file or a command line's flags give them.
+pub type Knobs = Map<String, Value>;
+
+/// An attack with all its knobs; [`init`](Self::init) checks them and gives the runnable attack.
+///
+/// Serialised it is one table of [`Knobs`]: the method's own, its limits and its criterion. That is a
+/// `[[method]]` of an experiment's file, and each knob is a flag of the command line.
 ///
 /// # Example
 ///
 /// ```
-/// use tkmia_attacks::{Ball, Method, Norm, OptimiserKind, Settings, Variant};
-/// use tkmia_core::Bounds;
+/// use tkmia_attacks::{AttackSettings, Descent, Optimiser, PenalisedSgd};
 ///
-/// let settings = Settings {
-///     method: "tkml-ap-u".parse()?,
-///     variant: Variant::Released,
-///     ..Settings::default()
-/// };
-/// assert!(settings.init(Bounds::SYMMETRIC).is_ok());
-/// let settings = Settings { learning_rate: -1.0, ..Settings::default() };
-/// assert!(settings.init(Bounds::SYMMETRIC).is_err());
+/// let optimiser = Optimiser::Sgd(PenalisedSgd { lr: 5e-4, ..PenalisedSgd::default() });
+/// let settings = AttackSettings::from(Descent { optimiser, ..Descent::default() });
+/// assert!(settings.init().is_ok());
+///
+/// // The same, as a file has it; and what doesn't go together.
+/// let knobs = |json| serde_json::from_str(json).expect("it is a table");
+/// assert_eq!(AttackSettings::from_knobs(&knobs(r#"{"name": "tkmia", "lr": 5e-4}"#))?, settings);
+/// let error = AttackSettings::from_knobs(&knobs(r#"{"name": "kfool", "lr": 5}"#)).unwrap_err();
+/// assert!(error.to_string().starts_with("kfool (corrected) has no `lr`"));
 ///
 /// // The paper's objective, descended by Auto-PGD within 8 of 255 levels of each pixel.
-/// let settings = Settings {
-///     optimiser: OptimiserKind::AutoPgd,
-///     ball: Some(Ball { norm: Norm::Linf, radius: 8.0 / 127.5 }),
-///     ..Settings::default()
-/// };
-/// assert!(settings.init(Bounds::SYMMETRIC).is_ok());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let knobs = knobs(r#"{"optimiser": "auto-pgd", "norm": "linf", "radius": 0.0627}"#);
+/// assert!(AttackSettings::from_knobs(&knobs)?.init().is_ok());
+/// # Ok::<(), tkmia_attacks::AttackError>(())
 /// ```
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What the attack is after; TkMIA by default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(into = "Knobs", try_from = "Knobs")]
+pub struct AttackSettings {
+    /// What is done; TkMIA's descent by default.
     pub method: Method,
-    /// Which form of it; corrected by default.
-    pub variant: Variant,
-    /// How a method with an objective steps; by SGD in all its authors' forms.
-    pub optimiser: OptimiserKind,
-    /// η of SGD, in the paper one of 1e-3, 5e-4, 1e-4, 5e-5; by default 1e-3.
-    pub learning_rate: f64,
-    /// Weight of the norm's penalty with SGD, in the paper one of 1e-3, 5e-4, 1e-4 (the default), 5e-5.
-    pub alpha: f64,
-    /// μ of SGD (by default 0.9) and MI-FGSM (1 in its authors' form).
-    pub momentum: f64,
-    /// What the minimum-norm form keeps of the clean ranking.
-    pub keep: Keep,
-    /// How the minimum-norm form gets to its constraints.
-    pub solver: Solver,
-    /// How the auxiliary variables λ are set; by default as the variant has it.
-    pub lambda: Option<Lambda>,
-    /// Where PGD, MI-FGSM, Auto-PGD and universal attacks stay, in the variant's own unit; they need one.
-    pub ball: Option<Ball>,
-    /// The length of a step of PGD and MI-FGSM, in the ball's norm; by default 2.5 times the radius over the
-    /// iterations for PGD, the radius over the iterations for MI-FGSM.
-    pub step: Option<f64>,
-    /// Iterations at most: forward passes inside the loop, for kFool and ML-DP steps, for min-norm all
-    /// passes; in the paper 100, 300 (the default) or 500.
-    pub max_iterations: usize,
-    /// Forward passes for each image at most, whatever they are for; by default as many as iterations
-    /// take. A universal attack counts anew each time that it comes to the image.
-    pub max_forward: Option<usize>,
-    /// Backward passes for each image at most.
-    pub max_backward: Option<usize>,
-    /// Rounds of a universal attack over the images at most; 10 by default.
-    pub rounds: usize,
-    /// Share of the images at which a universal attack is content; 0.8 by default, as in the first one
-    /// (Moosavi-Dezfooli et al. 2017).
-    pub enough: f64,
-    /// When an image is done; by default all specified labels that were in the top-k must leave it.
-    pub criterion: Arc<dyn Criterion>,
+    /// How far it may go.
+    pub limits: Limits,
+    /// When an image is done, and what counts as success; by default all specified labels that were in the
+    /// top-k must leave it.
+    pub stop: Stop,
 }
 
-impl Default for Settings {
+/// An attack's settings, by their family.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Method {
+    /// An objective is descended.
+    Descent(Descent),
+    /// Steps follow from rows of the Jacobian.
+    Geometric(Geometric),
+    /// The smallest perturbation is searched for.
+    MinNorm(MinNorm),
+    /// One perturbation for all images.
+    Universal(Universal),
+}
+
+impl Default for Method {
     fn default() -> Self {
-        Self {
-            method: Method::default(),
-            variant: Variant::default(),
-            optimiser: OptimiserKind::default(),
-            learning_rate: 1e-3,
-            alpha: 1e-4,
-            momentum: 0.9,
-            keep: Keep::default(),
-            solver: Solver::default(),
-            lambda: None,
-            ball: None,
-            step: None,
-            max_iterations: 300,
-            max_forward: None,
-            max_backward: None,
-            rounds: 10,
-            enough: 0.8,
-            criterion: Arc::new(SpecifiedOut::default()),
-        }
+        Self::Descent(Descent::default())
     }
 }
 
-impl Settings {
-    /// The name for records and tables: `tkmia (corrected)`, `tkmia (corrected, pgd)`.
-    pub fn name(&self) -> String {
-        let (method, variant) = (self.method.name(), self.variant.name());
-        match self.optimiser {
-            OptimiserKind::Sgd => format!("{method} ({variant})"),
-            other => format!("{method} ({variant}, {})", other.name()),
+macro_rules! from_family {
+    ($($family:ident),*) => {$(
+        impl From<$family> for AttackSettings {
+            fn from(family: $family) -> Self {
+                Self { method: Method::$family(family), ..Self::default() }
+            }
+        }
+    )*};
+}
+
+from_family!(Descent, Geometric, MinNorm, Universal);
+
+impl AttackSettings {
+    /// What the attack is after.
+    pub fn name(&self) -> AttackName {
+        match &self.method {
+            Method::Descent(descent) => descent.name,
+            Method::Geometric(geometric) => geometric.name,
+            Method::MinNorm(_) => AttackName::Tkmia,
+            Method::Universal(universal) => universal.inner.name(),
         }
     }
 
-    /// The runnable attack, for a classifier on these bounds.
+    /// Which form of it.
+    pub fn variant(&self) -> Variant {
+        match &self.method {
+            Method::Descent(descent) => descent.variant,
+            Method::Geometric(geometric) => geometric.variant,
+            Method::MinNorm(_) => Variant::MinNorm,
+            Method::Universal(universal) => universal.variant,
+        }
+    }
+
+    /// How it steps, where it descends.
+    pub fn optimiser(&self) -> OptimiserName {
+        match &self.method {
+            Method::Descent(descent) => descent.optimiser.name(),
+            Method::Geometric(_) | Method::MinNorm(_) | Method::Universal(_) => OptimiserName::Sgd,
+        }
+    }
+
+    /// What the classifier is given where there is no perturbation.
+    pub fn view(&self) -> View {
+        match self.variant() {
+            Variant::Released => View::Tanh,
+            Variant::Corrected | Variant::Literal | Variant::MinNorm => View::Image,
+        }
+    }
+
+    /// What it makes the top-k, if it is targeted.
+    pub fn target(&self) -> Option<TargetChoice> {
+        match &self.method {
+            Method::Descent(descent) => descent.aims_at(),
+            Method::Geometric(_) | Method::MinNorm(_) | Method::Universal(_) => None,
+        }
+    }
+
+    /// `tkmia (corrected)`, `tkmia (corrected, pgd)`.
+    pub fn short_name(&self) -> String {
+        let (name, variant) = (self.name(), self.variant());
+        match self.optimiser() {
+            OptimiserName::Sgd => format!("{name} ({variant})"),
+            other => format!("{name} ({variant}, {other})"),
+        }
+    }
+
+    /// The runnable attack.
     ///
     /// # Errors
-    /// [`AttackError::BadSetting`] if a setting is out of range, [`AttackError::NotSymmetric`] if a
-    /// released variant is to attack a classifier that isn't on `[-1, 1]`; [`AttackError::NoVariant`],
-    /// [`AttackError::OwnSteps`] and [`AttackError::NoBall`] for what doesn't go together.
-    pub fn init(&self, bounds: Bounds) -> Result<Box<dyn Attack>, AttackError> {
-        let budget = self.budget()?;
-        self.check_variant()?;
-        let criterion = self.criterion.clone();
-        if self.variant == Variant::MinNorm {
-            let caps = [budget.forward, budget.backward].into_iter().flatten();
-            let max_passes = caps.fold(budget.iterations, usize::min);
-            check("max backward passes", "at least 1", max_passes as f64, max_passes > 0)?;
-            let (keep, solver) = (self.keep, self.solver);
-            return Ok(Box::new(MinNorm { bounds, criterion, keep, solver, max_passes }));
+    /// [`AttackError::BadSetting`] if a setting is out of range; [`AttackError::NoVariant`],
+    /// [`AttackError::OwnSteps`], [`AttackError::NoSuchKnob`] and [`AttackError::NotSearched`] for what
+    /// doesn't go together.
+    pub fn init(&self) -> Result<Box<dyn Attack>, AttackError> {
+        let (name, variant) = (self.name(), self.variant());
+        if !name.variants().contains(&variant) {
+            let expected = name.variants().iter().map(ToString::to_string).collect::<Vec<_>>();
+            let (what, variant, expected) = (name.into(), variant.into(), expected.join(" or "));
+            return Err(AttackError::NoVariant { what, variant, expected });
         }
-        let space = self.space(bounds)?;
-        if let Some(inner) = self.method.repeated() {
-            let ball = self.ball(self.method.name())?;
-            let inner = Self { method: inner, ..self.clone() }.init(bounds)?;
-            let (rounds, enough) = (self.rounds, self.enough);
-            check("rounds", "at least 1", rounds as f64, rounds > 0)?;
-            check("share that is enough", "in [0, 1]", enough, (0.0..=1.0).contains(&enough))?;
-            return Ok(Box::new(Universal { inner, ball, space, criterion, rounds, enough }));
-        }
-        let released = self.variant == Variant::Released;
-        let margins = if released { Margins::Signed } else { Margins::Hinged };
-        let Some(objective) = self.method.objective(margins) else {
-            return Ok(match self.method {
-                Method::MlDp => Box::new(MlDp { space, criterion, budget }),
-                _ => Box::new(KFool { space, criterion, budget }),
-            });
-        };
-        let literal = self.variant == Variant::Literal;
-        let by_gradient = match self.lambda {
-            None => literal,
-            Some(lambda) => lambda == Lambda::Gradient,
-        };
-        let (learning_rate, momentum) = (self.learning_rate, self.momentum);
-        let sgd = Sgd { learning_rate, momentum, weight_decay: 0.0 };
-        if by_gradient {
-            self.check_descent()?;
-        }
-        let penalised = self.optimiser == OptimiserKind::Sgd && !released;
-        Ok(Box::new(GradientAttack {
-            objective,
-            scores: if literal { ScoreKind::Sigmoid } else { ScoreKind::Logits },
-            lambda: by_gradient.then_some(sgd),
-            norm_penalty: if penalised { self.alpha } else { 0.0 },
-            space,
-            optimiser: self.optimiser()?,
-            criterion,
-            budget,
-        }))
-    }
-
-    fn budget(&self) -> Result<Budget, AttackError> {
-        let iterations = self.max_iterations;
-        check("max iterations", "at least 1", iterations as f64, iterations > 0)?;
-        let forward = self.max_forward;
-        let enough = forward.is_none_or(|forward| forward > 0);
-        check("max forward passes", "at least 1", forward.unwrap_or_default() as f64, enough)?;
-        Ok(Budget { iterations, forward, backward: self.max_backward })
-    }
-
-    /// Whether method, variant and optimiser go together.
-    fn check_variant(&self) -> Result<(), AttackError> {
-        let (method, optimiser) = (self.method.name(), self.optimiser);
-        let none = |what, variants: &[Variant]| {
-            let expected = variants.iter().map(|variant| variant.name()).collect::<Vec<_>>();
-            let (variant, expected) = (self.variant.name(), expected.join(" or "));
-            Err(AttackError::NoVariant { what, variant, expected })
-        };
-        let variants = self.method.variants();
-        if !variants.contains(&self.variant) {
-            return none(method, variants);
-        }
-        if optimiser == OptimiserKind::Sgd {
-            return Ok(());
-        }
-        if !self.method.descends() {
-            return Err(AttackError::OwnSteps { method, optimiser: optimiser.name() });
-        }
-        // The published code has no such steps, and its variable no box to be projected to; min-norm has
-        // steps of its own.
-        match self.variant {
-            Variant::Released | Variant::MinNorm => {
-                none(optimiser.name(), &[Variant::Corrected, Variant::Literal])
+        self.limits.check()?;
+        if let Method::Descent(descent) = &self.method {
+            for (knob, given) in
+                [("target", descent.target.is_some()), ("lambda", descent.lambda.is_some())]
+            {
+                if given && !self.knobs().contains_key(knob) {
+                    return Err(self.no_such_knob(knob));
+                }
             }
-            _ => Ok(()),
         }
-    }
-
-    fn space(&self, bounds: Bounds) -> Result<Space, AttackError> {
-        let projects = self.optimiser != OptimiserKind::Sgd || self.method == Method::MlDp;
-        match self.variant {
-            Variant::Released if bounds == Bounds::SYMMETRIC => Ok(Space::TanhOfImage),
-            Variant::Released => {
-                let Bounds { low, high } = bounds;
-                Err(AttackError::NotSymmetric { low, high })
-            }
-            _ if projects => Ok(Space::Project(bounds)),
-            _ => Ok(Space::Clip(bounds)),
-        }
-    }
-
-    fn optimiser(&self) -> Result<Box<dyn Optimiser>, AttackError> {
-        let (momentum, iterations) = (self.momentum, self.max_iterations);
-        let ball = || self.ball(self.optimiser.name());
-        let step = |of_radius: f64, ball: Ball| {
-            let step = self.step.unwrap_or(of_radius * ball.radius / iterations as f64);
-            check("step", "a number above 0", step, step > 0.0 && step.is_finite())?;
-            Ok::<_, AttackError>(step)
-        };
-        Ok(match self.optimiser {
-            OptimiserKind::Sgd => {
-                self.check_descent()?;
-                let released = self.variant == Variant::Released;
-                let weight_decay = if released { self.alpha } else { 0.0 };
-                let learning_rate = self.learning_rate;
-                Box::new(Sgd { learning_rate, momentum, weight_decay })
-            }
-            OptimiserKind::Pgd => {
-                let ball = ball()?;
-                Box::new(Pgd { ball, step: step(2.5, ball)? })
-            }
-            OptimiserKind::MiFgsm => {
-                let ball = ball()?;
-                check("momentum", "in [0, 1]", momentum, (0.0..=1.0).contains(&momentum))?;
-                Box::new(MiFgsm { ball, step: step(1.0, ball)?, momentum })
-            }
-            // One step less than passes.
-            OptimiserKind::AutoPgd => Box::new(AutoPgd { ball: ball()?, steps: iterations - 1 }),
+        let (limits, stop) = (self.limits, &self.stop);
+        Ok(match &self.method {
+            Method::Descent(descent) => Box::new(descent.init(limits, stop)?),
+            Method::Geometric(geometric) => geometric.init(limits, stop)?,
+            Method::MinNorm(min_norm) => Box::new(min_norm.init(limits, stop)?),
+            Method::Universal(universal) => Box::new(universal.init(limits, stop)?),
         })
     }
 
-    fn ball(&self, what: &'static str) -> Result<Ball, AttackError> {
-        let ball = self.ball.ok_or(AttackError::NoBall { what })?;
-        let radius = ball.radius;
-        check("radius", "a number above 0", radius, radius > 0.0 && radius.is_finite())?;
-        Ok(ball)
+    /// The attack's identity: the version of this rule, and the SHA-256 of its knobs as JSON, sorted by
+    /// name, without those that aren't set.
+    pub fn key(&self) -> String {
+        let mut knobs = self.knobs();
+        knobs.retain(|_, value| !value.is_null());
+        let json = Value::Object(knobs).to_string();
+        let digest =
+            Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("1:{digest}")
     }
 
-    /// Checks what only the gradient descent uses.
-    fn check_descent(&self) -> Result<(), AttackError> {
-        let (rate, alpha, momentum) = (self.learning_rate, self.alpha, self.momentum);
-        let positive = rate > 0.0 && rate.is_finite();
-        check("learning rate", "a number above 0", rate, positive)?;
-        check("alpha", "a number of at least 0", alpha, alpha >= 0.0 && alpha.is_finite())?;
-        check("momentum", "in [0, 1)", momentum, (0.0..1.0).contains(&momentum))
+    /// The table of knobs; those that aren't set are null.
+    pub fn knobs(&self) -> Knobs {
+        let mut knobs = Knobs::new();
+        let mut set = |name: &str, value: Value| drop(knobs.insert(name.to_owned(), value));
+        set("name", self.name().to_string().into());
+        set("variant", self.variant().to_string().into());
+        set("stop", self.stop.to_string().into());
+        let mut parts = vec![table(&self.limits)];
+        match &self.method {
+            Method::Descent(descent) => {
+                set("optimiser", descent.optimiser.name().to_string().into());
+                if descent.name.has_lambdas() {
+                    set("lambda", value(&descent.lambda));
+                }
+                if let Some(target) = descent.aims_at() {
+                    set("target", value(&target));
+                }
+                parts.push(match &descent.optimiser {
+                    Optimiser::Sgd(steps) => table(steps),
+                    Optimiser::Pgd(steps) => table(steps),
+                    Optimiser::MiFgsm(steps) => table(steps),
+                    Optimiser::AutoPgd(steps) => table(steps),
+                });
+            }
+            Method::Geometric(_) => {}
+            Method::MinNorm(min_norm) => parts.push(table(min_norm)),
+            Method::Universal(universal) => {
+                parts.push(table(&universal.fit));
+                if let Inner::TkmlApU(sgd) = &universal.inner {
+                    parts.push(table(sgd));
+                }
+            }
+        }
+        parts.into_iter().for_each(|part| knobs.extend(part));
+        knobs
+    }
+
+    /// Reads a table of knobs; those that are missing have their defaults.
+    ///
+    /// # Errors
+    /// [`AttackError::NoSuchKnob`] for a knob that the attack doesn't have, [`AttackError::BadKnob`] for a value
+    /// that can't be one, [`AttackError::NoBall`] for a missing radius, [`AttackError::OwnSteps`].
+    pub fn from_knobs(knobs: &Knobs) -> Result<Self, AttackError> {
+        // Another spelling of first-order steps in L∞.
+        if knobs.get("solver").is_some_and(|solver| solver == "first-order-linf") {
+            let mut spelled = knobs.clone();
+            spelled.insert("solver".to_owned(), Solver::FirstOrder.to_string().into());
+            spelled.insert("norm".to_owned(), Norm::Linf.to_string().into());
+            return Self::from_knobs(&spelled);
+        }
+        let name: AttackName = selected(knobs, "name")?;
+        let variant: Variant = selected(knobs, "variant")?;
+        let by: OptimiserName = selected(knobs, "optimiser")?;
+        let min_norm = name == AttackName::Tkmia && variant == Variant::MinNorm;
+        let stays_in_a_ball = name.is_universal() || by != OptimiserName::Sgd;
+        if by != OptimiserName::Sgd && (min_norm || name.family() != Family::Descent) {
+            return Err(AttackError::OwnSteps { method: name.into(), optimiser: by.into() });
+        }
+        if stays_in_a_ball && !knobs.contains_key("radius") {
+            let what = if name.is_universal() { name.into() } else { by.into() };
+            return Err(AttackError::NoBall { what });
+        }
+        let method = match name.family() {
+            Family::Descent if min_norm => Method::MinNorm(part(knobs)?),
+            Family::Descent => Method::Descent(Descent {
+                name,
+                variant,
+                optimiser: match by {
+                    OptimiserName::Sgd => Optimiser::Sgd(part(knobs)?),
+                    OptimiserName::Pgd => Optimiser::Pgd(part(knobs)?),
+                    OptimiserName::MiFgsm => Optimiser::MiFgsm(part(knobs)?),
+                    OptimiserName::AutoPgd => Optimiser::AutoPgd(part(knobs)?),
+                },
+                lambda: knob(knobs, "lambda")?.filter(|_| name.has_lambdas()),
+                target: name.is_targeted().then(|| selected(knobs, "target")).transpose()?,
+            }),
+            Family::Geometric(_) => Method::Geometric(Geometric { name, variant }),
+            Family::Universal(repeats) => Method::Universal(Universal {
+                inner: match repeats {
+                    Repeats::TkmlApU => Inner::TkmlApU(part(knobs)?),
+                    Repeats::KFool => Inner::KFool,
+                },
+                variant,
+                fit: part(knobs)?,
+            }),
+        };
+        let stop = selected(knobs, "stop")?;
+        let settings = Self { method, limits: part(knobs)?, stop };
+        let own = settings.knobs();
+        match knobs.keys().find(|knob| !own.contains_key(*knob)) {
+            None => Ok(settings),
+            Some(knob) => Err(settings.no_such_knob(knob)),
+        }
+    }
+
+    /// Every point of a grid: a knob whose value is a list is tried at each. `lr` varies slowest, then the
+    /// others by their names.
+    ///
+    /// # Errors
+    /// As [`from_knobs`](Self::from_knobs), and [`AttackError::BadKnob`] for an empty list.
+    pub fn grid(knobs: &Knobs) -> Result<Vec<Self>, AttackError> {
+        let mut axes: Vec<(&String, &Vec<Value>)> =
+            knobs.iter().filter_map(|(name, value)| Some((name, value.as_array()?))).collect();
+        axes.sort_by_key(|&(name, _)| (name != "lr", name));
+        let mut points = vec![knobs.clone()];
+        for (name, values) in axes {
+            if values.is_empty() {
+                let reason = "an empty list".to_owned();
+                return Err(AttackError::BadKnob { knob: name.clone(), reason });
+            }
+            let at = |point: &Knobs, value: &Value| {
+                let mut point = point.clone();
+                point.insert(name.clone(), value.clone());
+                point
+            };
+            points = (points.iter())
+                .flat_map(|point| values.iter().map(|value| at(point, value)))
+                .collect();
+        }
+        points.iter().map(Self::from_knobs).collect()
+    }
+
+    fn no_such_knob(&self, knob: &str) -> AttackError {
+        let knobs: Vec<String> = self.knobs().into_iter().map(|(name, _)| name).collect();
+        let (attack, knob) = (self.short_name(), knob.to_owned());
+        AttackError::NoSuchKnob { attack, knob, knobs: knobs.join(", ") }
     }
 }
 
-fn check(
-    setting: &'static str,
-    expected: &'static str,
-    found: f64,
-    holds: bool,
-) -> Result<(), AttackError> {
-    match holds {
-        true => Ok(()),
-        false => Err(AttackError::BadSetting { setting, expected, found }),
+/// What records and reports call it:
+/// `tkmia (corrected), lr 0.001, alpha 0.0001, momentum 0.9, excluded within 300`.
+impl fmt::Display for AttackSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.short_name())?;
+        match &self.method {
+            Method::Descent(descent) => write!(f, ", {descent}")?,
+            Method::Geometric(_) => {}
+            Method::MinNorm(min_norm) => write!(f, "{min_norm}")?,
+            Method::Universal(universal) => write!(f, ", {universal}")?,
+        }
+        let Limits { max_iterations, max_forward, max_backward } = self.limits;
+        write!(f, ", {} within {max_iterations}", self.stop)?;
+        max_forward.map_or(Ok(()), |most| write!(f, ", at most {most} forward"))?;
+        max_backward.map_or(Ok(()), |most| write!(f, ", at most {most} backward"))
     }
+}
+
+impl From<AttackSettings> for Knobs {
+    fn from(settings: AttackSettings) -> Self {
+        settings.knobs()
+    }
+}
+
+impl TryFrom<Knobs> for AttackSettings {
+    type Error = AttackError;
+
+    fn try_from(knobs: Knobs) -> Result<Self, AttackError> {
+        Self::from_knobs(&knobs)
+    }
+}
+
+fn value(knob: &impl Serialize) -> Value {
+    serde_json::to_value(knob).expect("plain values can be written")
+}
+
+fn table(part: &impl Serialize) -> Knobs {
+    match value(part) {
+        Value::Object(knobs) => knobs,
+        other => unreachable!("settings are structs, found {other}"),
+    }
+}
+
+/// A knob that is there and not null.
+fn knob<T: DeserializeOwned>(knobs: &Knobs, name: &str) -> Result<Option<T>, AttackError> {
+    let given = knobs.get(name).filter(|value| !value.is_null());
+    given.map(|value| T::deserialize(value)).transpose().map_err(|error| bad(name, &error))
+}
+
+/// A knob with a default.
+fn selected<T: DeserializeOwned + Default>(knobs: &Knobs, name: &str) -> Result<T, AttackError> {
+    Ok(knob(knobs, name)?.unwrap_or_default())
+}
+
+/// The settings that are a part of a table; its other knobs are left alone.
+fn part<T: DeserializeOwned>(knobs: &Knobs) -> Result<T, AttackError> {
+    let read = |knobs: &Knobs| T::deserialize(&Value::Object(knobs.clone()));
+    let mut set = knobs.clone();
+    set.retain(|_, value| !value.is_null());
+    read(&set).map_err(|error| {
+        // The one without which the error is another, or none.
+        let culprit = set.keys().find(|name| {
+            let mut others = set.clone();
+            others.remove(*name);
+            read(&others).err().is_none_or(|other| other.to_string() != error.to_string())
+        });
+        bad(culprit.map_or("settings", String::as_str), &error)
+    })
+}
+
+fn bad(knob: &str, error: &serde_json::Error) -> AttackError {
+    AttackError::BadKnob { knob: knob.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use strum::IntoEnumIterator;
+
     use super::*;
-    use crate::Norm;
+
+    fn read(knobs: Value) -> Result<AttackSettings, AttackError> {
+        AttackSettings::from_knobs(knobs.as_object().expect("a table"))
+    }
+
+    fn message(knobs: Value) -> String {
+        let made = read(knobs).and_then(|settings| settings.init());
+        made.expect_err("it is refused").to_string()
+    }
 
     #[test]
     fn each_bad_setting_is_named() {
-        let name = |settings: Settings| settings.init(Bounds::SYMMETRIC).unwrap_err().to_string();
-        let settings = Settings::default;
-        assert!(name(Settings { learning_rate: f64::NAN, ..settings() }).contains("learning rate"));
-        assert!(name(Settings { alpha: -1.0, ..settings() }).contains("alpha"));
-        assert!(name(Settings { momentum: 1.0, ..settings() }).contains("momentum"));
-        assert!(name(Settings { max_iterations: 0, ..settings() }).contains("max iterations"));
+        assert!(message(json!({"lr": -4})).contains("learning rate must be a number above 0"));
+        assert!(message(json!({"alpha": -1})).contains("alpha"));
+        assert!(message(json!({"momentum": 1})).contains("momentum must be in [0, 1), found 1"));
+        assert!(message(json!({"max-iterations": 0})).contains("max iterations"));
+        assert!(message(json!({"variant": "min-norm", "rounds": 0})).contains("rounds"));
+        assert!(message(json!({"name": "kuap", "radius": 0})).contains("radius"));
     }
 
     #[test]
-    fn released_variants_are_for_symmetric_bounds() {
-        let unit = Bounds { low: 0.0, high: 1.0 };
-        let variant = Variant::Released;
-        let released =
-            Method::ALL.into_iter().filter(|method| method.variants().contains(&variant));
-        for method in released {
-            let settings = Settings { method, variant, ball: BALL, ..Settings::default() };
-            assert!(matches!(settings.init(unit), Err(AttackError::NotSymmetric { .. })));
-            assert!(settings.init(Bounds::SYMMETRIC).is_ok());
-        }
+    fn first_order_steps_in_linf_have_two_spellings() {
+        let one = read(json!({"variant": "min-norm", "solver": "first-order-linf"}));
+        let other = read(json!({"variant": "min-norm", "solver": "first-order", "norm": "linf"}));
+        assert_eq!(one.expect("settings"), other.expect("settings"));
     }
 
-    const BALL: Option<Ball> = Some(Ball { norm: Norm::L2, radius: 1.0 });
+    #[test]
+    fn a_value_of_another_kind_is_named_with_its_knob() {
+        assert!(message(json!({"lr": "fast"})).starts_with("`lr`: invalid type: string"));
+        assert!(message(json!({"variant": "new"})).starts_with("`variant`: unknown variant `new`"));
+        assert!(message(json!({"stop": "never"})).starts_with("`stop`: unknown criterion `never`"));
+        let ball = json!({"optimiser": "pgd", "norm": "l3", "radius": 1});
+        assert!(message(ball).starts_with("`norm`: unknown variant `l3`"));
+    }
 
     #[test]
     fn what_does_not_go_together_is_named() {
-        let message =
-            |settings: Settings| settings.init(Bounds::SYMMETRIC).unwrap_err().to_string();
-        let settings = || Settings { ball: BALL, ..Settings::default() };
+        let literal = json!({"name": "kfool", "variant": "literal"});
         assert_eq!(
-            message(Settings { method: Method::KFool, variant: Variant::Literal, ..settings() }),
+            message(literal),
             "kfool has no literal variant: expected corrected or released"
         );
-        for optimiser in [OptimiserKind::Pgd, OptimiserKind::MiFgsm, OptimiserKind::AutoPgd] {
-            let with = |method, variant| Settings { method, variant, optimiser, ..settings() };
-            assert!(with(Method::Tkmia, Variant::Corrected).init(Bounds::SYMMETRIC).is_ok());
-            assert!(message(with(Method::Tkmia, Variant::Released)).contains("no released"));
-            assert!(message(with(Method::KFool, Variant::Corrected)).contains("steps of its own"));
-            let no_ball = Settings { ball: None, ..with(Method::Tkmia, Variant::Corrected) };
-            assert!(message(no_ball).contains("moves within a ball"));
+        for optimiser in ["pgd", "mi-fgsm", "auto-pgd"] {
+            let with = |name: &str, variant: &str| json!({"name": name, "variant": variant, "optimiser": optimiser, "radius": 1});
+            assert!(read(with("tkmia", "corrected")).is_ok_and(|made| made.init().is_ok()));
+            assert!(message(with("tkmia", "released")).contains("has no released variant"));
+            assert!(message(with("kfool", "corrected")).contains("steps of its own"));
+            assert!(message(json!({"optimiser": optimiser})).contains("moves within a ball"));
         }
-        let no_ball = Settings { method: Method::KUap, ball: None, ..settings() };
-        assert!(message(no_ball).contains("kuap moves within a ball"));
-        let radius = Some(Ball { norm: Norm::L2, radius: 0.0 });
-        assert!(
-            message(Settings { method: Method::KUap, ball: radius, ..settings() })
-                .contains("radius")
+        assert!(message(json!({"name": "kuap"})).contains("kuap moves within a ball"));
+    }
+
+    #[test]
+    fn a_knob_that_the_attack_lacks_is_refused_in_the_library_too() {
+        let target = Some(TargetChoice::Worst);
+        let error = AttackSettings::from(Descent { target, ..Descent::default() }).init();
+        assert!(error.unwrap_err().to_string().starts_with("tkmia (corrected) has no `target`"));
+    }
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        for name in AttackName::iter() {
+            for &variant in name.variants() {
+                let mut knobs = json!({"name": name, "variant": variant, "max-backward": 7});
+                if name.is_universal() {
+                    knobs["radius"] = json!(2.5);
+                }
+                let settings = read(knobs).expect("it is one");
+                let json = serde_json::to_string(&settings).expect("it is written");
+                assert_eq!(
+                    serde_json::from_str::<AttackSettings>(&json).expect("it is read"),
+                    settings
+                );
+                assert!(settings.init().is_ok(), "{settings}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_is_an_axis_of_a_grid_and_lr_varies_slowest() {
+        let knobs = json!({"alpha": [1e-3, 1e-4], "lr": [2e-3, 1e-3], "momentum": 0.5});
+        let grid = AttackSettings::grid(knobs.as_object().expect("a table")).expect("a grid");
+        let points: Vec<String> = grid.iter().map(ToString::to_string).collect();
+        let point = |lr: &str, alpha: &str| {
+            format!("tkmia (corrected), lr {lr}, alpha {alpha}, momentum 0.5, excluded within 300")
+        };
+        assert_eq!(
+            points,
+            [
+                point("0.002", "0.001"),
+                point("0.002", "0.0001"),
+                point("0.001", "0.001"),
+                point("0.001", "0.0001"),
+            ]
         );
+        let empty = json!({"lr": []});
+        let error = AttackSettings::grid(empty.as_object().expect("a table")).unwrap_err();
+        assert_eq!(error.to_string(), "`lr`: an empty list");
+    }
+
+    #[test]
+    fn a_key_depends_on_the_knobs_and_not_on_how_they_were_given() {
+        let key = |knobs| read(knobs).expect("settings").key();
+        assert_eq!(key(json!({})), key(json!({"name": "tkmia", "lr": 1e-3, "stop": " excluded"})));
+        assert_ne!(key(json!({})), key(json!({"lr": 2e-3})));
+        assert!(key(json!({})).starts_with("1:"));
+        // Whoever changes this has to count the version up, or no folder of records goes on.
+        let expected = "1:cf2407024f2dc01cec8da71149fecd94c34e3c3b51e641b06665861936a1e104";
+        assert_eq!(key(json!({})), expected);
     }
 }

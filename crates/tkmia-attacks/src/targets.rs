@@ -1,43 +1,28 @@
 //! [`Targets`]: which labels a targeted attack makes the top-k.
 
-use std::str::FromStr;
-
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
 use tkmia_core::{Classifier, Goal, LabelSet};
 use tkmia_metrics::Ranking;
 
 use crate::AttackError;
 use crate::draw::draw;
-use crate::host::scored;
-use crate::names::{UnknownName, by_name};
+use crate::readback::scored;
 
-/// The three cases of Hu et al. 2021: `k` irrelevant labels, by how near they are to the top-k.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TargetChoice {
-    /// Those with the highest scores: the attacker's best case.
-    #[default]
-    Best,
-    /// Drawn at random, by seed and sample.
-    Random,
-    /// Those with the lowest scores.
-    Worst,
+named! {
+    /// The three cases of Hu et al. 2021: `k` irrelevant labels, by how near they are to the top-k.
+    #[derive(Default)]
+    pub enum TargetChoice {
+        /// Those with the highest scores: the attacker's best case
+        #[default]
+        Best,
+        /// Drawn at random, by seed and sample
+        Random,
+        /// Those with the lowest scores
+        Worst,
+    }
 }
 
 impl TargetChoice {
-    /// Every choice, the default first.
-    pub const ALL: [Self; 3] = [Self::Best, Self::Random, Self::Worst];
-
-    /// The name as it is written in commands and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::Random => "random",
-            Self::Worst => "worst",
-        }
-    }
-
     /// The target of one sample: `k` labels that aren't relevant, or none where there are fewer than `k`.
     ///
     /// `id` is what the data set calls the sample; the same seed and id draw the same labels, whatever else
@@ -114,16 +99,10 @@ impl Targets {
     }
 }
 
-impl FromStr for TargetChoice {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        by_name("target", &Self::ALL, Self::name, name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
 
     #[test]
@@ -145,7 +124,7 @@ mod tests {
     #[test]
     fn too_few_irrelevant_labels_make_no_target() {
         let clean = Ranking::new(&[3.0_f32, 2.0, 1.0]).unwrap();
-        for choice in TargetChoice::ALL {
+        for choice in TargetChoice::iter() {
             assert!(choice.target(&clean, &[true, true, false], 2, 0, "a").is_empty());
         }
     }

@@ -1,17 +1,20 @@
-//! [`Universal`]: one perturbation for all images.
+//! [`Universal`] and [`UniversalAttack`]: one perturbation for all images.
 
+use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tkmia_core::Classifier;
 
-use crate::ball::Ball;
-use crate::criterion::{Criterion, Standing};
+use crate::criterion::SampleState;
 use crate::eligibility::eligible;
-use crate::host::{Scored, scored};
+use crate::error::check;
+use crate::readback::{Scored, scored};
 use crate::{
-    Attack, AttackBatch, AttackError, BatchResult, Observer, Outcome, Passes, Space, Step,
+    Attack, AttackBatch, AttackError, AttackName, Ball, Descent, Geometric, Limits, Observer,
+    Optimiser, Outcome, Passes, PenalisedSgd, Perturbed, Space, Step, Stop, Variant, View,
 };
 
 /// A universal perturbation: Moosavi-Dezfooli et al., "Universal adversarial perturbations", CVPR 2017,
@@ -28,7 +31,7 @@ use crate::{
 /// an attack that ends on the border itself would lose the image to rounding. Images are taken in the batch's order, one at a time, so
 /// that the whole data set is one batch.
 #[derive(Debug)]
-pub struct Universal {
+pub struct UniversalAttack {
     /// What moves the perturbation on, image by image.
     pub inner: Box<dyn Attack>,
     /// Where the perturbation stays, in the space's own unit.
@@ -36,24 +39,126 @@ pub struct Universal {
     /// The space that the inner attack works in too.
     pub space: Space,
     /// When an image is done.
-    pub criterion: Arc<dyn Criterion>,
+    pub stop: Stop,
     /// Rounds over the images at most, at least 1.
     pub rounds: usize,
     /// The share of the images that is enough, in `[0, 1]`.
     pub enough: f64,
 }
 
+/// An attack that finds one perturbation for all images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Universal {
+    /// What is done with one image after the other.
+    pub inner: Inner,
+    /// Corrected or released.
+    pub variant: Variant,
+    /// How long, and where the perturbation stays.
+    pub fit: UniversalFit,
+}
+
+/// What a universal attack repeats.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Inner {
+    /// `tkml-ap-uv`: the descent of TkML-AP-U.
+    TkmlApU(PenalisedSgd),
+    /// `kuap`: the steps of kFool.
+    KFool,
+}
+
+/// How a universal perturbation is fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct UniversalFit {
+    /// Where it stays.
+    #[serde(flatten)]
+    pub ball: Ball,
+    /// Searches of the minimum-norm form, and rounds of a universal attack over the images, at most
+    /// [default: as long as passes are left; 10]
+    #[serde(default = "rounds")]
+    pub rounds: usize,
+    /// Share of the images at which a universal attack is content; 0.8 as in the first one (Moosavi-Dezfooli et
+    /// al. 2017)
+    #[serde(default = "enough")]
+    pub enough: f64,
+}
+
+fn rounds() -> usize {
+    10
+}
+
+fn enough() -> f64 {
+    0.8
+}
+
+impl UniversalFit {
+    /// In this ball, with the other settings at their defaults.
+    pub fn new(ball: Ball) -> Self {
+        Self { ball, rounds: rounds(), enough: enough() }
+    }
+}
+
+impl Inner {
+    /// The name of the universal attack.
+    pub fn name(&self) -> AttackName {
+        match self {
+            Self::TkmlApU(_) => AttackName::TkmlApUv,
+            Self::KFool => AttackName::KUap,
+        }
+    }
+}
+
+impl Universal {
+    /// The runnable attack.
+    pub(crate) fn init(&self, limits: Limits, stop: &Stop) -> Result<UniversalAttack, AttackError> {
+        let UniversalFit { ball, rounds, enough } = self.fit;
+        check("rounds", "at least 1", rounds as f64, rounds > 0)?;
+        check("share that is enough", "in [0, 1]", enough, (0.0..=1.0).contains(&enough))?;
+        let (variant, ball) = (self.variant, ball.checked()?);
+        let inner: Box<dyn Attack> = match self.inner {
+            Inner::TkmlApU(sgd) => {
+                let (name, optimiser) = (AttackName::TkmlApU, Optimiser::Sgd(sgd));
+                let descent = Descent { name, variant, optimiser, ..Descent::default() };
+                Box::new(descent.init(limits, stop)?)
+            }
+            Inner::KFool => Geometric { name: AttackName::KFool, variant }.init(limits, stop)?,
+        };
+        let space = match inner.view() {
+            View::Tanh => Space::TanhOfImage,
+            View::Image => Space::Clip,
+        };
+        Ok(UniversalAttack { inner, ball, space, stop: stop.clone(), rounds, enough })
+    }
+}
+
+/// Its hyper-parameters, as records have them.
+impl fmt::Display for Universal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Inner::TkmlApU(sgd) = &self.inner {
+            write!(f, "{sgd}, ")?;
+        }
+        let UniversalFit { ball, rounds: most, enough: share } = self.fit;
+        write!(f, "{ball}")?;
+        if most != rounds() {
+            write!(f, ", {most} rounds")?;
+        }
+        if share != enough() {
+            write!(f, ", enough {share}")?;
+        }
+        Ok(())
+    }
+}
+
 /// How much longer than the inner attack's a step is.
 const OVERSHOOT: f64 = 1.02;
 
-impl Attack for Universal {
-    fn run(
+impl Attack for UniversalAttack {
+    fn perturb(
         &self,
         classifier: &dyn Classifier,
         batch: &AttackBatch,
         watch: &mut dyn Observer,
-    ) -> Result<BatchResult, AttackError> {
-        batch.check(classifier)?;
+    ) -> Result<Perturbed, AttackError> {
         let mut fit = Fit::new(self, classifier, batch)?;
         let mut interrupted = false;
         for _ in 0..self.rounds {
@@ -63,14 +168,28 @@ impl Attack for Universal {
                 break;
             }
         }
-        let rows: Vec<usize> = (0..batch.goal.rows()).collect();
+        let rows: Vec<usize> = (0..batch.rows()).collect();
         let last = fit.iterations.iter().copied().max().unwrap_or(0).max(1);
         let _ = watch.on_step(&Step { iteration: last, rows: &rows, loss: None, finished: &rows });
         Ok(fit.finish(interrupted))
     }
 
-    fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
-        self.space.unattacked(images)
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Each image is scored first, and after each round.
+    fn passes_at_most(&self, k: usize, classes: usize) -> Passes {
+        let Passes { forward, backward } = self.inner.passes_at_most(k, classes);
+        Passes { forward: 1 + self.rounds * (forward + 1), backward: self.rounds * backward }
+    }
+
+    fn view(&self) -> View {
+        self.space.view()
+    }
+
+    fn takes_start(&self) -> bool {
+        true
     }
 
     fn is_universal(&self) -> bool {
@@ -78,9 +197,9 @@ impl Attack for Universal {
     }
 }
 
-/// A [`Universal`] under way.
+/// A [`UniversalAttack`] under way.
 struct Fit<'a> {
-    attack: &'a Universal,
+    attack: &'a UniversalAttack,
     classifier: &'a dyn Classifier,
     batch: &'a AttackBatch,
     /// `v`. `[1, 3, height, width]`
@@ -95,13 +214,13 @@ struct Fit<'a> {
 impl<'a> Fit<'a> {
     /// Scores each image without a perturbation.
     fn new(
-        attack: &'a Universal,
+        attack: &'a UniversalAttack,
         classifier: &'a dyn Classifier,
         batch: &'a AttackBatch,
     ) -> Result<Self, AttackError> {
-        let AttackBatch { images, goal, start } = batch;
+        let (images, goal) = (batch.images(), batch.goal());
         let rows = goal.rows();
-        let shared = match start {
+        let shared = match batch.start() {
             Some(start) => start.clone().narrow(0, 0, 1),
             None => images.clone().narrow(0, 0, 1).zeros_like(),
         };
@@ -116,7 +235,7 @@ impl<'a> Fit<'a> {
             passes: vec![Passes::default(); rows],
         };
         for row in 0..rows {
-            let clean = fit.score(row, attack.space.unattacked(fit.image(row)))?;
+            let clean = fit.score(row, attack.view().of(fit.image(row)))?;
             let (relevant, specified) = (goal.relevant().row(row), goal.specified().row(row));
             let takes_part = eligible(&clean.ranking, relevant, specified, goal.k());
             fit.outcomes.push(match takes_part {
@@ -129,7 +248,7 @@ impl<'a> Fit<'a> {
     }
 
     fn image(&self, row: usize) -> Tensor<4> {
-        self.batch.images.clone().narrow(0, row, 1)
+        self.batch.images().clone().narrow(0, row, 1)
     }
 
     fn takes_part(&self, row: usize) -> bool {
@@ -138,8 +257,12 @@ impl<'a> Fit<'a> {
 
     fn perturbed(&self, row: usize) -> Tensor<4> {
         match self.takes_part(row) {
-            true => self.attack.space.image(self.image(row), self.shared.clone()),
-            false => self.attack.space.unattacked(self.image(row)),
+            true => self.attack.space.image(
+                self.image(row),
+                self.shared.clone(),
+                self.classifier.bounds(),
+            ),
+            false => self.attack.view().of(self.image(row)),
         }
     }
 
@@ -158,9 +281,8 @@ impl<'a> Fit<'a> {
                 flow = watch.on_step(&Step { rows: &[row], finished: &[], ..*step });
                 flow
             };
-            let alone =
-                AttackBatch { start: Some(self.shared.clone()), ..self.batch.select(&[row]) };
-            let result = self.attack.inner.run(self.classifier, &alone, &mut named)?;
+            let alone = self.batch.select(&[row]).with_start(self.shared.clone())?;
+            let result = self.attack.inner.perturb(self.classifier, &alone, &mut named)?;
             self.iterations[row] += result.iterations[0];
             self.passes[row].forward += result.passes[0].forward;
             self.passes[row].backward += result.passes[0].backward;
@@ -183,8 +305,8 @@ impl<'a> Fit<'a> {
         for row in 0..self.outcomes.len() {
             if self.takes_part(row) {
                 let now = self.score(row, self.perturbed(row))?;
-                let standing = Standing::of(&self.batch.goal, row, &self.clean[row], &now);
-                self.outcomes[row] = match self.attack.criterion.is_met(&standing) {
+                let state = SampleState::of(self.batch.goal(), row, &self.clean[row], &now);
+                self.outcomes[row] = match self.attack.stop.is_met(&state) {
                     true => Outcome::Succeeded,
                     false => Outcome::Exhausted,
                 };
@@ -202,16 +324,16 @@ impl<'a> Fit<'a> {
         if succeeded + exhausted == 0.0 { 1.0 } else { succeeded / (succeeded + exhausted) }
     }
 
-    fn finish(mut self, interrupted: bool) -> BatchResult {
+    fn finish(mut self, interrupted: bool) -> Perturbed {
         let images = (0..self.outcomes.len()).map(|row| self.perturbed(row)).collect();
         let images: Tensor<4> = Tensor::cat(images, 0);
         if interrupted {
             let open = self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::Exhausted);
             open.for_each(|outcome| *outcome = Outcome::Interrupted);
         }
-        let (space, origin) = (self.attack.space, self.batch.images.clone());
-        BatchResult {
-            unattacked: space.unattacked(origin.clone()),
+        let (space, origin) = (self.attack.space, self.batch.images().clone());
+        Perturbed {
+            unattacked: space.view().of(origin.clone()),
             perturbation: space.perturbation(origin, images.clone()),
             images,
             indicators: vec![Vec::new(); self.outcomes.len()],

@@ -5,12 +5,14 @@
 mod victim;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::{Value, json};
+use strum::IntoEnumIterator;
 use tkmia_attacks::{
-    AttackBatch, AttackError, Ball, Lambda, Method, Norm, OptimiserKind, Settings, Solver, Variant,
-    Verdict, criterion as criterion_named, judge,
+    AttackBatch, AttackError, AttackName as Name, AttackSettings, Norm, OptimiserName, Solver,
+    Variant, Verdict,
 };
-use tkmia_core::{Bounds, LabelSet};
-use victim::{CLASSES, Linear, PIXELS};
+use tkmia_core::LabelSet;
+use victim::{CLASSES, Linear, PIXELS, settings as knobs};
 
 /// Label i is scored by the i-th value of the image: `f_i = 4 x_i`.
 fn one_value_per_label() -> Linear {
@@ -37,13 +39,12 @@ fn batch(rows: std::ops::Range<usize>) -> AttackBatch {
     let data = TensorData::new(rows.flat_map(image).collect(), [count, 3, 2, 2]);
     let set = |labels: &[usize]| LabelSet::from_indices(&vec![labels; count], CLASSES).unwrap();
     let images = Tensor::from_data(data, &Device::default());
-    let mut batch = AttackBatch::new(images, set(&[0, 1]), set(&[1]), 1).unwrap();
-    batch.goal = batch.goal.with_target(set(&[2])).unwrap();
-    batch
+    let batch = AttackBatch::new(images, set(&[0, 1]), set(&[1]), 1).unwrap();
+    batch.with_target(set(&[2])).unwrap()
 }
 
 /// The L2 and L∞ norms of the smallest perturbation that does what the method is after.
-fn smallest(method: Method, row: usize) -> (f32, f32) {
+fn smallest(method: Name, row: usize) -> (f32, f32) {
     let gap = gap(row);
     match method {
         // Labels 0, 1 and 2 meet at their mean.
@@ -54,7 +55,7 @@ fn smallest(method: Method, row: usize) -> (f32, f32) {
             (moves.iter().map(|by| by * by).sum::<f32>().sqrt(), linf)
         }
         // Label 1 sinks to the threshold.
-        Method::MlDp => (0.2 + gap, 0.2 + gap),
+        Name::MlDp => (0.2 + gap, 0.2 + gap),
         // Labels 0 and 1 meet at their mean.
         _ => (gap / 2.0_f32.sqrt(), gap / 2.0),
     }
@@ -67,68 +68,66 @@ fn smallest(method: Method, row: usize) -> (f32, f32) {
 /// down and raises the last label as much: twice the smallest norm, before any overshoot. A universal
 /// perturbation must serve the image that needs most, and is measured by it. The minimum-norm
 /// form has no overshoot; what it is above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Method, Variant, Option<f64>); 26] = [
-    (Method::Tkmia, Variant::Corrected, Some(1.2)),
-    (Method::Tkmia, Variant::Released, Some(1.2)),
-    (Method::Tkmia, Variant::Literal, Some(1.3)),
-    (Method::Tkmia, Variant::MinNorm, Some(1.02)),
-    (Method::TkmlApU, Variant::Corrected, Some(1.5)),
-    (Method::TkmlApU, Variant::Released, Some(1.5)),
-    (Method::TkmlApU, Variant::Literal, Some(1.5)),
-    (Method::TkmlApT, Variant::Corrected, Some(1.2)),
-    (Method::TkmlApT, Variant::Released, Some(1.2)),
-    (Method::TkmlApT, Variant::Literal, Some(1.2)),
-    (Method::TkmlApUv, Variant::Corrected, Some(1.5)),
-    (Method::TkmlApUv, Variant::Released, Some(1.5)),
-    (Method::KFool, Variant::Corrected, Some(1.2)),
-    (Method::KFool, Variant::Released, Some(1.2)),
-    (Method::KUap, Variant::Corrected, Some(1.2)),
-    (Method::KUap, Variant::Released, Some(1.2)),
-    (Method::MlCwU, Variant::Corrected, Some(2.3)),
-    (Method::MlCwU, Variant::Released, Some(2.3)),
-    (Method::MlCwU, Variant::Literal, Some(2.3)),
-    (Method::MlCwUPrinted, Variant::Corrected, None),
-    (Method::MlCwUPrinted, Variant::Released, None),
-    (Method::MlCwUPrinted, Variant::Literal, None),
-    (Method::MlCwT, Variant::Corrected, Some(1.2)),
-    (Method::MlCwT, Variant::Released, Some(1.2)),
-    (Method::MlCwT, Variant::Literal, Some(1.2)),
-    (Method::MlDp, Variant::Corrected, Some(1.05)),
+const TABLE: [(Name, Variant, Option<f64>); 26] = [
+    (Name::Tkmia, Variant::Corrected, Some(1.2)),
+    (Name::Tkmia, Variant::Released, Some(1.2)),
+    (Name::Tkmia, Variant::Literal, Some(1.3)),
+    (Name::Tkmia, Variant::MinNorm, Some(1.02)),
+    (Name::TkmlApU, Variant::Corrected, Some(1.5)),
+    (Name::TkmlApU, Variant::Released, Some(1.5)),
+    (Name::TkmlApU, Variant::Literal, Some(1.5)),
+    (Name::TkmlApT, Variant::Corrected, Some(1.2)),
+    (Name::TkmlApT, Variant::Released, Some(1.2)),
+    (Name::TkmlApT, Variant::Literal, Some(1.2)),
+    (Name::TkmlApUv, Variant::Corrected, Some(1.5)),
+    (Name::TkmlApUv, Variant::Released, Some(1.5)),
+    (Name::KFool, Variant::Corrected, Some(1.2)),
+    (Name::KFool, Variant::Released, Some(1.2)),
+    (Name::KUap, Variant::Corrected, Some(1.2)),
+    (Name::KUap, Variant::Released, Some(1.2)),
+    (Name::MlCwU, Variant::Corrected, Some(2.3)),
+    (Name::MlCwU, Variant::Released, Some(2.3)),
+    (Name::MlCwU, Variant::Literal, Some(2.3)),
+    (Name::MlCwUPrinted, Variant::Corrected, None),
+    (Name::MlCwUPrinted, Variant::Released, None),
+    (Name::MlCwUPrinted, Variant::Literal, None),
+    (Name::MlCwT, Variant::Corrected, Some(1.2)),
+    (Name::MlCwT, Variant::Released, Some(1.2)),
+    (Name::MlCwT, Variant::Literal, Some(1.2)),
+    (Name::MlDp, Variant::Corrected, Some(1.05)),
 ];
 
-fn settings(method: Method, variant: Variant) -> Settings {
-    let targeted = method.is_targeted();
-    let criterion = if targeted { "target-reached" } else { "excluded" };
-    Settings {
-        method,
-        variant,
-        learning_rate: 2e-4,
-        ball: Some(Ball { norm: Norm::L2, radius: 3.0 }),
-        enough: 1.0,
-        max_iterations: 2000,
-        criterion: criterion_named(criterion, None).unwrap(),
-        ..Settings::default()
+/// The attack with what it needs to come near, and other knobs.
+fn settings(name: Name, variant: Variant, more: Value) -> Result<AttackSettings, AttackError> {
+    let stop = if name.is_targeted() { "target-reached" } else { "excluded" };
+    let mut own = json!({
+        "name": name, "variant": variant, "stop": stop, "max-iterations": 2000,
+    });
+    let by_sgd = more.get("optimiser").is_none() && variant != Variant::MinNorm;
+    if by_sgd && !matches!(name, Name::KFool | Name::KUap | Name::MlDp) {
+        own["lr"] = json!(2e-4);
     }
+    if name.is_universal() {
+        (own["radius"], own["enough"]) = (json!(3.0), json!(1.0));
+    }
+    knobs(own, more)
 }
 
 /// Attacks the first `size` images, and judges.
-fn attack(settings: &Settings, size: usize) -> Vec<Verdict> {
-    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
-    let batch = batch(0..size);
+fn attack(settings: &AttackSettings, size: usize) -> Vec<Verdict> {
     let victim = one_value_per_label();
-    let result = attack.run(&victim, &batch, &mut ()).unwrap();
-    judge(&victim, &batch.goal, &result, settings.criterion.as_ref()).unwrap()
+    let result = settings.init().unwrap().run(&victim, &batch(0..size)).unwrap();
+    result.judge(&victim).unwrap()
 }
 
 #[test]
 fn every_attack_is_in_the_table() {
-    for method in Method::ALL {
-        for variant in Variant::ALL {
-            let settings = settings(method, variant);
-            let listed = TABLE.iter().any(|&(m, v, _)| (m, v) == (method, variant));
-            let made = settings.init(Bounds::SYMMETRIC);
-            let exists = !matches!(made, Err(AttackError::NoVariant { .. }));
-            assert_eq!(listed, exists, "{}", settings.name());
+    for name in Name::iter() {
+        for variant in Variant::iter() {
+            let listed = TABLE.iter().any(|&(n, v, _)| (n, v) == (name, variant));
+            let settings = settings(name, variant, json!({})).unwrap();
+            let exists = !matches!(settings.init(), Err(AttackError::NoVariant { .. }));
+            assert_eq!(listed, exists, "{settings}");
         }
     }
 }
@@ -136,8 +135,8 @@ fn every_attack_is_in_the_table() {
 #[test]
 fn every_attack_comes_near_the_smallest_perturbation_at_any_batch_size() {
     for (method, variant, limit) in TABLE {
-        let settings = settings(method, variant);
-        let name = settings.name();
+        let settings = settings(method, variant, json!({})).unwrap();
+        let name = settings.short_name();
         for size in [1, 3, 8] {
             for (row, verdict) in attack(&settings, size).iter().enumerate() {
                 let measured_by = if method.is_universal() { size - 1 } else { row };
@@ -156,21 +155,22 @@ fn every_attack_comes_near_the_smallest_perturbation_at_any_batch_size() {
 
 #[test]
 fn attacks_within_a_ball_succeed_in_one_that_is_a_little_larger_than_needed() {
-    let optimisers = [OptimiserKind::Pgd, OptimiserKind::MiFgsm, OptimiserKind::AutoPgd];
     for (method, variant, limit) in TABLE {
         let Some(limit) = limit.filter(|_| !method.is_universal()) else { continue };
-        for (optimiser, norm) in
-            optimisers.into_iter().flat_map(|one| Norm::ALL.map(|norm| (one, norm)))
-        {
-            let settings = |radius| Settings {
-                optimiser,
-                ball: Some(Ball { norm, radius }),
+        for (optimiser, norm) in in_balls() {
+            let settings = |radius: f64| {
+                let mut ball = json!({
+                    "optimiser": optimiser, "norm": norm, "radius": radius, "max-iterations": 100,
+                });
                 // Moved by gradient, λ would take more steps than these to matter.
-                lambda: Some(Lambda::Exact),
-                max_iterations: 100,
-                ..settings(method, variant)
+                if variant == Variant::Literal
+                    && matches!(method, Name::Tkmia | Name::TkmlApU | Name::TkmlApT)
+                {
+                    ball["lambda"] = json!("exact");
+                }
+                settings(method, variant, ball)
             };
-            match settings(1.0).init(Bounds::SYMMETRIC) {
+            match settings(1.0).and_then(|settings| settings.init()) {
                 Err(AttackError::NoVariant { .. } | AttackError::OwnSteps { .. }) => continue,
                 made => drop(made.unwrap()),
             }
@@ -178,9 +178,9 @@ fn attacks_within_a_ball_succeed_in_one_that_is_a_little_larger_than_needed() {
                 let (l2, linf) = smallest(method, size - 1);
                 // The ball must hold what the image needs that needs most.
                 let radius = 1.1 * limit * f64::from(if norm == Norm::L2 { l2 } else { linf });
-                let settings = settings(radius);
+                let settings = settings(radius).unwrap();
                 for (row, verdict) in attack(&settings, size).iter().enumerate() {
-                    let name = settings.name();
+                    let name = settings.short_name();
                     assert!(verdict.success, "{name} {norm:?}, row {row}");
                     let found =
                         if norm == Norm::L2 { verdict.norm_input } else { verdict.linf_input };
@@ -191,52 +191,54 @@ fn attacks_within_a_ball_succeed_in_one_that_is_a_little_larger_than_needed() {
     }
 }
 
+/// What moves within a ball, in either norm.
+fn in_balls() -> impl Iterator<Item = (OptimiserName, Norm)> {
+    let optimisers = OptimiserName::iter().filter(|&one| one != OptimiserName::Sgd);
+    optimisers.flat_map(|one| Norm::iter().map(move |norm| (one, norm)))
+}
+
 #[test]
 fn no_attack_within_a_ball_succeeds_in_one_that_is_too_small() {
-    for optimiser in [OptimiserKind::Pgd, OptimiserKind::MiFgsm, OptimiserKind::AutoPgd] {
-        for norm in Norm::ALL {
-            let (l2, linf) = smallest(Method::Tkmia, 0);
-            let radius = 0.99 * f64::from(if norm == Norm::L2 { l2 } else { linf });
-            let settings = Settings {
-                optimiser,
-                ball: Some(Ball { norm, radius }),
-                ..settings(Method::Tkmia, Variant::Corrected)
-            };
-            assert!(!attack(&settings, 1)[0].success, "{}", settings.name());
-        }
+    for (optimiser, norm) in in_balls() {
+        let (l2, linf) = smallest(Name::Tkmia, 0);
+        let radius = 0.99 * f64::from(if norm == Norm::L2 { l2 } else { linf });
+        let ball = json!({"optimiser": optimiser, "norm": norm, "radius": radius});
+        let settings = settings(Name::Tkmia, Variant::Corrected, ball).unwrap();
+        assert!(!attack(&settings, 1)[0].success, "{settings}");
     }
 }
 
-/// How many times the smallest norm each solver's may be.
-const SOLVERS: [(Solver, f64); 4] = [
-    (Solver::Sequential, 1.02),
-    (Solver::SequentialByScore, 1.02),
-    (Solver::FirstOrder, 1.02),
-    (Solver::FirstOrderLinf, 1.02),
-];
+/// How many times the smallest norm any solver's may be.
+const SOLVED: f64 = 1.02;
 
 #[test]
 fn every_solver_of_the_minimum_norm_form_comes_near_the_smallest_perturbation() {
-    assert_eq!(SOLVERS.map(|(solver, _)| solver), Solver::ALL);
-    for (solver, limit) in SOLVERS {
+    let solvers = Solver::iter().map(|solver| (Norm::L2, solver));
+    for (norm, solver) in solvers.chain([(Norm::Linf, Solver::FirstOrder)]) {
         for max_iterations in [40, 100, 1000] {
-            let settings =
-                Settings { solver, max_iterations, ..settings(Method::Tkmia, Variant::MinNorm) };
+            let more = json!({"norm": norm, "solver": solver, "max-iterations": max_iterations});
+            let settings = settings(Name::Tkmia, Variant::MinNorm, more).unwrap();
             for (row, verdict) in attack(&settings, 8).iter().enumerate() {
-                let (l2, linf) = smallest(Method::Tkmia, row);
+                let (l2, linf) = smallest(Name::Tkmia, row);
                 // These images aren't whole pixels: rounding alone moves them by up to half a step, and to
                 // survive it may take half a step besides.
-                let (norm, smallest, more) = match solver.norm() {
+                let (found, smallest, more) = match norm {
                     Norm::L2 => (verdict.norm_input, f64::from(l2), 0.0),
                     Norm::Linf => (verdict.linf_input, f64::from(linf), 1.0 / 127.5),
                 };
-                let name = solver.name();
-                assert!(verdict.success, "{name}, row {row}");
+                assert!(verdict.success, "{settings}, row {row}");
                 assert!(
-                    norm <= limit * smallest + more,
-                    "{name}, row {row}: {norm}, not {smallest}"
+                    found <= SOLVED * smallest + more,
+                    "{settings}, row {row}: {found}, not {smallest}"
                 );
             }
         }
     }
+}
+
+#[test]
+fn linf_has_first_order_steps_alone() {
+    let more = json!({"norm": "linf", "solver": "sequential"});
+    let made = settings(Name::Tkmia, Variant::MinNorm, more).unwrap().init();
+    assert!(matches!(made, Err(AttackError::SolverNorm { solver: "sequential" })));
 }

@@ -6,21 +6,30 @@ mod victim;
 
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
-use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, Ball, Indicator, Method, Norm, Outcome, Reason, Settings,
-    SpecifiedOut, judge,
-};
+use serde_json::{Value, json};
+use strum::IntoEnumIterator;
+use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Reason};
 use tkmia_core::{Bounds, Classifier, LabelSet};
-use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, values};
+use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, settings, values};
 
-const BALL: Option<Ball> = Some(Ball { norm: Norm::L2, radius: 1.5 });
-
-fn attack(settings: Settings) -> Box<dyn Attack> {
-    settings.init(Bounds::SYMMETRIC).unwrap()
+/// The attack within few iterations, and its other knobs.
+fn of(name: AttackName, more: Value) -> Box<dyn Attack> {
+    let knobs = json!({"name": name, "max-iterations": 20});
+    settings(knobs, more).unwrap().init().unwrap()
 }
 
-fn of(method: Method) -> Settings {
-    Settings { method, ball: BALL, learning_rate: 0.05, max_iterations: 20, ..Settings::default() }
+/// Its learning rate, where it has one.
+fn rate(name: AttackName) -> Value {
+    match name {
+        AttackName::KFool | AttackName::KUap | AttackName::MlDp => json!({}),
+        _ => json!({"lr": 0.05}),
+    }
+}
+
+fn and(one: &Value, other: Value) -> Value {
+    let mut both = one.as_object().unwrap().clone();
+    both.extend(other.as_object().unwrap().clone());
+    Value::Object(both)
 }
 
 proptest! {
@@ -30,9 +39,9 @@ proptest! {
     fn no_image_costs_more_than_it_may(
         victim in linear(), images in images(4), forward in 1_usize..30, backward in 0_usize..20,
     ) {
-        for method in Method::ALL.into_iter().filter(|method| !method.is_universal()) {
-            let (max_forward, max_backward) = (Some(forward), Some(backward));
-            let attack = attack(Settings { max_forward, max_backward, ..of(method) });
+        for method in AttackName::iter().filter(|method| !method.is_universal()) {
+            let caps = json!({"max-forward": forward, "max-backward": backward});
+            let attack = of(method, and(&rate(method), caps));
             let result = run(attack.as_ref(), &victim, &batch(&images));
             for passes in result.passes {
                 prop_assert!(passes.forward <= forward && passes.backward <= backward, "{method:?} {passes:?}");
@@ -42,13 +51,14 @@ proptest! {
 
     #[test]
     fn a_universal_perturbation_is_one_and_stays_in_its_ball(victim in linear(), images in images(6)) {
-        for method in Method::ALL.into_iter().filter(|method| method.is_universal()) {
-            let attack = attack(Settings { rounds: 2, enough: 1.0, ..of(method) });
-            let mut batch = batch(&images);
+        for method in AttackName::iter().filter(|method| method.is_universal()) {
+            let fit = json!({"radius": 1.5, "rounds": 2, "enough": 1.0});
+            let attack = of(method, and(&rate(method), fit));
             // Away from the bounds nothing of it is clipped.
-            batch.images = batch.images.mul_scalar(0.1);
-            let result = run(attack.as_ref(), &victim, &batch);
-            let verdicts = judge(&victim, &batch.goal, &result, &SpecifiedOut::default()).unwrap();
+            let images: Vec<f32> = images.iter().map(|value| 0.1 * value).collect();
+            let result = attack.run(&victim, &batch(&images)).unwrap();
+            let verdicts = result.judge(&victim).unwrap();
+            let result = result.perturbed;
             let mut shared: Option<Vec<f32>> = None;
             for (row, verdict) in verdicts.iter().enumerate() {
                 let one = values(result.perturbation.clone().narrow(0, row, 1));
@@ -71,10 +81,9 @@ proptest! {
 #[test]
 fn a_tight_budget_is_used_up() {
     let batch = batch(&[0.0; PIXELS]);
-    let cost = |max_forward, max_backward| {
-        let settings =
-            Settings { learning_rate: 1e-6, max_forward, max_backward, ..of(Method::Tkmia) };
-        let result = run(attack(settings).as_ref(), &hand_made(), &batch);
+    let cost = |max_forward: Option<usize>, max_backward: Option<usize>| {
+        let caps = json!({"lr": 1e-6, "max-forward": max_forward, "max-backward": max_backward});
+        let result = run(of(AttackName::Tkmia, caps).as_ref(), &hand_made(), &batch);
         assert_eq!(result.outcomes, [Outcome::Exhausted]);
         (result.passes[0].forward, result.passes[0].backward)
     };
@@ -86,35 +95,63 @@ fn a_tight_budget_is_used_up() {
 #[test]
 fn a_start_is_where_the_attack_begins_and_is_judged_against_the_image_itself() {
     let victim = hand_made();
-    let mut started = batch(&[0.0; PIXELS]);
+    let batch = batch(&[0.0; PIXELS]);
     // Label 0 is out once the first value is below −0.8.
-    started.start = Some(started.images.clone().sub_scalar(0.9));
-    let result = run(attack(of(Method::Tkmia)).as_ref(), &victim, &started);
+    let started = batch.clone().with_start(batch.images().clone().sub_scalar(0.9)).unwrap();
+    let result = run(of(AttackName::Tkmia, json!({})).as_ref(), &victim, &started);
     assert_eq!((result.outcomes[0], result.iterations[0]), (Outcome::Succeeded, 1));
     assert_eq!((result.passes[0].forward, result.passes[0].backward), (2, 0));
     assert_eq!(values(result.images), [-0.9; PIXELS]);
 
-    let one = attack(Settings { max_forward: Some(1), ..of(Method::Tkmia) });
-    let error = one.run(&victim, &started, &mut ()).unwrap_err();
+    let one = of(AttackName::Tkmia, json!({"max-forward": 1}));
+    let error = one.run(&victim, &started).unwrap_err();
     assert!(matches!(error, AttackError::NoForwardPass { needed: 2 }));
-    started.start = Some(Tensor::zeros([2, 3, 2, 2], &Device::default()));
-    let error = one.run(&victim, &started, &mut ()).unwrap_err();
+    let error = batch.with_start(Tensor::zeros([2, 3, 2, 2], &Device::default())).unwrap_err();
     assert!(matches!(error, AttackError::StartShape { .. }));
+    // The minimum-norm form begins at the image itself.
+    let error = of(AttackName::Tkmia, json!({"variant": "min-norm"})).run(&victim, &started);
+    assert!(matches!(error, Err(AttackError::NoStart)));
+}
+
+#[test]
+fn a_criterion_on_targets_asks_for_a_target_too() {
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels], CLASSES).unwrap();
+    let images = batch(&[0.0; PIXELS]).images().clone();
+    let without = AttackBatch::new(images, set(&[0, 1, 2]), set(&[0]), 2).unwrap();
+    for stop in ["target-reached", "excluded and not(target-reached)"] {
+        let error = of(AttackName::KFool, json!({"stop": stop})).run(&hand_made(), &without);
+        assert!(matches!(error, Err(AttackError::NoTarget { .. })), "{stop}");
+    }
+}
+
+#[test]
+fn the_minimum_norm_form_refuses_what_it_does_not_search_for() {
+    let made = |stop: &str| {
+        settings(json!({"variant": "min-norm"}), json!({"stop": stop})).unwrap().init()
+    };
+    for stop in ["excluded", "imperceptible", "excluded and measure-budget(ap, 0.1)"] {
+        assert!(made(stop).is_ok(), "{stop}");
+    }
+    for stop in ["all-relevant-out", "target-reached", "not(excluded)", "ordered-top-k(1, 2)"] {
+        let error = made(stop).unwrap_err().to_string();
+        assert!(error.contains("tkmia (min-norm)") && error.contains(stop), "{error}");
+    }
 }
 
 #[test]
 fn a_targeted_attack_asks_for_a_target() {
-    let mut batch = batch(&[0.0; PIXELS]);
+    let batch = batch(&[0.0; PIXELS]);
     let set = |labels: &[usize]| LabelSet::from_indices(&[labels], CLASSES).unwrap();
-    for method in [Method::TkmlApT, Method::MlCwT] {
-        batch.goal = batch.goal.with_target(set(&[])).unwrap();
-        let result = run(attack(of(method)).as_ref(), &hand_made(), &batch);
+    for name in [AttackName::TkmlApT, AttackName::MlCwT] {
+        let attack = of(name, json!({}));
+        let aimless = batch.clone().with_target(set(&[])).unwrap();
+        let result = run(attack.as_ref(), &hand_made(), &aimless);
         assert_eq!(result.outcomes, [Outcome::Ineligible(Reason::NoTarget)]);
 
-        let images = batch.images.clone();
+        let images = batch.images().clone();
         let without = AttackBatch::new(images, set(&[0, 1, 2]), set(&[0]), 2).unwrap();
-        let error = attack(of(method)).run(&hand_made(), &without, &mut ()).unwrap_err();
-        assert!(matches!(error, AttackError::NoTarget), "{method:?}");
+        let error = attack.run(&hand_made(), &without).unwrap_err();
+        assert!(matches!(error, AttackError::NoTarget { .. }), "{name}");
     }
 }
 
@@ -122,14 +159,16 @@ fn a_targeted_attack_asks_for_a_target() {
 fn a_classifier_that_ignores_the_image_shows_as_zero_gradient_and_flat_loss() {
     let victim = Linear::new(vec![0.0; PIXELS * CLASSES], vec![6.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
     let batch = batch(&[0.0; PIXELS]);
-    let settings = Settings { alpha: 0.0, ..of(Method::Tkmia) };
-    let result = run(attack(settings).as_ref(), &victim, &batch);
+    let result = run(of(AttackName::Tkmia, json!({"alpha": 0.0})).as_ref(), &victim, &batch);
     assert_eq!(result.indicators[0], [Indicator::ZeroGradient, Indicator::FlatLoss]);
+    let result =
+        run(of(AttackName::Tkmia, json!({"variant": "min-norm"})).as_ref(), &victim, &batch);
+    assert_eq!(result.indicators[0], [Indicator::ZeroGradient]);
     // Attacks that would only stand still end.
-    for method in [Method::KFool, Method::MlDp] {
-        let result = run(attack(of(method)).as_ref(), &victim, &batch);
+    for name in [AttackName::KFool, AttackName::MlDp] {
+        let result = run(of(name, json!({})).as_ref(), &victim, &batch);
         assert_eq!(result.outcomes, [Outcome::Exhausted]);
-        assert_eq!(result.indicators[0], [Indicator::ZeroGradient], "{method:?}");
+        assert_eq!(result.indicators[0], [Indicator::ZeroGradient], "{name}");
         assert_eq!(result.iterations, [1]);
     }
 }
@@ -166,9 +205,10 @@ fn a_gradient_that_is_not_finite_ends_the_attack_on_its_image_alone() {
     let victim = Steep(hand_made());
     let mut images = vec![0.0; PIXELS];
     images.extend([0.5; PIXELS]);
-    for method in [Method::Tkmia, Method::TkmlApU, Method::KFool] {
-        let settings = Settings { learning_rate: 0.01, max_iterations: 200, ..of(method) };
-        let result = attack(settings).run(&victim, &batch(&images), &mut ()).unwrap();
+    for method in [AttackName::Tkmia, AttackName::TkmlApU, AttackName::KFool] {
+        let rate = if method == AttackName::KFool { json!({}) } else { json!({"lr": 0.01}) };
+        let attack = of(method, and(&rate, json!({"max-iterations": 200})));
+        let result = attack.run(&victim, &batch(&images)).unwrap().perturbed;
         assert_eq!(result.outcomes[0], Outcome::Exhausted, "{method:?}");
         assert_eq!(result.indicators[0], [Indicator::NonFiniteGradient], "{method:?}");
         assert_eq!(values(result.images.narrow(0, 0, 1)), [0.0; PIXELS], "{method:?}");
@@ -179,10 +219,11 @@ fn a_gradient_that_is_not_finite_ends_the_attack_on_its_image_alone() {
 #[test]
 fn a_success_that_is_lost_on_evaluation_is_named() {
     let batch = batch(&[0.0; PIXELS]);
-    let mut result = run(attack(of(Method::Tkmia)).as_ref(), &hand_made(), &batch);
-    assert_eq!(result.outcomes, [Outcome::Succeeded]);
-    result.images = batch.images.clone();
-    let verdicts = judge(&hand_made(), &batch.goal, &result, &SpecifiedOut::default()).unwrap();
+    let attack = of(AttackName::Tkmia, json!({"lr": 0.05}));
+    let mut result = attack.run(&hand_made(), &batch).unwrap();
+    assert_eq!(result.perturbed.outcomes, [Outcome::Succeeded]);
+    result.perturbed.images = batch.images().clone();
+    let verdicts = result.judge(&hand_made()).unwrap();
     assert_eq!(verdicts[0].indicators, [Indicator::SuccessLost]);
     assert!(!verdicts[0].success);
 }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_attacks::{
-    AllRelevantOut, AttackBatch, CRITERION_NAMES, Criterion, Imperceptible, Measure, MeasureBudget,
-    MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, Settings, SpecifiedOut, Standing,
-    TargetSet, criterion, judge,
+    AllRelevantOut, AttackBatch, AttackSettings, CRITERION_NAMES, Criterion, Imperceptible,
+    MeasureBudget, MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, SampleState,
+    SpecifiedOut, Stop, TargetSet,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
-use tkmia_metrics::Ranking;
+use tkmia_metrics::{MEASURES, Measure, Ranking};
 
 const CLASSES: usize = 7;
 
@@ -24,11 +24,12 @@ struct Sample {
     relevant: Vec<bool>,
     specified: Vec<bool>,
     k: usize,
+    delta: Option<usize>,
 }
 
 impl Sample {
-    fn with<T>(&self, read: impl Fn(&Standing<'_>) -> T) -> T {
-        read(&Standing {
+    fn with<T>(&self, read: impl Fn(&SampleState<'_>) -> T) -> T {
+        read(&SampleState {
             clean: &Ranking::new(&self.clean).unwrap(),
             clean_scores: &self.clean,
             now: &Ranking::new(&self.now).unwrap(),
@@ -37,15 +38,16 @@ impl Sample {
             specified: &self.specified,
             target: None,
             k: self.k,
+            delta: self.delta,
         })
     }
 
     fn is_met(&self, criterion: &dyn Criterion) -> bool {
-        self.with(|standing| criterion.is_met(standing))
+        self.with(|state| criterion.is_met(state))
     }
 
     fn margin(&self, criterion: &dyn Criterion) -> f64 {
-        self.with(|standing| criterion.margin(standing))
+        self.with(|state| criterion.margin(state))
     }
 
     fn mapped(&self, map: impl Fn(f32) -> f32) -> Self {
@@ -58,9 +60,10 @@ impl Sample {
 fn sample(scores: impl Strategy<Value = Vec<f32>>) -> impl Strategy<Value = Sample> {
     let flags = || prop::collection::vec(any::<bool>(), CLASSES);
     let clean = prop::collection::vec((-9..=9_i8).prop_map(f32::from), CLASSES);
-    (clean, scores, flags(), flags(), 1..=CLASSES).prop_map(|(clean, now, relevant, among, k)| {
+    let goal = (flags(), flags(), 1..=CLASSES, prop::option::of(0..4_usize));
+    (clean, scores, goal).prop_map(|(clean, now, (relevant, among, k, delta))| {
         let specified = relevant.iter().zip(among).map(|(&r, s)| r && s).collect();
-        Sample { clean, now, relevant, specified, k }
+        Sample { clean, now, relevant, specified, k, delta }
     })
 }
 
@@ -78,7 +81,7 @@ fn of_scores() -> impl Strategy<Value = Arc<dyn Criterion>> {
     let labels = || prop::collection::vec(0..CLASSES + 1, 0..=3);
     let shared = |criterion: Arc<dyn Criterion>| Just(criterion);
     prop_oneof![
-        prop::option::of(0..4_usize).prop_map(|delta| Arc::new(SpecifiedOut { delta }) as _),
+        shared(Arc::new(SpecifiedOut)),
         shared(Arc::new(Imperceptible)),
         shared(Arc::new(PrecisionPreserved)),
         shared(Arc::new(MeasurePreserving)),
@@ -92,8 +95,7 @@ fn of_scores() -> impl Strategy<Value = Arc<dyn Criterion>> {
 
 /// Every stock criterion.
 fn any_criterion() -> impl Strategy<Value = Arc<dyn Criterion>> {
-    let measure =
-        prop::sample::select(vec![Measure::Precision, Measure::AveragePrecision, Measure::Ndcg]);
+    let measure = prop::sample::select(MEASURES.iter().collect::<Vec<_>>());
     let budget = (measure, -0.5..1.0_f64).prop_map(|(measure, at_most)| {
         Arc::new(MeasureBudget { measure, at_most }) as Arc<dyn Criterion>
     });
@@ -160,9 +162,8 @@ proptest! {
     #[test]
     fn the_margin_is_how_far_all_of_s_must_sink_for_the_verdict_to_turn(
         sample in with_ties(),
-        delta in prop::option::of(0..4_usize),
     ) {
-        let criterion = SpecifiedOut { delta };
+        let criterion = SpecifiedOut;
         // Halves between whole numbers: no shift ends in a tie of S with the others.
         let met_after = |shift: i32| {
             let mut sunk = sample.clone();
@@ -182,10 +183,12 @@ proptest! {
 
     #[test]
     fn preserving_measures_is_both_of_its_parts(sample in with_ties()) {
-        let both = SpecifiedOut::default().and(PrecisionPreserved);
+        // All specified labels are to leave, whatever δ.
+        let sample = Sample { delta: None, ..sample };
+        let both = SpecifiedOut.and(PrecisionPreserved);
         prop_assert_eq!(sample.is_met(&MeasurePreserving), sample.is_met(&both));
         prop_assert_eq!(sample.margin(&MeasurePreserving), sample.margin(&both));
-        let budget = MeasureBudget { measure: Measure::Precision, at_most: 0.0 };
+        let budget = MeasureBudget { measure: Measure::named("p").unwrap(), at_most: 0.0 };
         prop_assert_eq!(sample.is_met(&PrecisionPreserved), sample.is_met(&budget));
     }
 
@@ -243,29 +246,27 @@ fn a_combined_criterion_stops_an_attack_and_judges_its_result() {
     let set = |labels: &[usize]| LabelSet::from_indices(&[labels], 6).unwrap();
     let images = Tensor::from_data(data, &Device::default());
     let batch = AttackBatch::new(images, set(&[0, 1, 2]), set(&[0]), 2).unwrap();
-    let budget = MeasureBudget { measure: Measure::Ndcg, at_most: 0.0 };
-    let criterion: Arc<dyn Criterion> = Arc::new(SpecifiedOut::default().and(budget));
-
-    let settings = Settings { learning_rate: 0.05, criterion, ..Settings::default() };
-    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
-    let result = attack.run(&Identity, &batch, &mut ()).unwrap();
-    assert_eq!(result.outcomes, [Outcome::Succeeded]);
-    let judged = |criterion: &dyn Criterion| {
-        judge(&Identity, &batch.goal, &result, criterion).unwrap().remove(0)
-    };
+    let budget = MeasureBudget { measure: Measure::named("ndcg").unwrap(), at_most: 0.0 };
+    let knobs = serde_json::json!({"lr": 0.05, "stop": SpecifiedOut.and(budget).to_string()});
+    let settings = AttackSettings::from_knobs(knobs.as_object().unwrap()).unwrap();
+    let result = settings.init().unwrap().run(&Identity, &batch).unwrap();
+    assert_eq!(result.perturbed.outcomes, [Outcome::Succeeded]);
+    assert!(result.judge(&Identity).unwrap()[0].success);
+    let judged =
+        |criterion: &dyn Criterion| result.judge_by(&Identity, criterion).unwrap().remove(0);
     // The other relevant labels hold both places: label 0 contends with the lower one.
-    let verdict = judged(&SpecifiedOut::default());
+    let verdict = judged(&SpecifiedOut);
     assert!(verdict.success && verdict.margin < 0.0);
     let lower = verdict.scores[1].min(verdict.scores[2]);
     assert_eq!(verdict.margin, f64::from(verdict.scores[0]) - f64::from(lower));
     assert_eq!(judged(&budget).margin, 0.0);
-    let opposite = judged(&SpecifiedOut::default().not());
+    let opposite = judged(&SpecifiedOut.not());
     assert_eq!((opposite.success, opposite.margin), (false, -verdict.margin));
 }
 
 #[test]
 fn an_unknown_name_is_answered_with_the_known_ones() {
-    let error = criterion("exclude", None).unwrap_err().to_string();
+    let error = "exclude".parse::<Stop>().unwrap_err().to_string();
     assert!(error.starts_with("unknown criterion `exclude`"));
     assert!(CRITERION_NAMES.iter().all(|name| error.contains(name)));
 }

@@ -9,36 +9,38 @@ use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
+use serde_json::json;
+use strum::IntoEnumIterator;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, Method, Outcome, Reason, Settings, Solver, SpecifiedOut,
-    Step, Variant, judge,
+    Attack, AttackBatch, AttackError, AttackName, AttackSettings, Outcome, Reason, Solver, Step,
+    Variant,
 };
-use tkmia_core::{Bounds, LabelSet};
-use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, values};
+use tkmia_core::{Bounds, Classifier, LabelSet};
+use victim::{
+    CLASSES, Linear, PIXELS, attack, batch, hand_made, images, linear, run, settings, values,
+};
 
 fn tkmia(variant: Variant, max_iterations: usize) -> Box<dyn Attack> {
-    every(max_iterations).remove(&(Method::Tkmia.name(), variant.name())).unwrap()
+    every(max_iterations).remove(&(AttackName::Tkmia.into(), variant.into())).unwrap()
 }
 
-/// Every method in every variant that it has, by their names; but for universal ones, whose images share
+/// Every attack in every variant that it has, by their names; but for universal ones, whose images share
 /// a perturbation.
 fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dyn Attack>> {
-    let pairs = Method::ALL.into_iter().flat_map(|m| Variant::ALL.map(|v| (m, v)));
-    let attacks = pairs.filter_map(|(method, variant)| {
-        let settings = Settings {
-            method,
-            variant,
-            learning_rate: 0.05,
-            max_iterations,
-            ..Settings::default()
-        };
-        match settings.init(Bounds::SYMMETRIC) {
-            Ok(attack) => Some(((method.name(), variant.name()), attack)),
-            Err(AttackError::NoVariant { .. } | AttackError::NoBall { .. }) => None,
-            Err(other) => panic!("{other}"),
-        }
+    let names = AttackName::iter().filter(|name| !name.is_universal());
+    let pairs = names.flat_map(|name| name.variants().iter().map(move |&variant| (name, variant)));
+    let made = pairs.map(|(name, variant)| {
+        let knobs = json!({"name": name, "variant": variant, "max-iterations": max_iterations});
+        // Those that have a learning rate.
+        let settings = settings(knobs.clone(), json!({"lr": 0.05}));
+        let settings = settings.unwrap_or_else(|_| attack_settings(knobs));
+        ((name.into(), variant.into()), settings.init().unwrap())
     });
-    attacks.collect()
+    made.collect()
+}
+
+fn attack_settings(knobs: serde_json::Value) -> AttackSettings {
+    settings(knobs, json!({})).unwrap()
 }
 
 proptest! {
@@ -64,11 +66,11 @@ proptest! {
     #[test]
     fn images_stay_in_their_range_and_the_judge_agrees(victim in linear(), images in images(4)) {
         for (name, attack) in every(30) {
-            let batch = batch(&images);
-            let result = run(attack.as_ref(), &victim, &batch);
-            prop_assert!(values(result.images.clone()).iter().all(|value| value.abs() <= 1.0));
-            let verdicts = judge(&victim, &batch.goal, &result, &SpecifiedOut::default()).unwrap();
-            for (verdict, outcome) in verdicts.iter().zip(&result.outcomes) {
+            let result = attack.run(&victim, &batch(&images)).unwrap();
+            let perturbed = &result.perturbed;
+            prop_assert!(values(perturbed.images.clone()).iter().all(|value| value.abs() <= 1.0));
+            let verdicts = result.judge(&victim).unwrap();
+            for (verdict, outcome) in verdicts.iter().zip(&perturbed.outcomes) {
                 prop_assert_eq!(verdict.success, *outcome == Outcome::Succeeded, "{:?}", name);
                 if matches!(outcome, Outcome::Ineligible(_)) {
                     prop_assert_eq!(verdict.norm_input, 0.0);
@@ -88,14 +90,15 @@ proptest! {
         // Few, and so many that one search follows another.
         max_iterations in prop_oneof![1..60_usize, 100..600_usize],
     ) {
-        for solver in Solver::ALL {
-            let variant = Variant::MinNorm;
-            let settings = Settings { variant, solver, max_iterations, ..Settings::default() };
-            let attack = settings.init(Bounds::SYMMETRIC).unwrap();
+        let solvers = Solver::iter().map(|solver| ("l2", solver));
+        for (norm, solver) in solvers.chain([("linf", Solver::FirstOrder)]) {
+            let attack = attack(json!({
+                "variant": "min-norm", "norm": norm, "solver": solver, "max-iterations": max_iterations,
+            }));
             let result = run(attack.as_ref(), &victim, &batch(&images));
             for passes in result.passes {
-                prop_assert!(passes.forward <= max_iterations, "{}: {passes:?}", solver.name());
-                prop_assert!(passes.backward <= passes.forward, "{}: {passes:?}", solver.name());
+                prop_assert!(passes.forward <= max_iterations, "{norm} {solver}: {passes:?}");
+                prop_assert!(passes.backward <= passes.forward, "{norm} {solver}: {passes:?}");
             }
         }
     }
@@ -103,18 +106,15 @@ proptest! {
 
 #[test]
 fn a_success_in_linf_survives_being_stored_in_8_bits() {
-    let (variant, solver) = (Variant::MinNorm, Solver::FirstOrderLinf);
-    let settings = Settings { variant, solver, ..Settings::default() };
-    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
+    let attack = attack(json!({"variant": "min-norm", "norm": "linf"}));
     // Label 0 leaves the top-2 where the first value is below -0.804, a little less than pixel 25.
     let mut weights = vec![0.0; PIXELS * CLASSES];
     weights[0] = 1.0;
     let victim = Linear::new(weights, vec![1.0, 0.5, 0.196, 0.1, -1.0, -3.0]);
     for pixel in 120..140_u8 {
         let batch = batch(&[f32::from(pixel) / 127.5 - 1.0; PIXELS]);
-        let result = run(attack.as_ref(), &victim, &batch);
-        let criterion = SpecifiedOut::default();
-        let verdict = judge(&victim, &batch.goal, &result, &criterion).unwrap().remove(0);
+        let result = attack.run(&victim, &batch).unwrap();
+        let verdict = result.judge(&victim).unwrap().remove(0);
         assert!(verdict.success && verdict.success_rounded, "{pixel}: {verdict:?}");
         // It rounds to pixel 24, and goes little further than that takes.
         let steps = 127.5 * verdict.linf_input - f64::from(pixel) + 24.5;
@@ -125,7 +125,7 @@ fn a_success_in_linf_survives_being_stored_in_8_bits() {
 #[test]
 fn the_one_pixel_that_matters_is_the_one_that_moves() {
     let batch = batch(&[0.0; PIXELS]);
-    let attack = Settings::default().init(Bounds::SYMMETRIC).unwrap();
+    let attack = AttackSettings::default().init().unwrap();
     let result = run(attack.as_ref(), &hand_made(), &batch);
     assert_eq!(result.outcomes, [Outcome::Succeeded]);
     let moved = values(result.perturbation);
@@ -168,9 +168,8 @@ fn an_observer_can_end_a_run_and_keeps_what_is_done() {
             _ => ControlFlow::Continue(()),
         }
     };
-    let settings = Settings { learning_rate: 0.003, ..Settings::default() };
-    let attack = settings.init(Bounds::SYMMETRIC).unwrap();
-    let result = attack.run(&hand_made(), &batch, &mut watch).unwrap();
+    let attack = attack(json!({"lr": 0.003}));
+    let result = attack.run_watched(&hand_made(), &batch, &mut watch).unwrap().perturbed;
     assert_eq!(result.outcomes, [Outcome::Succeeded, Outcome::Interrupted]);
     assert_eq!(result.iterations[1], 8);
     assert_eq!((seen[0].len(), seen[7].len()), (2, 1));
@@ -179,9 +178,8 @@ fn an_observer_can_end_a_run_and_keeps_what_is_done() {
 #[test]
 fn batches_that_do_not_fit_are_refused() {
     let victim = hand_made();
-    let refuse = |batch: &AttackBatch| {
-        tkmia(Variant::Corrected, 3).run(&victim, batch, &mut ()).unwrap_err()
-    };
+    let refuse =
+        |batch: &AttackBatch| tkmia(Variant::Corrected, 3).run(&victim, batch).unwrap_err();
     let mut outside = vec![0.0; 2 * PIXELS];
     outside[PIXELS] = 1.5;
     assert!(matches!(
@@ -200,11 +198,53 @@ fn batches_that_do_not_fit_are_refused() {
     ));
 }
 
+/// The same classifier for images in `[0, 1]`.
+#[derive(Debug)]
+struct OfUnitRange(Linear);
+
+impl Classifier for OfUnitRange {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.0.scores(images)
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { low: 0.0, high: 1.0 }
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        None
+    }
+
+    fn device(&self) -> Device {
+        self.0.device()
+    }
+}
+
+#[test]
+fn images_stay_in_the_range_that_the_classifier_says() {
+    let victim = OfUnitRange(hand_made());
+    let batch = batch(&[0.9; PIXELS]);
+    for ((name, variant), attack) in every(300) {
+        match attack.run(&victim, &batch) {
+            // What squashes images is for those in [-1, 1].
+            Err(AttackError::NotSymmetric { .. }) => assert_eq!(variant, "released", "{name}"),
+            result => {
+                let images = values(result.unwrap().perturbed.images);
+                assert!(images.iter().all(|value| (0.0..=1.0).contains(value)), "{name} {variant}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_score_that_is_not_a_number_is_named() {
     let mut bias = vec![0.0; CLASSES];
     bias[3] = f32::NAN;
     let victim = Linear::new(vec![0.0; PIXELS * CLASSES], bias);
-    let error = tkmia(Variant::Corrected, 3).run(&victim, &batch(&[0.0; PIXELS]), &mut ());
+    let error = tkmia(Variant::Corrected, 3).run(&victim, &batch(&[0.0; PIXELS]));
     assert!(matches!(error, Err(AttackError::NonFiniteScore { row: 0, pass: 1, label: 3, .. })));
 }

@@ -2,18 +2,17 @@
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
-use std::thread;
 
 use clap::Args;
-use tkmia_eval::Workers;
-use tkmia_models::{PassMemory, ResNet};
+use tkmia_core::{Classifier, PassMemory};
+use tkmia_experiment::Workers;
 
 use crate::progress::STOP;
 
 #[derive(Debug, Args)]
 pub struct Computing {
-    /// Images in a batch, or `auto`: up to 8, by what passes take within 4 GiB; on CPUs it has no influence
-    /// on the results
+    /// Images in a batch, or `auto`: up to 8, as many as keep passes within 4 GiB; on CPUs the results don't
+    /// depend on it
     #[arg(long, default_value = "auto")]
     batch_size: BatchSize,
     /// Batches under way at once [default: one per core on CPUs, 1 on GPUs]
@@ -46,10 +45,9 @@ impl FromStr for BatchSize {
 
 impl Computing {
     /// Workers that Ctrl-C stops, for images of that height and width.
-    pub fn workers(&self, model: &ResNet, size: [usize; 2]) -> Workers<'static> {
-        let on_cpu = ["cpu", "ndarray"].contains(&self.device.as_str());
-        let cores = if on_cpu { thread::available_parallelism().ok() } else { None };
-        let count = self.workers.or(cores).map_or(1, NonZeroUsize::get);
+    pub fn workers(&self, model: &dyn Classifier, size: [usize; 2]) -> Workers<'static> {
+        let best = || Workers::best_count(&self.device);
+        let count = self.workers.map_or_else(best, NonZeroUsize::get);
         let batch_size = match self.batch_size {
             BatchSize::Auto => model.pass_memory(size).batch_size(count, PassMemory::LIMIT),
             BatchSize::Images(number) => number.get(),

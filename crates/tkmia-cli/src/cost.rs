@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tkmia_data::DatasetKind;
-use tkmia_eval::{Cost, TABLES, Usage, cost};
+use tkmia_experiment::{Cost, TABLES, Usage, cost};
 
 /// Say how many passes the paper's tables take, and how long that is
 ///
-/// For the settings, grids and sample counts of `tkmia reproduce`; neither victim nor data are needed. Without
-/// `--like`, it is what they take at most: every attack goes on to its last iteration.
+/// Counts the settings, grids and samples of `tkmia reproduce`; neither victim nor data are needed. Without
+/// `--like` it prints the most that they can take: every attack goes on to its last iteration.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray_npy::ReadDataError;
 use ndarray_npy::npy::header::ReadHeaderError;
 use tkmia_core::CoreError;
-use tkmia_eval::ExperimentError;
+use tkmia_experiment::SpecError;
 use tkmia_metrics::MetricsError;
 use zip::result::ZipError;
 
@@ -89,20 +89,19 @@ pub enum CliError {
     #[error("{place}: expected a row with a relevant label, found none")]
     NothingRelevant { place: Place },
     /// δ is given to a criterion that doesn't count.
-    #[error("--delta is for --stop excluded, found --stop {stop}")]
+    #[error(
+        "--delta counts specified labels that leave the top-k, as --stop excluded does; --stop {stop} doesn't"
+    )]
     DeltaUnused { stop: String },
     /// Neither the command nor the experiment says what is needed.
     #[error("{option} is needed: {place}")]
     OptionMissing { option: &'static str, place: &'static str },
-    /// The model's input isn't one that images can be brought to.
-    #[error("the model takes {takes}, and images become squares: expected an `input-size` that fits under [victim], found {}", given.map_or("none".to_owned(), |side| side.to_string()))]
-    InputSize { takes: String, given: Option<u32> },
     /// An experiment's file makes no sense.
     #[error("{path}")]
     Experiment {
         path: PathBuf,
         #[source]
-        source: ExperimentError,
+        source: SpecError,
     },
     /// The folder of the output file isn't there.
     #[error("{path}: expected a folder `{folder}` to write it in, found none")]

@@ -8,13 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tkmia_core::{Classifier, device};
-use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Transform, open};
-use tkmia_eval::{
-    Campaign, EvalError, Experiment, Outline, Reached, ResizeKind, Shard, Until, Victim,
-    VictimFacts, View, file_sha256, write_report,
+use tkmia_attacks::View;
+use tkmia_core::device;
+use tkmia_data::{Dataset, DatasetSpec, open};
+use tkmia_experiment::{
+    Campaign, Experiment, ExperimentError, Outline, Reached, Shard, Until, Victim, VictimFacts,
 };
 use tkmia_models::load;
+use tkmia_report::write_report;
 
 use crate::computing::Computing;
 use crate::error::CliError;
@@ -81,12 +82,8 @@ impl Options {
             }
         };
         let classifier = load(&model, &device(&self.computing.device)?)?;
-        let facts = VictimFacts {
-            sha256: file_sha256(&model)?,
-            description: classifier.architecture().to_string(),
-        };
-        let transform = transform(experiment, kind, &classifier)?;
-        let (Resize::ShortSide(side) | Resize::Square(side)) = transform.resize;
+        let facts = VictimFacts::new(&model, &classifier)?;
+        let transform = experiment.victim.transform(kind, &classifier)?;
         let campaign = Campaign {
             experiment,
             victim: Victim::new(&classifier, dataset.as_ref(), &transform)?,
@@ -100,7 +97,7 @@ impl Options {
                 Some(Early::Manifests) => Until::Manifests,
                 None => Until::Attacks,
             },
-            workers: self.computing.workers(&classifier, [side as usize; 2]),
+            workers: self.computing.workers(&classifier, [transform.resize.side() as usize; 2]),
         };
         if self.dry_run {
             crate::print(&outline(&campaign.outline()?, dataset.as_ref(), self.shard))?;
@@ -113,33 +110,34 @@ impl Options {
         let reached = campaign.run(&|event| display.show(event));
         display.end();
         // Stopped before there was a record.
-        if let Err(EvalError::Interrupted { .. }) = reached {
+        if let Err(ExperimentError::Interrupted { .. }) = reached {
             crate::print("stopped while images were scored; the same command starts again\n")?;
             return Ok(ExitCode::from(INTERRUPTED));
         }
-        match reached? {
-            Reached::Stopped { tuning, records, of } => {
-                let what = if tuning { "tuning records" } else { "records" };
-                let output = output.display();
-                crate::print(&format!(
-                    "stopped: {output} holds {records} of {of} {what}; the same command goes on from there\n"
-                ))?;
-                Ok(ExitCode::from(INTERRUPTED))
+        let place = output.display();
+        let stopped = |records, of, what| {
+            crate::print(&format!(
+                "stopped: {place} holds {records} of {of} {what}; the same command goes on from there\n"
+            ))?;
+            Ok(ExitCode::from(INTERRUPTED))
+        };
+        let text = match reached? {
+            Reached::TuningStopped { records, of } => {
+                return stopped(records, of, "tuning records");
             }
-            Reached::Complete { records } if campaign.until == Until::Attacks => {
-                let mut text = format!("{records} records in {}\n", output.display());
+            Reached::Stopped { records, of } => return stopped(records, of, "records"),
+            Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
+            Reached::Complete { records } => {
+                let mut text = format!("{records} records in {place}\n");
                 if self.shard.is_none() {
                     write_report(&output, self.pictured)?;
                     text += &format!("report  {}\n", output.join("report/index.html").display());
                 }
-                crate::print(&text)?;
-                Ok(ExitCode::SUCCESS)
+                text
             }
-            Reached::Complete { .. } => {
-                crate::print(&format!("prepared in {}\n", output.display()))?;
-                Ok(ExitCode::SUCCESS)
-            }
-        }
+        };
+        crate::print(&text)?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -151,30 +149,6 @@ fn stop_after(minutes: f64) {
         thread::sleep(limit);
         STOP.store(true, Ordering::Relaxed);
     });
-}
-
-/// The victim's transform: its input, and the paper's resize for the kind of data unless another is given.
-fn transform(
-    experiment: &Experiment,
-    kind: DatasetKind,
-    classifier: &dyn Classifier,
-) -> Result<Transform, CliError> {
-    let given = experiment.victim.input_size;
-    let side = match (classifier.input_size(), given) {
-        (Some([height, width]), given)
-            if height != width || given.is_some_and(|given| given as usize != height) =>
-        {
-            return Err(CliError::InputSize { takes: format!("{height}×{width}"), given });
-        }
-        (Some([side, _]), _) => side as u32,
-        (None, Some(side)) if side > 0 => side,
-        (None, given) => return Err(CliError::InputSize { takes: "any size".to_owned(), given }),
-    };
-    let resize = match (experiment.victim.resize, kind) {
-        (Some(ResizeKind::ShortSide), _) | (None, DatasetKind::Voc2012) => Resize::ShortSide(side),
-        (Some(ResizeKind::Square), _) | (None, _) => Resize::Square(side),
-    };
-    Ok(Transform { resize, bounds: classifier.bounds() })
 }
 
 /// What a run would do, as a table.

@@ -16,7 +16,12 @@ pub struct Input {
 }
 
 impl Input {
-    pub fn read(path: &Path, model: &dyn Classifier, k: usize) -> Result<Self, CliError> {
+    pub fn read(
+        path: &Path,
+        model: &dyn Classifier,
+        k: usize,
+        delta: Option<usize>,
+    ) -> Result<Self, CliError> {
         let mut npz = Npz::open(path)?;
         let images = npz.array("images")?;
         let [height, width] =
@@ -37,6 +42,10 @@ impl Input {
         };
         let (relevant, specified) = (flags("labels")?, flags("specified")?);
         let goal = Goal::new(relevant, specified, k, &model.device());
+        let goal = goal.and_then(|goal| match delta {
+            Some(delta) => goal.with_delta(delta),
+            None => Ok(goal),
+        });
         let goal = goal.map_err(|source| match source {
             CoreError::TopKOutOfRange { .. } => CliError::K(source),
             source => CliError::Labels { place: Place::array(path, "specified"), source },

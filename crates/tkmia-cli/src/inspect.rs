@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use tkmia_core::{Classifier, device};
-use tkmia_eval::{PassTime, Workers, pass_time};
-use tkmia_models::{Architecture, load};
+use tkmia_core::device;
+use tkmia_experiment::{PassTime, Workers, pass_time};
+use tkmia_models::{Architecture, architecture, load};
 
 use crate::computing::Computing;
 use crate::progress;
 
-/// Tell what network a model file holds
+/// Say what network a model file holds
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -40,28 +40,32 @@ const EXAMPLES: &str = "Examples:
   tkmia inspect resnet50_voc.pth --time --input-size 300";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
-    let architecture = model.architecture();
-    let given = arguments.input_size.map(|side| [side as usize; 2]);
-    let size = given.or(model.input_size()).unwrap_or([224; 2]);
-    let workers = arguments.computing.workers(&model, size);
+    let device = device(&arguments.computing.device)?;
+    let architecture = architecture(&arguments.model)?;
     let time = match arguments.time {
         true => {
+            let model = load(&arguments.model, &device)?;
+            let given = arguments.input_size.map(|side| [side as usize; 2]);
+            let size = given.or(architecture.input_size).unwrap_or([224; 2]);
+            let workers = arguments.computing.workers(&model, size);
             progress::watch_interrupt()?;
-            Some(pass_time(&model, size, workers)?)
+            Some((pass_time(&model, size, workers)?, workers))
         }
         false => None,
     };
     let text = match arguments.json {
         true => {
-            let mut object = serde_json::to_value(architecture)?;
+            let mut object = serde_json::to_value(&architecture)?;
             object["depth"] = json!(architecture.depth());
-            if let Some(time) = time {
+            if let Some((time, _)) = time {
                 object["seconds"] = json!(time);
             }
             format!("{object:#}\n")
         }
-        false => table(architecture) + &time.map_or_else(String::new, |time| line(time, workers)),
+        false => {
+            let time = time.map(|(time, workers)| line(time, workers));
+            table(&architecture) + &time.unwrap_or_default()
+        }
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ mod error;
 mod experiment;
 mod input;
 mod inspect;
+mod knobs;
 mod merge;
 mod metrics;
 mod output;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_eval::{Plan, merge, write_report};
+use tkmia_experiment::{Plan, merge};
+use tkmia_report::write_report;
 
 /// Put the shards of an experiment together
 ///
-/// Checks that they are of one experiment with the same manifests, all there, each once and complete. The
-/// records are then those of a run in one piece, line for line. Ends with the report in OUT/report.
+/// Checks that all shards are there, each once and complete, and that they belong to one experiment with the same
+/// manifests. The records are then those of a run in one piece, line for line. Ends with the report in OUT/report.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_metrics::{MeanMeasures, mean_measures};
+use tkmia_metrics::{MEASURES, MeanMeasures, Measure, Need, mean_measures};
 
 use crate::arrays::{Axis, Dtype, Npy};
 use crate::error::{CliError, Place};
 
 /// Measure the top-k of scores against labels
 ///
-/// Means over the rows that have a relevant label: top-k accuracy as in Eq. 7 and as published, P@k,
-/// mAP@k by instance and by category, NDCG@k. Ties go to the lower label index.
+/// Means over the rows that have a relevant label. Ties go to the lower label index.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = after_help())]
 pub struct Arguments {
     /// Scores, float32 or float64 [n, c]; probabilities do as well as logits
     #[arg(long, value_name = "S.npy")]
@@ -31,9 +30,17 @@ pub struct Arguments {
     json: bool,
 }
 
-const EXAMPLES: &str = "Examples:
+fn after_help() -> String {
+    let mut text = "Measures, by their names in JSON:\n".to_owned();
+    let needs_specified = |measure: &&Measure| measure.needs.contains(&Need::SpecifiedLabels);
+    for measure in MEASURES.iter().filter(|measure| !needs_specified(measure)) {
+        text += &format!("  {:<14}  {measure}: {}\n", measure.name, measure.source);
+    }
+    text + "
+Examples:
   tkmia metrics --scores scores.npy --labels labels.npy --k 3
-  tkmia metrics --scores scores.npy --labels labels.npy --k 3 --json | jq .ndcg";
+  tkmia metrics --scores scores.npy --labels labels.npy --k 3 --json | jq .ndcg"
+}
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let scores = Npy::open(&arguments.scores)?;
@@ -60,24 +67,19 @@ fn measure<T: Dtype + Into<f64>>(
     arguments: &Arguments,
 ) -> Result<MeanMeasures, CliError> {
     let rows: Vec<&[T]> = scores.chunks_exact(scores.len() / labels.len()).collect();
-    let means = mean_measures(&rows, labels, arguments.k)
+    let means = mean_measures(&rows, labels, None, arguments.k)
         .map_err(|source| CliError::Scores { place: Place::file(&arguments.scores), source })?;
     means.ok_or_else(|| CliError::NothingRelevant { place: Place::file(&arguments.labels) })
 }
 
 fn table(means: &MeanMeasures, k: usize) -> String {
-    let MeanMeasures { tkacc, tkacc_released, p, ap, map_category, ndcg, n, skipped } = means;
-    format!(
-        "TkAcc (Eq. 7)          {tkacc:.4}
-TkAcc (as published)   {tkacc_released:.4}
-P@{k:<20} {p:.4}
-mAP@{k} by instance{:pad$} {ap:.4}
-mAP@{k} by category{:pad$} {map_category:.4}
-NDCG@{k:<17} {ndcg:.4}
-rows                   {n}, of which {skipped} without a relevant label are left out
-",
-        "",
-        "",
-        pad = 6_usize.saturating_sub(k.to_string().len()),
+    let mut text = String::new();
+    for (measure, mean) in means.means.iter() {
+        text += &format!("{:<22} {mean:.4}\n", measure.title(k));
+    }
+    let MeanMeasures { n, skipped, .. } = means;
+    text + &format!(
+        "{:<22} {n}, of which {skipped} without a relevant label are left out\n",
+        "rows"
     )
 }

@@ -1,9 +1,8 @@
 //! [`Output`]: a file that is written whole or not at all.
 
-use std::error::Error;
-use std::fs::{self, File, OpenOptions};
-use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
+
+use tkmia_file::WholeFile;
 
 use crate::error::CliError;
 use crate::results::Results;
@@ -13,9 +12,7 @@ use crate::results::Results;
 /// It is opened before the work begins: a place that can't be written to shows at once.
 pub struct Output {
     path: PathBuf,
-    file: File,
-    /// The temporary name; devices and pipes are written to as they are, and have none.
-    partial: Option<PathBuf>,
+    file: WholeFile,
 }
 
 impl Output {
@@ -24,50 +21,19 @@ impl Output {
         if let Some(folder) = folder.filter(|folder| !folder.exists()) {
             return Err(CliError::NoFolder { path: path.to_owned(), folder: folder.to_owned() });
         }
-        let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = (!special).then(|| PathBuf::from(partial));
-        let file = match &partial {
-            Some(partial) => File::create(partial),
-            None => OpenOptions::new().write(true).open(path),
-        };
-        match file {
-            Ok(file) => Ok(Self { path: path.to_owned(), file, partial }),
-            Err(source) => Err(CliError::Write { path: path.to_owned(), source: source.into() }),
+        let path = path.to_owned();
+        match WholeFile::create(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(source) => Err(CliError::Write { path, source: source.into() }),
         }
     }
 
     /// Writes the results and gives the file its name, in place of one that is there.
     pub fn finish(mut self, results: &Results) -> Result<(), CliError> {
-        self.write(results)
-            .map_err(|source| CliError::Write { path: self.path.clone(), source })?;
-        self.partial = None;
-        Ok(())
-    }
-
-    fn write(&mut self, results: &Results) -> Result<(), Box<dyn Error + Send + Sync>> {
-        match &self.partial {
-            Some(partial) => {
-                results.write(&mut self.file)?;
-                self.file.sync_all()?;
-                fs::rename(partial, &self.path)?;
-            }
-            // An archive is written back and forth, which these don't allow.
-            None => {
-                let bytes = results.write(Cursor::new(Vec::new()))?.into_inner();
-                self.file.write_all(&bytes)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(partial) = &self.partial {
-            // There is nobody left to tell.
-            let _ = fs::remove_file(partial);
-        }
+        let written = match results.write(&mut self.file) {
+            Ok(_) => self.file.finish().map_err(Into::into),
+            Err(error) => Err(error.into()),
+        };
+        written.map_err(|source| CliError::Write { path: self.path, source })
     }
 }

@@ -1,13 +1,13 @@
 //! Progress bars, and Ctrl-C.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
-use tkmia_eval::Event;
+use tkmia_experiment::Event;
 
 /// Set by Ctrl-C: what is finished is kept and written.
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -24,13 +24,42 @@ pub fn watch_interrupt() -> Result<(), ctrlc::Error> {
     })
 }
 
-/// A bar on the standard error; hidden where that isn't a terminal.
-pub fn bar(images: usize) -> ProgressBar {
-    let template = "attack {bar:32} {pos}/{len} images  {elapsed}, {eta} left";
-    let style = ProgressStyle::with_template(template).expect("the template is a valid one");
-    let bar = ProgressBar::new(images as u64).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
+/// How many images are done: a bar, or lines where the standard error isn't a terminal.
+pub struct Images {
+    bar: ProgressBar,
+    lines: bool,
+}
+
+/// Lines from the first image to the last, at most.
+const LINES: u64 = 20;
+
+impl Images {
+    pub fn new(images: usize) -> Self {
+        let template = "attack {bar:32} {pos}/{len} images  {elapsed}, {eta} left";
+        let style = ProgressStyle::with_template(template).expect("the template is a valid one");
+        let bar = ProgressBar::new(images as u64).with_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar, lines: !io::stderr().is_terminal() }
+    }
+
+    /// So many more are done.
+    pub fn finished(&self, images: usize) {
+        let before = self.bar.position();
+        self.bar.inc(images as u64);
+        let (now, all) = (self.bar.position(), self.bar.length().unwrap_or(1).max(1));
+        if self.lines && images > 0 && now * LINES / all > before * LINES / all {
+            say(&format!("{now}/{all} images"));
+        }
+    }
+
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// A line on the standard error; where it is closed or full the work goes on without.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How far an experiment is: in all, and in the setting that was heard of last, with the time left.
@@ -69,7 +98,7 @@ impl Display {
             done: Vec::new(),
             begun: (Instant::now(), 0),
         };
-        let lines = !std::io::stderr().is_terminal();
+        let lines = !io::stderr().is_terminal();
         Self { bars, all, one, jobs: Mutex::new(jobs), lines }
     }
 
@@ -129,7 +158,7 @@ impl Display {
         let elapsed = begun.elapsed();
         let left = elapsed.mul_f64((all - done) as f64 / (done - before).max(1) as f64);
         let (name, size) = (&jobs.names[job], jobs.sizes[job]);
-        eprintln!("{done}/{all}, {} left: {name}: {size} samples", HumanDuration(left));
+        say(&format!("{done}/{all}, {} left: {name}: {size} samples", HumanDuration(left)));
     }
 
     pub fn end(&self) {

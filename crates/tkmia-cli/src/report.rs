@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_eval::write_report;
+use tkmia_report::write_report;
 
-/// Draw an experiment's report anew from its records
+/// Make an experiment's report again from its records
 ///
 /// Tables in Markdown, CSV and LaTeX beside the paper's values, curves as CSV, figures as PNG, and all in one
 /// page, index.html. Neither victim nor data are needed.

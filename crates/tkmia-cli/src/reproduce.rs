@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_eval::{Exhibit, Experiment, ready_experiment};
+use tkmia_experiment::{Exhibit, ready_experiment, ready_file};
 
 use crate::experiment::Options;
 
@@ -50,10 +50,10 @@ const EXAMPLES: &str = "Examples:
   tkmia reproduce --table 3 --print > my-table-03.toml";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let text = ready_experiment(arguments.exhibit.exhibit())?;
+    let exhibit = arguments.exhibit.exhibit();
     if arguments.print {
-        crate::print(&text)?;
+        crate::print(&ready_file(exhibit)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    arguments.options.run(&mut Experiment::parse(&text)?)
+    arguments.options.run(&mut ready_experiment(exhibit)?)
 }

@@ -7,15 +7,20 @@ use std::mem;
 
 use ndarray::{Array2, ArrayView, Dimension, IntoDimension};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
-use tkmia_attacks::{Indicator, Outcome, Passes, Variant, Verdict};
+use tkmia_attacks::{Indicator, Outcome, Passes, Verdict, View};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
-/// What came of one image.
-pub struct Attacked {
-    pub row: usize,
+/// What came of several images: their pixels one after the other, and the rest of each.
+pub struct AttackedImages {
     pub adversarial: Vec<f32>,
     pub perturbation: Vec<f32>,
+    pub images: Vec<AttackedImage>,
+}
+
+/// What came of one image, but for its pixels.
+pub struct AttackedImage {
+    pub row: usize,
     pub verdict: Verdict,
     pub outcome: Outcome,
     pub iterations: usize,
@@ -33,8 +38,7 @@ pub struct Results {
     trace: Option<usize>,
     adversarial: Vec<f32>,
     perturbation: Vec<f32>,
-    /// The rest of each image, its pixels moved to the two above.
-    rows: Vec<Attacked>,
+    rows: Vec<AttackedImage>,
 }
 
 impl Results {
@@ -50,10 +54,10 @@ impl Results {
         }
     }
 
-    pub fn push(&mut self, mut attacked: Attacked) {
-        self.adversarial.append(&mut attacked.adversarial);
-        self.perturbation.append(&mut attacked.perturbation);
-        self.rows.push(attacked);
+    pub fn push(&mut self, attacked: AttackedImages) {
+        self.adversarial.extend(attacked.adversarial);
+        self.perturbation.extend(attacked.perturbation);
+        self.rows.extend(attacked.images);
     }
 
     pub fn len(&self) -> usize {
@@ -118,12 +122,12 @@ impl Results {
         Ok(())
     }
 
-    fn column<T>(&self, of: impl Fn(&Attacked) -> T) -> Vec<T> {
+    fn column<T>(&self, of: impl Fn(&AttackedImage) -> T) -> Vec<T> {
         self.rows.iter().map(of).collect()
     }
 
     /// One line, and one more for each reason why images took no part.
-    pub fn summary(&self, variant: Variant) -> String {
+    pub fn summary(&self, view: View) -> String {
         let succeeded: Vec<&Verdict> =
             self.rows.iter().map(|row| &row.verdict).filter(|verdict| verdict.success).collect();
         let mean = |of: fn(&Verdict) -> f64| {
@@ -143,7 +147,7 @@ impl Results {
         if !succeeded.is_empty() {
             let input = mean(|verdict| verdict.norm_input);
             let _ = write!(text, ", mean L2 norm {input:.4} (model-input units)");
-            if variant == Variant::Released {
+            if view == View::Tanh {
                 let tanh = mean(|verdict| verdict.norm);
                 let _ = write!(text, ", {tanh:.4} (tanh-space units)");
             }
@@ -156,12 +160,7 @@ impl Results {
             let _ = writeln!(text, "not eligible: {reason} ({})", numbered(&rows));
         }
         for (indicator, rows) in signs {
-            let _ = writeln!(
-                text,
-                "sign of a failing attack: {} ({})",
-                indicator.name(),
-                numbered(&rows)
-            );
+            let _ = writeln!(text, "sign of a failing attack: {indicator} ({})", numbered(&rows));
         }
         text
     }

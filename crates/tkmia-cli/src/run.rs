@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_eval::Experiment;
+use tkmia_experiment::Experiment;
 
 use crate::error::CliError;
 use crate::experiment::Options;
 
 /// Run an experiment from its file, or go on with one
 ///
-/// Records go to OUT/records.jsonl one by one: killed at any moment and started again, it goes on where it
-/// was. Ends with the report in OUT/report.
+/// Records go to OUT/records.jsonl batch by batch. If it is ended at any moment, the same command goes on from
+/// there. Ends with the report in OUT/report.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {

@@ -3,24 +3,26 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use strum::VariantNames;
 use tkmia_core::device;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_models::{ARCHITECTURES, TrainableResNet};
-use tkmia_train::{Augmentation, Curve, Epoch, Optimiser, Progress, Recipe, Settings, Training};
+use tkmia_train::{Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training};
 
 use crate::progress::{self, INTERRUPTED, STOP};
 
-/// Train a ResNet to tag images, into a file that --model takes
+/// Train a ResNet to tag images, and write it to a file that --model takes
 ///
-/// Settings are those of --recipe, which the paper and its published code have for a data set, but for those
-/// that are given. The folder OUT gets last.safetensors, best.safetensors (of the highest mAP by
-/// instance), curve.csv, curve.png and a checkpoint: the same command goes on where it was ended,
-/// at the cost of the epoch that was under way.
+/// Settings that are not given are those of --recipe: what the paper and its published code use for a data
+/// set. The folder OUT gets last.safetensors, best.safetensors (of the highest mAP by instance), curve.csv,
+/// curve.png and a checkpoint. A run that was ended goes on by the same command, after the last finished
+/// epoch.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -36,7 +38,7 @@ pub struct Arguments {
     /// Split that is measured on
     #[arg(long, default_value = "val")]
     validation: String,
-    /// Weights to begin with: a state dict (safetensors or PyTorch), or an ONNX file that kept its batch norms
+    /// Weights to start from: a state dict (safetensors or PyTorch), or an ONNX file that kept its batch norms
     #[arg(long, value_name = "FILE", conflicts_with = "new")]
     weights: Option<PathBuf>,
     /// New weights for a network of this name, drawn by the seed
@@ -45,15 +47,15 @@ pub struct Arguments {
     /// Width of a new network's first stage
     #[arg(long, default_value_t = 64, conflicts_with = "weights")]
     width: usize,
-    /// Keep the linear layer of --weights rather than to draw a new one
+    /// Keep the linear layer of --weights instead of drawing a new one
     #[arg(long, conflicts_with = "new")]
     keep_head: bool,
-    /// Whose settings hold where none is given
-    #[arg(long, default_value_t = Recipe::Voc2012, value_parser = recipes())]
-    recipe: Recipe,
+    /// Settings for all that isn't given
+    #[arg(long, default_value_t = Published::Voc2012, value_parser = named::<Published>())]
+    recipe: Published,
     /// Rule of the steps
-    #[arg(long, value_enum)]
-    optimiser: Option<OptimiserName>,
+    #[arg(long, value_parser = named::<Optimiser>())]
+    optimiser: Option<Optimiser>,
     /// Images in a batch
     #[arg(long)]
     batch_size: Option<usize>,
@@ -78,7 +80,7 @@ pub struct Arguments {
     /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
     #[arg(long, default_value = "cpu")]
     device: String,
-    /// Folder for what comes of it
+    /// Folder for the network, its curve and the checkpoint
     #[arg(long, value_name = "OUT")]
     output: PathBuf,
 }
@@ -113,22 +115,20 @@ impl Kind {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum OptimiserName {
-    Sgd,
-    Adam,
-}
-
 fn names() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(ARCHITECTURES.map(|(name, ..)| name))
 }
 
-fn recipes() -> impl TypedValueParser<Value = Recipe> {
-    PossibleValuesParser::new(Recipe::ALL.map(Recipe::name)).try_map(|name| name.parse::<Recipe>())
+/// Reads one of the names of an enum's variants.
+fn named<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantNames + FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
 }
 
 fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
-    let names = Recipe::ALL.map(Recipe::name).into_iter().chain(["none"]);
+    let names = Published::VARIANTS.iter().copied().chain(["none"]);
     PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
         "none" => Ok(Augmentation::NONE),
         name => name.parse().map(Augmentation::of),
@@ -136,21 +136,18 @@ fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
-        let recipe = self.recipe.settings();
-        let optimiser = self.optimiser.map(|name| match name {
-            OptimiserName::Sgd => Optimiser::Sgd,
-            OptimiserName::Adam => Optimiser::Adam,
-        });
-        Settings {
-            optimiser: optimiser.unwrap_or(recipe.optimiser),
-            batch_size: self.batch_size.unwrap_or(recipe.batch_size),
-            learning_rate: self.lr.unwrap_or(recipe.learning_rate),
-            weight_decay: self.weight_decay.unwrap_or(recipe.weight_decay),
-            epochs: self.epochs.unwrap_or(recipe.epochs),
-            input_size: self.input_size.unwrap_or(recipe.input_size),
-            augmentation: self.augment.unwrap_or(recipe.augmentation),
-            centre_crop: recipe.centre_crop,
+    /// The published recipe, with what is given in its place.
+    fn recipe(&self) -> Recipe {
+        let published = self.recipe.recipe();
+        Recipe {
+            optimiser: self.optimiser.unwrap_or(published.optimiser),
+            batch_size: self.batch_size.unwrap_or(published.batch_size),
+            learning_rate: self.lr.unwrap_or(published.learning_rate),
+            weight_decay: self.weight_decay.unwrap_or(published.weight_decay),
+            epochs: self.epochs.unwrap_or(published.epochs),
+            input_size: self.input_size.unwrap_or(published.input_size),
+            augmentation: self.augment.unwrap_or(published.augmentation),
+            centre_crop: published.centre_crop,
             seed: self.seed,
         }
     }
@@ -177,8 +174,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let open = |split: &str| arguments.kind.open(&arguments.root, split);
     let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
     let (network, origin) = arguments.network(train.classes().len())?;
-    let settings = arguments.settings();
-    let epochs = settings.epochs;
+    let recipe = arguments.recipe();
+    let epochs = recipe.epochs;
     let architecture = network.architecture();
     crate::print(&format!(
         "network  {architecture}, from {origin}\nimages   {} of {} to train on, {} to measure on\n",
@@ -192,7 +189,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         origin: &origin,
         train: train.as_ref(),
         validation: validation.as_ref(),
-        settings,
+        recipe,
         output: &arguments.output,
         stop: &STOP,
     };

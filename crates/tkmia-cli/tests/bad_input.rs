@@ -37,7 +37,7 @@ impl Fixture {
     fn says(&self, input: &Path) -> String {
         let output = self.path("out.npz");
         let says = shell::fail(shell::attack(input, &output).args(["--k", "3"]));
-        assert!(!output.exists() && !self.path("out.npz.partial").exists());
+        assert!(!output.exists() && !shell::has_partial(self.folder.path()));
         says
     }
 
@@ -177,7 +177,7 @@ fn a_wrong_setting_is_named() {
         (&["--k", "3", "--delta", "0"], "'0' for '--delta"),
         (
             &["--k", "3", "--delta", "2", "--stop", "imperceptible"],
-            "--delta is for --stop excluded",
+            "--delta counts specified labels that leave the top-k, as --stop excluded does",
         ),
         (&["--k", "3", "--batch-size", "0"], "found `0`"),
         (&["--k", "3", "--workers", "0"], "'0' for '--workers"),

@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use ndarray::{Array1, Array4};
 use ndarray_npy::NpzReader;
@@ -27,12 +26,10 @@ fn what_is_finished_is_written_with_its_rows() {
     input.write(&path("in.npz"));
     let mut command = shell::attack(&path("in.npz"), &path("out.npz"));
     command.args(["--k", "3", "--lr", "1e-12", "--max-iterations", "100000000"]);
-    let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
-    while !path("out.npz.partial").exists() {
-        assert_eq!(running.try_wait().unwrap(), None, "it ended before it began");
-        sleep(Duration::from_millis(20));
-    }
-    sleep(Duration::from_secs(3));
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
+    assert!(progress.any(|line| line.unwrap() == "2/12 images"), "it ended before two were done");
+    assert!(shell::has_partial(folder.path()));
     let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     assert!(signalled.unwrap().success());
     let output = running.wait_with_output().unwrap();
@@ -40,7 +37,7 @@ fn what_is_finished_is_written_with_its_rows() {
     assert_eq!(output.status.code(), Some(130));
     let says = String::from_utf8(output.stdout).unwrap();
     assert!(says.contains("interrupted: ") && says.contains("the 2 of 12 images"), "{says}");
-    assert!(!path("out.npz.partial").exists());
+    assert!(!shell::has_partial(folder.path()));
     let mut npz = NpzReader::new(File::open(path("out.npz")).unwrap()).unwrap();
     let rows: Array1<i64> = npz.by_name("rows").unwrap();
     let adversarial: Array4<f32> = npz.by_name("adversarial").unwrap();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ndarray::{Array2, array};
 use ndarray_npy::write_npy;
 use serde_json::Value;
+use tkmia_metrics::{MEASURES, Need};
 
 mod shell;
 
@@ -31,11 +32,25 @@ fn the_recorded_measures_come_out() {
         let difference = found[name].as_f64().unwrap() - expected[name].as_f64().unwrap();
         assert!(difference.abs() <= 1e-9, "{name}: {found}");
     }
-    assert_eq!(found.as_object().unwrap().len(), 8);
+    let of_labels =
+        MEASURES.iter().filter(|measure| !measure.needs.contains(&Need::SpecifiedLabels));
+    assert_eq!(found.as_object().unwrap().len(), of_labels.count() + 2);
 
     let table = shell::run(&mut metrics(&scores, &labels, "3"));
     assert!(table.contains("P@3                    0.4681\n"), "{table}");
     assert!(table.contains("200, of which 12 without a relevant label are left out"), "{table}");
+}
+
+#[test]
+fn where_nothing_is_hit_zero_has_no_sign() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scores, labels) = (folder.path().join("s.npy"), folder.path().join("y.npy"));
+    write_npy(&scores, &array![[4.0_f32, 3.0, 2.0, 1.0], [4.0, 3.0, 2.0, 1.0]]).unwrap();
+    write_npy(&labels, &array![[0_u8, 0, 0, 1], [0, 0, 1, 0]]).unwrap();
+    let text = shell::run(&mut metrics(&scores, &labels, "1"));
+    assert!(text.contains("NDCG@1                 0.0000\n") && !text.contains("-0"), "{text}");
+    let json = shell::run(metrics(&scores, &labels, "1").arg("--json"));
+    assert!(json.contains("\"ap\":0.0,") && !json.contains("-0"), "{json}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use shell::Npz;
+use strum::IntoEnumIterator;
+use tkmia_attacks::AttackName;
 
 mod shell;
 
@@ -12,23 +14,27 @@ mod shell;
 fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {
     let output = folder.join("out.npz");
     let mut command = shell::attack(&shell::golden("tkmia-corrected-k3", "input.npz"), &output);
-    command.args(["--k", "3", "--lr", "1e-2", "--max-iterations", "40"]).args(arguments);
+    command.args(["--k", "3", "--max-iterations", "40"]).args(arguments);
     (shell::run(&mut command), Npz::open(&output))
 }
 
 #[test]
 fn every_method_writes_the_same_arrays() {
     let folder = tempfile::tempdir().unwrap();
-    for method in tkmia_attacks::Method::ALL {
-        let arguments = ["--method", method.name(), "--radius", "2", "--rounds", "1"];
+    for method in AttackName::iter() {
+        let name: &str = method.into();
+        let mut arguments = vec!["--method", name];
+        if method.is_universal() {
+            arguments.extend(["--radius", "2", "--rounds", "1"]);
+        }
         let (summary, mut npz) = attack(folder.path(), &arguments);
-        assert!(summary.starts_with(method.name()), "{summary}");
+        assert!(summary.starts_with(name), "{summary}");
         let rows = npz.vector::<u8>("success").len();
         for name in ["iterations", "excluded", "forward", "backward"] {
             assert_eq!(npz.vector::<i64>(name).len(), rows);
         }
         let forward = npz.vector::<i64>("forward");
-        assert!(forward.iter().all(|&forward| forward >= 1), "{}: {forward}", method.name());
+        assert!(forward.iter().all(|&forward| forward >= 1), "{name}: {forward}");
         let norms = npz.vector::<f32>("norm_input");
         if method.is_universal() {
             assert!(norms.iter().all(|&norm| norm <= 2.0 * (1.0 + 1e-5)), "{norms}");
@@ -90,6 +96,27 @@ fn what_does_not_go_together_is_an_error() {
         (&["--max-forward", "0"], "max forward passes must be at least 1, found 0"),
         (&["--method", "tkml-ap-uv", "--radius", "1", "--enough", "1.5"], "share that is enough"),
         (&["--optimiser", "pgd", "--radius", "1", "--step", "0"], "step must be a number above 0"),
+        // A knob that the attack hasn't is named with those that it has.
+        (
+            &["--method", "kfool", "--lr", "5"],
+            "kfool (corrected) has no `lr`: its knobs are max-backward",
+        ),
+        (&["--radius", "1"], "tkmia (corrected) has no `radius`: its knobs are alpha"),
+        (
+            &["--variant", "min-norm", "--alpha", "1e-4"],
+            "tkmia (min-norm) has no `alpha`: its knobs are keep",
+        ),
+        (&["--method", "ml-cw-u", "--target", "best"], "ml-cw-u (corrected) has no `target`"),
+        (&["--method", "ml-cw-u", "--lambda", "exact"], "ml-cw-u (corrected) has no `lambda`"),
+        // What min-norm doesn't search for, what has no target, what doesn't fit the labels.
+        (
+            &["--variant", "min-norm", "--stop", "all-relevant-out"],
+            "tkmia (min-norm) doesn't search for `all-relevant-out`",
+        ),
+        (&["--stop", "target-reached"], "expected a target set for each image"),
+        (&["--stop", "excluded or invisible"], "unknown criterion `invisible`"),
+        (&["--stop", "imperceptible", "--delta", "1"], "delta"),
+        (&["--delta", "9"], "δ must be in 1..="),
     ] {
         let says = says(arguments);
         assert!(says.contains(expected), "{arguments:?}: {says}");
@@ -113,7 +140,7 @@ fn the_minimum_norm_form_keeps_to_its_passes_and_succeeds_where_the_corrected_on
         let passes = ours.vector::<i64>(name);
         assert!(passes.iter().all(|&passes| passes <= 40), "{name}: {passes}");
     }
-    let mut corrected = attack(folder.path(), &[]).1;
+    let mut corrected = attack(folder.path(), &["--lr", "1e-2"]).1;
     let [ours, theirs] = [&mut ours, &mut corrected].map(|npz| npz.vector::<u8>("success"));
     assert!(theirs.iter().any(|&success| success == 1));
     assert!(ours.iter().zip(&theirs).all(|(ours, theirs)| ours >= theirs), "{ours} {theirs}");

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::Bounds;
+use crate::{Bounds, PassMemory};
 
 /// A multi-label image classifier in evaluation mode.
 ///
@@ -25,9 +25,110 @@ pub trait Classifier: Debug + Send + Sync {
     /// The range of every value of an input image.
     fn bounds(&self) -> Bounds;
 
-    /// The height and width of the images it takes, or `None` where any will do.
+    /// The height and width of the images it takes; `None` if any size will do.
     fn input_size(&self) -> Option<[usize; 2]>;
 
     /// The device that holds the weights, without autodiff.
     fn device(&self) -> Device;
+
+    /// The memory that passes of images of that height and width take; by default an estimate from the
+    /// size alone.
+    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
+        PassMemory::of_images(size)
+    }
+
+    /// The label names in label order, where the classifier knows them.
+    fn label_names(&self) -> Option<&[String]> {
+        None
+    }
+
+    /// What the network is, in a few words: by default its number of labels and its input size.
+    ///
+    /// An experiment's plan keeps it: the same network must give the same text in every version.
+    fn description(&self) -> String {
+        let size = match self.input_size() {
+            Some([height, width]) => format!("{height}×{width}"),
+            None => "any size".to_owned(),
+        };
+        format!("{} labels, {size}", self.classes())
+    }
+}
+
+/// A boxed classifier is a classifier, so that one whose kind is known only at run time is attacked as any
+/// other.
+impl<C: Classifier + ?Sized> Classifier for Box<C> {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        (**self).scores(images)
+    }
+
+    fn classes(&self) -> usize {
+        (**self).classes()
+    }
+
+    fn bounds(&self) -> Bounds {
+        (**self).bounds()
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        (**self).input_size()
+    }
+
+    fn device(&self) -> Device {
+        (**self).device()
+    }
+
+    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
+        (**self).pass_memory(size)
+    }
+
+    fn label_names(&self) -> Option<&[String]> {
+        (**self).label_names()
+    }
+
+    fn description(&self) -> String {
+        (**self).description()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Blank {
+        size: Option<[usize; 2]>,
+    }
+
+    impl Classifier for Blank {
+        fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+            Tensor::zeros([images.dims()[0], 3], &images.device())
+        }
+
+        fn classes(&self) -> usize {
+            3
+        }
+
+        fn bounds(&self) -> Bounds {
+            Bounds::SYMMETRIC
+        }
+
+        fn input_size(&self) -> Option<[usize; 2]> {
+            self.size
+        }
+
+        fn device(&self) -> Device {
+            Device::default()
+        }
+    }
+
+    #[test]
+    fn a_classifier_of_ones_own_is_described_by_its_labels_and_size_boxed_or_not() {
+        let fixed = Blank { size: Some([32, 48]) };
+        assert_eq!(fixed.description(), "3 labels, 32×48");
+        let boxed: Box<dyn Classifier> = Box::new(Blank { size: None });
+        let as_it_is: &dyn Classifier = &boxed;
+        assert_eq!(as_it_is.description(), "3 labels, any size");
+        assert_eq!(as_it_is.label_names(), None);
+        assert_eq!(as_it_is.pass_memory([8, 8]), PassMemory::of_images([8, 8]));
+    }
 }

@@ -46,6 +46,18 @@ pub enum CoreError {
         /// The row of the label set.
         row: usize,
     },
+    /// More specified labels are to leave the top-k than a row has, or none.
+    #[error(
+        "row {row}: δ must be in 1..={specified} (the number of specified labels), found {delta}"
+    )]
+    DeltaOutOfRange {
+        /// The row of the label set.
+        row: usize,
+        /// How many were to leave.
+        delta: usize,
+        /// How many there are, `|S|`.
+        specified: usize,
+    },
     /// A row has a target that isn't `k` labels.
     #[error("row {row}: a target is k = {k} labels or none, found {found}")]
     TargetSize {

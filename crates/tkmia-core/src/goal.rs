@@ -6,13 +6,14 @@ use crate::{CoreError, LabelSet};
 
 /// The relevant labels `Y_p`, the specified labels `S ⊂ Y_p` and `k`, for each row of a batch.
 ///
-/// Targeted attacks have a target set `T` of `k` labels besides, [`with_target`](Self::with_target).
+/// Targeted attacks also need a target set `T` of `k` labels, see [`with_target`](Self::with_target).
 ///
 /// The label sets are kept on the host for judging and on the device for losses, so that a step of
 /// an attack uploads nothing.
 #[derive(Debug, Clone)]
 pub struct Goal {
     k: usize,
+    delta: Option<usize>,
     relevant: LabelSet,
     specified: LabelSet,
     target: Option<LabelSet>,
@@ -61,11 +62,24 @@ impl Goal {
         let specified_mask = specified.to_tensor(device);
         let others_mask = relevant.to_tensor(device).bool_and(specified_mask.clone().bool_not());
         let target_mask = target.as_ref().map(|target| target.to_tensor(device));
-        Self { k, relevant, specified, target, specified_mask, others_mask, target_mask }
+        let delta = None;
+        Self { k, delta, relevant, specified, target, specified_mask, others_mask, target_mask }
     }
 
-    /// The same with a target set: the labels that are to be the top-k. A row without a target has an
-    /// empty one.
+    /// The same goal, but δ specified labels must leave the top-k instead of all that are in the clean one.
+    ///
+    /// # Errors
+    /// [`CoreError::DeltaOutOfRange`] unless `1 ≤ δ ≤ |S|` in each row.
+    pub fn with_delta(self, delta: usize) -> Result<Self, CoreError> {
+        let counts = (0..self.rows()).map(|row| self.specified.count(row));
+        match counts.enumerate().find(|&(_, specified)| !(1..=specified).contains(&delta)) {
+            Some((row, specified)) => Err(CoreError::DeltaOutOfRange { row, delta, specified }),
+            None => Ok(Self { delta: Some(delta), ..self }),
+        }
+    }
+
+    /// The same goal with a target set: the labels that are to be the top-k. The set is empty in a row
+    /// without a target.
     ///
     /// # Errors
     /// - [`CoreError::ShapeMismatch`] if the target's shape isn't that of the other sets
@@ -82,14 +96,18 @@ impl Goal {
                 return Err(CoreError::TargetSize { row, k: self.k, found });
             }
         }
-        let device = self.specified_mask.device();
-        let Self { relevant, specified, k, .. } = self;
-        Ok(Self::on_device(relevant, specified, Some(target), k, &device))
+        let target_mask = Some(target.to_tensor(&self.specified_mask.device()));
+        Ok(Self { target: Some(target), target_mask, ..self })
     }
 
     /// Size of the predicted set.
     pub fn k(&self) -> usize {
         self.k
+    }
+
+    /// How many specified labels must leave the top-k, δ; `None`: all that are in the clean one.
+    pub fn delta(&self) -> Option<usize> {
+        self.delta
     }
 
     /// Number of rows.
@@ -142,10 +160,12 @@ impl Goal {
     /// # Panics
     /// If a position isn't below [`rows`](Self::rows).
     pub fn select(&self, rows: &[usize]) -> Self {
+        // Uploaded anew: Burn 0.22's CPU backend gives no mask where it selects rows of one.
         let device = self.specified_mask.device();
+        let (k, delta) = (self.k, self.delta);
         let (relevant, specified) = (self.relevant.select(rows), self.specified.select(rows));
         let target = self.target.as_ref().map(|target| target.select(rows));
-        Self::on_device(relevant, specified, target, self.k, &device)
+        Self { delta, ..Self::on_device(relevant, specified, target, k, &device) }
     }
 }
 
@@ -181,6 +201,16 @@ mod tests {
         let two_rows = LabelSet::from_indices(&[[2, 3], [2, 3]], 4)?;
         let mismatch = goal(&[0, 1], &[1], 2)?.with_target(two_rows);
         assert!(matches!(mismatch, Err(CoreError::ShapeMismatch { .. })));
+        Ok(())
+    }
+
+    #[test]
+    fn no_more_labels_must_leave_than_are_specified() -> Result<(), CoreError> {
+        assert_eq!(goal(&[0, 1], &[0, 1], 2)?.with_delta(2)?.delta(), Some(2));
+        for delta in [0, 3] {
+            let error = goal(&[0, 1], &[0, 1], 2)?.with_delta(delta).unwrap_err().to_string();
+            assert!(error.contains("δ must be in 1..=2") && error.ends_with(&delta.to_string()));
+        }
         Ok(())
     }
 

@@ -42,8 +42,8 @@ pub fn linf_norm(images: Tensor<4>) -> Tensor<1> {
     rows.abs().max_dim(1).squeeze_dim(1)
 }
 
-/// Each value as its nearest 8-bit pixel has it: what is left of an image that is saved as PNG and
-/// read again. Values stay within the bounds.
+/// Each value rounded to the nearest 8-bit pixel, as if the image were saved as PNG and read again.
+/// Values stay within the bounds.
 pub fn round_to_pixels(images: Tensor<4>, bounds: Bounds) -> Tensor<4> {
     let per_unit = bounds.pixels_per_unit();
     let pixels = images.sub_scalar(bounds.low).mul_scalar(per_unit).round();

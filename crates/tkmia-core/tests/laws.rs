@@ -174,29 +174,54 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn every_objective_is_what_its_formula_gives_on_plain_numbers(case in case()) {
+        for (objective, expected) in objectives().iter().zip(by_formula(&case)) {
+            let found = number(objective.loss(row(&case.scores), &case.goal()));
+            prop_assert!((found - expected).abs() < EXACT, "{objective:?}: {found} {expected}");
+        }
+    }
 }
 
-#[test]
-fn the_ndarray_backend_agrees_where_it_is_compiled_in() {
-    let Ok(other) = tkmia_core::device("ndarray") else { return };
-    let case = Case {
-        scores: vec![0.3, 2.0, -1.0, 0.7, 0.7],
-        relevant: vec![0, 1, 3],
-        specified: vec![1],
-        target: vec![2, 4],
-        k: 2,
+/// Each objective from its formula, without a tensor, in the order of [`objectives`].
+fn by_formula(case: &Case) -> Vec<f64> {
+    let Case { scores, relevant, specified, target, k } = case;
+    let among = |wanted: &dyn Fn(usize) -> bool| -> Vec<f64> {
+        let labels = (0..scores.len()).filter(|&label| wanted(label));
+        labels.map(|label| scores[label]).collect()
     };
-    let value_on = |device: &Device| {
-        let goal = case.goal();
-        let (relevant, specified) = (goal.relevant().clone(), goal.specified().clone());
-        let goal = Goal::new(relevant, specified, case.k, device).unwrap();
-        let data = TensorData::new(case.scores.clone(), [1, 5]);
-        let scores = Tensor::<2>::from_data(data, (device, DType::F64)).autodiff().require_grad();
-        let loss = TkmiaObjective { margins: Margins::Hinged }.loss(scores.clone(), &goal);
-        let gradient = scores.grad_remove(&mut loss.clone().sum().backward()).unwrap();
-        let mut values = gradient.into_data().try_to_vec::<f64>().unwrap();
-        values.push(number(loss));
-        values
+    let largest = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let smallest = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let mean_of_largest = |mut values: Vec<f64>, count: usize| {
+        values.sort_by(|a, b| b.total_cmp(a));
+        values[..count].iter().sum::<f64>() / count as f64
     };
-    assert_eq!(value_on(&other), value_on(&Device::default()));
+    // A gap to an empty set is none.
+    let hinge = |gap: f64| if gap.is_finite() { gap.max(0.0) } else { 0.0 };
+    let relevant_scores = among(&|label| relevant.contains(&label));
+    let irrelevant = among(&|label| !relevant.contains(&label));
+    let others = among(&|label| relevant.contains(&label) && !specified.contains(&label));
+    let aimed_at = among(&|label| target.contains(&label));
+    let elsewhere = among(&|label| !target.contains(&label));
+
+    let sum = |values: &[f64]| values.iter().sum::<f64>();
+    let mut all = vec![
+        hinge(largest(&relevant_scores) - smallest(&irrelevant)),
+        hinge(largest(&irrelevant) - smallest(&relevant_scores)),
+        *k as f64 * mean_of_largest(scores.clone(), *k) - sum(&aimed_at),
+        hinge(largest(&elsewhere) - smallest(&aimed_at)),
+    ];
+    let out = scores.len() - k;
+    for hinged in [true, false] {
+        let margin = |gap: f64| if hinged { gap.max(0.0) } else { gap };
+        let above = |best: f64| scores.iter().map(|score| margin(best - score)).collect();
+        let best = largest(&among(&|label| specified.contains(&label)));
+        let worst = smallest(&others);
+        let kept = scores.iter().map(|score| margin(score - worst)).collect();
+        let kept = if others.is_empty() { 0.0 } else { mean_of_largest(kept, *k) };
+        all.push(mean_of_largest(above(best), out) + kept);
+        all.push(mean_of_largest(above(largest(&relevant_scores)), out));
+    }
+    all
 }

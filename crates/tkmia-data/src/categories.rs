@@ -96,31 +96,26 @@ mod tests {
 
     use super::*;
     use crate::miniature::COCO_CATEGORIES;
-    use crate::{NUS_WIDE_CONCEPTS, VOC_CLASSES};
+    use crate::{Listing, NUS_WIDE_CONCEPTS, VOC_CLASSES};
 
     #[derive(Debug)]
-    struct Named(&'static str, Vec<String>);
+    struct Named(Listing);
 
     impl Dataset for Named {
-        fn name(&self) -> &str {
-            self.0
-        }
-        fn classes(&self) -> &[String] {
-            &self.1
-        }
-        fn labels(&self) -> &LabelSet {
-            unimplemented!()
-        }
-        fn id(&self, _: usize) -> &str {
-            unimplemented!()
+        fn listing(&self) -> &Listing {
+            &self.0
         }
         fn image_path(&self, _: usize) -> PathBuf {
             unimplemented!()
         }
     }
 
-    fn named(name: &'static str, classes: &[&str]) -> Named {
-        Named(name, classes.iter().map(|class| class.to_string()).collect())
+    /// A data set of one image without labels.
+    fn named(name: &str, classes: &[&str]) -> Named {
+        let labels = LabelSet::from_indices(&[&[]], classes.len()).unwrap();
+        let classes = classes.iter().map(|class| class.to_string()).collect();
+        let (name, ids) = (name.to_owned(), vec!["only".to_owned()]);
+        Named(Listing { name, classes, ids, labels, left_out: 0 })
     }
 
     fn voc() -> Named {
@@ -143,7 +138,10 @@ mod tests {
                 let labels = type_classes(&dataset, name)?;
                 assert_eq!(labels.len(), members.split(';').count(), "{name}");
                 for member in members.split(';') {
-                    assert!(labels.iter().any(|&label| dataset.1[label] == member), "{member}");
+                    assert!(
+                        labels.iter().any(|&label| dataset.classes()[label] == member),
+                        "{member}"
+                    );
                 }
                 found += 1;
             }

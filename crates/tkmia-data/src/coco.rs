@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use tkmia_core::LabelSet;
 
-use crate::{DataError, Dataset};
+use crate::{DataError, Dataset, Listing};
 use instances::{Category, Instances};
 
 /// One split of MS COCO 2014.
@@ -37,11 +37,8 @@ use instances::{Category, Instances};
 #[derive(Debug, Clone)]
 pub struct Coco2014 {
     images: PathBuf,
-    classes: Vec<String>,
-    ids: Vec<String>,
     file_names: Vec<String>,
-    labels: LabelSet,
-    left_out: usize,
+    listing: Listing,
 }
 
 impl Coco2014 {
@@ -113,40 +110,25 @@ impl Coco2014 {
         let labels = LabelSet::new(flags, classes.len())
             .expect("every row has a flag for each class, and an annotation has a class");
         let file_name = |&image: &usize| records[image].file_name.clone();
-        Ok(Self {
-            images,
+        let file_names = order.iter().map(file_name).collect();
+        let listing = Listing {
+            name: "COCO 2014".to_owned(),
             classes,
             ids: order.iter().map(|&image| records[image].id.to_string()).collect(),
-            file_names: order.iter().map(file_name).collect(),
             labels,
             left_out: records.len() - order.len(),
-        })
+        };
+        Ok(Self { images, file_names, listing })
     }
 }
 
 impl Dataset for Coco2014 {
-    fn name(&self) -> &str {
-        "COCO 2014"
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn labels(&self) -> &LabelSet {
-        &self.labels
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.ids[index]
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     fn image_path(&self, index: usize) -> PathBuf {
         self.images.join(&self.file_names[index])
-    }
-
-    fn left_out(&self) -> usize {
-        self.left_out
     }
 }
 

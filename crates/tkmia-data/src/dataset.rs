@@ -1,4 +1,4 @@
-//! [`Dataset`]: what every reader offers, whatever its files look like.
+//! [`Dataset`]: what every reader offers, whatever its files look like; [`Listing`]: the part in memory.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -14,29 +14,40 @@ use crate::{DataError, decode};
 /// same everywhere. Methods that take an index panic if it isn't below [`len`](Self::len), as
 /// indexing a slice does; [`load_batch`](crate::load_batch) checks its indices.
 pub trait Dataset: Debug + Send + Sync {
-    /// The dataset's name, without the split: `VOC 2012`.
-    fn name(&self) -> &str;
-
-    /// The label names, in label order.
-    fn classes(&self) -> &[String];
-
-    /// The relevant labels (`Y_p` in the paper) of every image, `[images, classes]`.
-    fn labels(&self) -> &LabelSet;
-
-    /// What the dataset itself calls an image: unique within the split.
-    fn id(&self, index: usize) -> &str;
+    /// Names, ids and labels.
+    fn listing(&self) -> &Listing;
 
     /// The file that holds an image.
     fn image_path(&self, index: usize) -> PathBuf;
+
+    /// The dataset's name, without the split: `VOC 2012`.
+    fn name(&self) -> &str {
+        &self.listing().name
+    }
+
+    /// The label names, in label order.
+    fn classes(&self) -> &[String] {
+        &self.listing().classes
+    }
+
+    /// The relevant labels (`Y_p` in the paper) of every image, `[images, classes]`.
+    fn labels(&self) -> &LabelSet {
+        &self.listing().labels
+    }
+
+    /// What the dataset itself calls an image: unique within the split.
+    fn id(&self, index: usize) -> &str {
+        &self.listing().ids[index]
+    }
 
     /// Number of images.
     fn len(&self) -> usize {
         self.labels().rows()
     }
 
-    /// Number of images that the split has besides, left out because they have no label.
+    /// Number of images of the split that are left out because they have no label.
     fn left_out(&self) -> usize {
-        0
+        self.listing().left_out
     }
 
     /// Whether there is no image; the readers of this crate refuse such a split.
@@ -55,4 +66,19 @@ pub trait Dataset: Debug + Send + Sync {
     fn image(&self, index: usize) -> Result<RgbImage, DataError> {
         decode::read_rgb(&self.image_path(index))
     }
+}
+
+/// A split without its images.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The dataset's name, without the split.
+    pub name: String,
+    /// The label names, in label order.
+    pub classes: Vec<String>,
+    /// What the dataset calls each image.
+    pub ids: Vec<String>,
+    /// The relevant labels of each image, `[ids, classes]`.
+    pub labels: LabelSet,
+    /// Number of images that were left out because they have no label.
+    pub left_out: usize,
 }

@@ -279,6 +279,24 @@ pub enum DataError {
         /// The side that was asked for.
         side: u32,
     },
+    /// A picture can't be put into a file's form.
+    #[error("`{}`: can't be written", path.display())]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// What the encoder objects to.
+        source: image::ImageError,
+    },
+    /// A batch has no such image, or its images haven't three channels.
+    #[error(
+        "expected image {row} of a batch [images, 3, height, width], found the dimensions {found:?}"
+    )]
+    NoSuchImage {
+        /// The image that was asked for, from 0.
+        row: usize,
+        /// The batch's dimensions.
+        found: [usize; 4],
+    },
     /// A list of values doesn't fill an image.
     #[error("expected {expected} values for a picture, found {found}")]
     ValueCount {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 use tkmia_core::LabelSet;
 
-use crate::files::{line_at, read_text};
-use crate::{DataError, Dataset};
+use crate::text::{self, read_text};
+use crate::{DataError, Dataset, Listing};
 
 /// A directory of images with a table `labels.csv`:
 ///
@@ -23,8 +23,7 @@ use crate::{DataError, Dataset};
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
-    name: String,
-    table: Table,
+    listing: Listing,
 }
 
 impl Folder {
@@ -53,8 +52,8 @@ impl Folder {
         let root = root.into();
         let path = root.join("labels.csv");
         let text = read_text(&path, "a table of images and their labels")?;
-        let table = Table::parse(&text, &path)?;
-        for (image, &line) in table.images.iter().zip(&table.lines) {
+        let Table { classes, images, lines, labels } = Table::parse(&text, &path)?;
+        for (image, line) in images.iter().zip(lines) {
             let image = root.join(image);
             if !image.is_file() {
                 return Err(DataError::MissingImage { path, line, image });
@@ -64,25 +63,13 @@ impl Folder {
         let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
         let name = absolute.file_name().unwrap_or(root.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        Ok(Self { root, name, table })
+        Ok(Self { root, listing: Listing { name, classes, ids: images, labels, left_out: 0 } })
     }
 }
 
 impl Dataset for Folder {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.table.classes
-    }
-
-    fn labels(&self) -> &LabelSet {
-        &self.table.labels
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.table.images[index]
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     fn image_path(&self, index: usize) -> PathBuf {
@@ -102,20 +89,15 @@ struct Table {
 
 impl Table {
     fn parse(text: &str, path: &Path) -> Result<Self, DataError> {
-        let malformed = |source: csv::Error| {
-            let line = line_at(source.position(), text);
-            DataError::Csv { path: path.into(), line, source }
-        };
-        let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
-        let classes = class_names(reader.headers().map_err(malformed)?, path)?;
+        let mut rows = text::Table::new(text, path);
+        let classes = class_names(&rows.header()?, path)?;
 
         let mut images = Vec::new();
         let mut lines = Vec::new();
         let mut flags = Vec::new();
         let mut first_lines = HashMap::new();
-        for row in reader.records() {
-            let row = row.map_err(malformed)?;
-            let line = line_at(row.position(), text);
+        for row in rows {
+            let (line, row) = row?;
             let image = row[0].to_owned();
             if let Some(first) = first_lines.insert(image.clone(), line) {
                 return Err(DataError::DuplicateImage { path: path.into(), line, first, image });

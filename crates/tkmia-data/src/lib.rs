@@ -6,13 +6,15 @@
 //! - [`open`]: any of them, as a [`DatasetSpec`] in an experiment's file names it.
 //! - [`Transform`]: the victims' validation transform, [`Resize`] as Pillow and torchvision do it
 //!   and then the model's range of values.
-//! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor;
-//!   [`to_rgb`] goes back from such values to a picture.
+//! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor; [`open_image`]:
+//!   one photograph; [`to_tensor`]: an image in memory.
+//! - [`to_image`], [`to_rgb`]: back from such values to a picture, which [`save_png`] keeps.
 //! - [`type_classes`]: the paper's types of categories ("Animals") as label indices.
 //! - [`miniature`]: small synthetic data sets in the same layouts, for trials without the real ones.
 //!
 //! Labels are read and checked when a dataset is opened, images when they are asked for. Whatever
-//! is wrong with a file comes back as a [`DataError`] that names the file.
+//! is wrong with a file comes back as a [`DataError`] that names the file. [`image`] is the version of that
+//! crate whose pictures these are.
 
 mod batch;
 mod categories;
@@ -20,24 +22,25 @@ mod coco;
 mod dataset;
 mod decode;
 mod error;
-mod files;
 mod folder;
 pub mod miniature;
 mod nus_wide;
 mod picture;
 mod resample;
 mod spec;
+mod text;
 mod transform;
 mod voc;
 
-pub use batch::load_batch;
+pub use batch::{batch_values, load_batch, open_image, to_tensor};
 pub use categories::type_classes;
 pub use coco::Coco2014;
-pub use dataset::Dataset;
+pub use dataset::{Dataset, Listing};
 pub use error::DataError;
 pub use folder::Folder;
+pub use image;
 pub use nus_wide::{NUS_WIDE_CONCEPTS, NusWide};
-pub use picture::to_rgb;
+pub use picture::{save_png, to_image, to_png, to_rgb};
 pub use spec::{DatasetKind, DatasetSpec, open};
 pub use transform::{Resize, Transform};
 pub use voc::{VOC_CLASSES, Voc2012};

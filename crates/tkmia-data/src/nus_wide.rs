@@ -18,13 +18,12 @@ mod concepts;
 mod label_files;
 mod label_table;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use tkmia_core::LabelSet;
 
-use crate::files::{first_existing, read_text};
-use crate::{DataError, Dataset};
+use crate::text::{first_existing, image_list, read_text};
+use crate::{DataError, Dataset, Listing};
 
 pub use concepts::NUS_WIDE_CONCEPTS;
 
@@ -33,7 +32,7 @@ pub use concepts::NUS_WIDE_CONCEPTS;
 /// A label is relevant where the ground truth says so. Images without a label are left out; the
 /// others keep the order of the image list, or of the table's rows. Labels are in the order of
 /// `Concepts81.txt`, which is that of [`NUS_WIDE_CONCEPTS`] where the file isn't there; the
-/// columns of a table are told by their names, whatever their order.
+/// columns of a table are found by their names, in whatever order.
 ///
 /// # Example
 ///
@@ -49,10 +48,7 @@ pub use concepts::NUS_WIDE_CONCEPTS;
 #[derive(Debug, Clone)]
 pub struct NusWide {
     images: PathBuf,
-    classes: Vec<String>,
-    ids: Vec<String>,
-    labels: LabelSet,
-    left_out: usize,
+    listing: Listing,
 }
 
 impl NusWide {
@@ -82,7 +78,8 @@ impl NusWide {
         if files.is_none() && !table.is_file() {
             return Err(DataError::NotNusWide { path: root.into() });
         }
-        let images = read_image_list(&root.join(format!("ImageList/{part}Imagelist.txt")))?;
+        let list = root.join(format!("ImageList/{part}Imagelist.txt"));
+        let images = parse_image_list(&read_text(&list, "one image a line")?, &list)?;
         let concepts = first_existing(root, &["Concepts81.txt", "ConceptsList/Concepts81.txt"]);
         let classes = concepts::read(concepts.as_deref())?;
 
@@ -104,39 +101,24 @@ impl NusWide {
         let labels: Vec<_> = rows.iter().map(|row| row.labels.as_slice()).collect();
         let labels = LabelSet::from_indices(&labels, classes.len())
             .expect("the labels are positions in the list of classes");
-        Ok(Self {
-            images: root.join("Flickr"),
+        let listing = Listing {
+            name: "NUS-WIDE".to_owned(),
             classes,
             ids: rows.iter().map(|row| images[row.image].clone()).collect(),
             labels,
             left_out: images.len() - rows.len(),
-        })
+        };
+        Ok(Self { images: root.join("Flickr"), listing })
     }
 }
 
 impl Dataset for NusWide {
-    fn name(&self) -> &str {
-        "NUS-WIDE"
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn labels(&self) -> &LabelSet {
-        &self.labels
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.ids[index]
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     fn image_path(&self, index: usize) -> PathBuf {
         self.images.join(self.id(index))
-    }
-
-    fn left_out(&self) -> usize {
-        self.left_out
     }
 }
 
@@ -149,30 +131,13 @@ struct Row {
     labels: Vec<usize>,
 }
 
-fn read_image_list(path: &Path) -> Result<Vec<String>, DataError> {
-    parse_image_list(&read_text(path, "one image a line")?, path)
-}
-
 /// The images of a list, with forward slashes: `actor/0001_2124494179.jpg`.
 fn parse_image_list(text: &str, path: &Path) -> Result<Vec<String>, DataError> {
-    let mut images = Vec::new();
-    let mut lines = HashMap::new();
-    for (line, image) in (1..).zip(text.trim_end().lines().map(str::trim)) {
-        // Labels are told by the line, so none may be passed over.
-        if image.is_empty() {
-            let (expected, found) = ("an image", image.into());
-            return Err(DataError::Line { path: path.into(), line, expected, found });
-        }
-        let image = image.replace('\\', "/");
-        if let Some(first) = lines.insert(image.clone(), line) {
-            return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
-        }
-        images.push(image);
-    }
-    if images.is_empty() {
-        return Err(DataError::NoImages { path: path.into() });
-    }
-    Ok(images)
+    // Labels are told by the line, so none may be passed over.
+    image_list(text.trim_end(), path, |image| match image {
+        "" => Err("an image"),
+        image => Ok(Some(image.replace('\\', "/"))),
+    })
 }
 
 #[cfg(test)]

@@ -32,20 +32,35 @@ pub struct DatasetSpec {
 }
 
 /// The layouts that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DatasetKind {
     /// `voc-2012`: [`Voc2012`].
     #[serde(rename = "voc-2012")]
+    #[strum(serialize = "voc-2012")]
     Voc2012,
     /// `coco-2014`: [`Coco2014`].
     #[serde(rename = "coco-2014")]
+    #[strum(serialize = "coco-2014")]
     Coco2014,
     /// `nus-wide`: [`NusWide`].
-    #[serde(rename = "nus-wide")]
     NusWide,
     /// `folder`: [`Folder`].
-    #[serde(rename = "folder")]
     Folder,
 }
 
@@ -70,6 +85,8 @@ pub fn open(spec: &DatasetSpec) -> Result<Box<dyn Dataset>, DataError> {
 mod tests {
     use std::fs;
 
+    use strum::VariantNames;
+
     use super::*;
 
     fn spec(json: &str) -> Result<DatasetSpec, serde_json::Error> {
@@ -85,6 +102,15 @@ mod tests {
             r#"{"kind":"folder","root":"photos"}"#,
         ] {
             assert_eq!(serde_json::to_string(&spec(json).unwrap()).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_name_everywhere() {
+        for &name in DatasetKind::VARIANTS {
+            let kind: DatasetKind = name.parse().unwrap();
+            assert_eq!((kind.to_string(), <&str>::from(kind)), (name.to_owned(), name));
+            assert_eq!(serde_json::to_value(kind).unwrap(), name);
         }
     }
 

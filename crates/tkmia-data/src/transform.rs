@@ -4,6 +4,7 @@ use image::RgbImage;
 use tkmia_core::Bounds;
 
 use crate::DataError;
+use crate::picture::fill;
 use crate::resample::resample;
 
 /// How an image of any size becomes a square of a given side, by antialiased bilinear resampling.
@@ -100,11 +101,9 @@ impl Transform {
     /// [`DataError::NoPixels`] if the image or the square is empty.
     pub fn apply(&self, image: &RgbImage) -> Result<Vec<f32>, DataError> {
         let square = self.resize.apply(image)?;
-        let low = f64::from(self.bounds.low);
-        let per_unit = self.bounds.pixels_per_unit();
-        let value = |pixel: u8| (low + f64::from(pixel) / per_unit) as f32;
-        let channel = |channel| square.iter().skip(channel).step_by(3);
-        Ok((0..3).flat_map(channel).map(|&pixel| value(pixel)).collect())
+        let mut values = vec![0.0; square.len()];
+        fill(&mut values, &square, self.bounds)?;
+        Ok(values)
     }
 }
 

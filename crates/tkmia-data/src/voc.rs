@@ -8,37 +8,20 @@
 
 mod annotation;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use tkmia_core::LabelSet;
 
-use crate::files::read_text;
-use crate::{DataError, Dataset};
+use crate::text::{image_list, read_text};
+use crate::{DataError, Dataset, Listing};
 
 /// VOC 2012's classes in label order, which is alphabetical.
+#[rustfmt::skip]
 pub const VOC_CLASSES: [&str; 20] = [
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 ];
 
@@ -61,9 +44,7 @@ pub const VOC_CLASSES: [&str; 20] = [
 #[derive(Debug, Clone)]
 pub struct Voc2012 {
     root: PathBuf,
-    classes: Vec<String>,
-    ids: Vec<String>,
-    labels: LabelSet,
+    listing: Listing,
 }
 
 impl Voc2012 {
@@ -83,30 +64,18 @@ impl Voc2012 {
         let labels = labels.into_iter().collect::<Result<Vec<_>, _>>()?;
         let labels = LabelSet::from_indices(&labels, VOC_CLASSES.len())
             .expect("the labels are positions in the list of classes");
-        let classes = VOC_CLASSES.map(String::from).into();
-        Ok(Self { root, classes, ids, labels })
+        let (name, classes) = ("VOC 2012".to_owned(), VOC_CLASSES.map(String::from).into());
+        Ok(Self { root, listing: Listing { name, classes, ids, labels, left_out: 0 } })
     }
 }
 
 impl Dataset for Voc2012 {
-    fn name(&self) -> &str {
-        "VOC 2012"
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn labels(&self) -> &LabelSet {
-        &self.labels
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.ids[index]
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     fn image_path(&self, index: usize) -> PathBuf {
-        self.root.join("JPEGImages").join(format!("{}.jpg", self.ids[index]))
+        self.root.join("JPEGImages").join(format!("{}.jpg", self.id(index)))
     }
 }
 
@@ -128,7 +97,11 @@ fn read_split(root: &Path, split: &str) -> Result<Vec<String>, DataError> {
         let known = known_splits(&folder)?;
         return Err(DataError::UnknownSplit { path: folder, found: split.into(), known });
     }
-    parse_split(&read_text(&path, "one image id a line")?, &path)
+    image_list(&read_text(&path, "one image id a line")?, &path, |id| match id {
+        "" => Ok(None),
+        id if id.contains(char::is_whitespace) => Err("one image id"),
+        id => Ok(Some(id.to_owned())),
+    })
 }
 
 /// Names of the lists in a folder, without those of a single class (`cat_val.txt`).
@@ -144,29 +117,6 @@ fn known_splits(folder: &Path) -> Result<Vec<String>, DataError> {
     let mut splits: Vec<String> = names.filter(|name| !of_one_class(name)).collect();
     splits.sort();
     Ok(splits)
-}
-
-fn parse_split(text: &str, path: &Path) -> Result<Vec<String>, DataError> {
-    let mut ids = Vec::new();
-    let mut lines = HashMap::new();
-    for (line, id) in (1..).zip(text.lines().map(str::trim)) {
-        if id.is_empty() {
-            continue;
-        }
-        if id.contains(char::is_whitespace) {
-            let (expected, found) = ("one image id", id.into());
-            return Err(DataError::Line { path: path.into(), line, expected, found });
-        }
-        if let Some(first) = lines.insert(id, line) {
-            let image = id.into();
-            return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
-        }
-        ids.push(id.to_owned());
-    }
-    if ids.is_empty() {
-        return Err(DataError::NoImages { path: path.into() });
-    }
-    Ok(ids)
 }
 
 fn relevant_classes(root: &Path, id: &str) -> Result<Vec<usize>, DataError> {

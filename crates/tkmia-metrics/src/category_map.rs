@@ -1,7 +1,7 @@
 //! mAP@k over categories: for each category the samples are ranked, not for each sample the labels.
 
 use crate::rows::rank_rows;
-use crate::{MetricsError, Ranking, average_precision_at_k};
+use crate::{MetricsError, Ranking, average_precision_at_k, mean};
 
 /// Category-wise mean average precision at `k`.
 ///
@@ -9,8 +9,8 @@ use crate::{MetricsError, Ranking, average_precision_at_k};
 /// go to the sample that comes first), [AP@k](average_precision_at_k) is taken over them with
 /// `N_k = min(k, number of positive samples)`, and these are averaged over the categories that have
 /// a positive sample. In `[0, 1]`. A list of fewer than `k` samples is used whole. The paper's
-/// tables hold the instance-wise mAP@k instead, which is
-/// [`MeanMeasures::ap`](crate::MeanMeasures::ap).
+/// tables hold the instance-wise mAP@k instead, the mean of
+/// [AP@k](average_precision_at_k) over samples.
 ///
 /// Samples without a relevant label take part in no list, as in all means of this crate. `None`
 /// when no sample has one.
@@ -57,19 +57,16 @@ where
     let kept: Vec<(&[T], &[bool])> = rows.filter(|(_, flags)| flags.contains(&true)).collect();
 
     // From here on nothing can fail: `rank_rows` saw every score.
-    let (mut sum, mut categories) = (0.0, 0.0);
+    let mut found = Vec::new();
     for category in 0..first.classes() {
         let column: Vec<T> = kept.iter().map(|(scores, _)| scores[category]).collect();
         let positive: Vec<bool> = kept.iter().map(|(_, flags)| flags[category]).collect();
         if positive.contains(&true) {
             let samples = Ranking::new(&column)?;
-            if let Some(ap) = average_precision_at_k(&samples, &positive, k.min(kept.len()))? {
-                sum += ap;
-                categories += 1.0;
-            }
+            found.extend(average_precision_at_k(&samples, &positive, k.min(kept.len()))?);
         }
     }
-    Ok((categories > 0.0).then(|| sum / categories))
+    Ok(mean(found))
 }
 
 #[cfg(test)]

@@ -7,20 +7,17 @@
 //! formula as printed, the function says so: [`average_precision_at_k`],
 //! [`top_k_accuracy_released`], [`category_map_at_k`] and [`aper`].
 //!
-//! | measure | function | paper |
-//! |---|---|---|
-//! | TkAcc | [`top_k_accuracy`], [`top_k_accuracy_released`] | Eq. 7 |
-//! | P@k | [`precision_at_k`] | Eq. 8 |
-//! | AP@k | [`average_precision_at_k`] | Eq. 9 |
-//! | mAP@k, instance-wise | [`MeanMeasures::ap`] | the paper's tables |
-//! | mAP@k, category-wise | [`category_map_at_k`] | Eq. 10 |
-//! | NDCG@k | [`ndcg_at_k`] | Eq. 11 |
-//! | all of these, one sample / a batch | [`Measures`], [`mean_measures`] | |
-//! | Δ of each measure | [`Change`] | |
-//! | Δl | [`excluded_count`], [`mean_excluded`] | Eq. 12 |
-//! | APer | [`aper`] | Eq. 13 |
-//! | success rate | [`success_rate`] | |
-//! | mean and quantiles of norms | [`mean_norm`], [`norm_quantile`] | |
+//! [`MEASURES`] is the one table of measures: what each is called, where it is from, what it needs,
+//! and its function. These are made of it:
+//!
+//! | all measures of | item |
+//! |---|---|
+//! | one sample | [`Measures`] |
+//! | a batch, averaged | [`mean_measures`] |
+//! | what a perturbation changes, Δ | [`Measures`] less others, [`change`] of means |
+//!
+//! Of the attack itself there are [`aper`] (Eq. 13), [`mean_norm`], [`norm_quantile`] and
+//! [`success_rate`]; [`bootstrap_interval`] says how far a mean can be trusted.
 //!
 //! Three rules hold throughout. Ties are broken by the lower label index. A score that isn't finite
 //! is an error. A sample without a relevant label has no AP@k and no NDCG@k: those are `None`, and
@@ -44,26 +41,30 @@ mod bootstrap;
 mod category_map;
 mod change;
 mod error;
-mod excluded;
+mod mean;
 mod mean_measures;
+mod measure;
 mod measures;
 mod ndcg;
 mod perturbation;
 mod precision;
 mod ranking;
 mod rows;
+mod specified;
 mod top_k_accuracy;
 
 pub use average_precision::average_precision_at_k;
 pub use bootstrap::bootstrap_interval;
 pub use category_map::category_map_at_k;
-pub use change::Change;
+pub use change::change;
 pub use error::MetricsError;
-pub use excluded::{excluded_count, mean_excluded};
+pub use mean::mean;
 pub use mean_measures::{MeanMeasures, mean_measures};
+pub use measure::{Batch, Better, Formula, MEASURES, Measure, Need, Sample, Unit};
 pub use measures::Measures;
 pub use ndcg::ndcg_at_k;
 pub use perturbation::{aper, mean_norm, norm_quantile, success_rate};
 pub use precision::precision_at_k;
 pub use ranking::Ranking;
+pub use specified::specified_in_top_k;
 pub use top_k_accuracy::{top_k_accuracy, top_k_accuracy_released};

@@ -1,54 +1,89 @@
-//! [`Measures`]: all measures of one sample.
+//! [`Measures`]: a number for each measure.
 
-use serde::{Deserialize, Serialize};
+use std::array;
+use std::collections::HashMap;
+use std::ops::Sub;
 
-use crate::{
-    MetricsError, Ranking, average_precision_at_k, ndcg_at_k, precision_at_k, top_k_accuracy,
-    top_k_accuracy_released,
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// All measures of one sample at one `k`.
+use crate::{MEASURES, Measure, MetricsError, Sample};
+
+/// A number for each measure of the [table](MEASURES) that has one: of one sample, the means of
+/// several, or a difference of either.
 ///
-/// # Example
+/// As JSON it is a map from names to numbers, in the order of the table.
+///
+/// # Example: what is left of the measures when the first label drops to the third place
 ///
 /// ```
-/// use tkmia_metrics::{Measures, Ranking};
+/// use tkmia_metrics::{Measures, MetricsError, Ranking, Sample};
 ///
-/// let ranking = Ranking::new(&[0.9_f32, 0.8, 0.7, 0.1])?;
-/// let measures = Measures::at_k(&ranking, &[true, false, true, false], 2)?;
-/// assert_eq!((measures.tkacc, measures.p, measures.ap), (0.0, 0.5, Some(0.5)));
-/// # Ok::<(), tkmia_metrics::MetricsError>(())
+/// let measures = |scores: [f32; 4]| -> Result<Measures, MetricsError> {
+///     let relevant = &[true, false, true, false];
+///     Measures::of(&Sample { ranking: &Ranking::new(&scores)?, relevant, specified: None, k: 2 })
+/// };
+/// let (clean, perturbed) = (measures([0.9, 0.8, 0.7, 0.1])?, measures([0.5, 0.8, 0.7, 0.1])?);
+/// assert_eq!((clean.get("p"), clean.get("ap")), (Some(0.5), Some(0.5)));
+/// let change = clean - perturbed;
+/// assert_eq!((change.get("p"), change.get("ap")), (Some(0.0), Some(0.25)));
+/// # Ok::<(), MetricsError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measures {
-    /// [`top_k_accuracy`], Eq. 7.
-    pub tkacc: f64,
-    /// [`top_k_accuracy_released`].
-    pub tkacc_released: f64,
-    /// [`precision_at_k`], Eq. 8.
-    pub p: f64,
-    /// [`average_precision_at_k`], Eq. 9; `None` without a relevant label.
-    pub ap: Option<f64>,
-    /// [`ndcg_at_k`], Eq. 11; `None` without a relevant label.
-    pub ndcg: Option<f64>,
+    values: [Option<f64>; MEASURES.len()],
 }
 
 impl Measures {
-    /// Measures the top `k` of a ranking.
-    ///
-    /// # Shapes
-    /// - relevant: `[classes]`, in label order
+    /// Measures one sample.
     ///
     /// # Errors
     /// [`MetricsError::TopKOutOfRange`] and [`MetricsError::LengthMismatch`].
-    pub fn at_k(ranking: &Ranking, relevant: &[bool], k: usize) -> Result<Self, MetricsError> {
-        Ok(Self {
-            tkacc: top_k_accuracy(ranking, relevant, k)?,
-            tkacc_released: top_k_accuracy_released(ranking, relevant, k)?,
-            p: precision_at_k(ranking, relevant, k)?,
-            ap: average_precision_at_k(ranking, relevant, k)?,
-            ndcg: ndcg_at_k(ranking, relevant, k)?,
-        })
+    pub fn of(sample: &Sample<'_>) -> Result<Self, MetricsError> {
+        Self::each(|measure| measure.of(sample))
+    }
+
+    pub(crate) fn each(
+        mut value: impl FnMut(&Measure) -> Result<Option<f64>, MetricsError>,
+    ) -> Result<Self, MetricsError> {
+        let mut values = [None; MEASURES.len()];
+        for (place, measure) in values.iter_mut().zip(&MEASURES) {
+            *place = value(measure)?;
+        }
+        Ok(Self { values })
+    }
+
+    /// The number of the measure of this name; `None` if it has none, or there is no such measure.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.iter().find(|(measure, _)| measure.name == name).map(|(_, value)| value)
+    }
+
+    /// The measures that have a number, in the order of the table.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Measure, f64)> {
+        MEASURES.iter().zip(self.values).filter_map(|(measure, value)| Some((measure, value?)))
+    }
+}
+
+/// Δ, clean minus perturbed, of each measure that both have: a drop is positive.
+impl Sub for Measures {
+    type Output = Self;
+
+    fn sub(self, perturbed: Self) -> Self {
+        let change = |at| Some(self.values[at]? - perturbed.values[at]?);
+        Self { values: array::from_fn(change) }
+    }
+}
+
+impl Serialize for Measures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|(measure, value)| (measure.name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Measures {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = HashMap::<String, Option<f64>>::deserialize(deserializer)?;
+        let value = |at: usize| found.get(MEASURES[at].name).copied().flatten();
+        Ok(Self { values: array::from_fn(value) })
     }
 }
 
@@ -57,20 +92,22 @@ mod tests {
     use approx::assert_abs_diff_eq;
 
     use super::*;
+    use crate::Ranking;
 
-    /// `[tkacc, tkacc_released, p, ap, ndcg]`, worked by hand; NaN stands for `None`.
+    const NAMES: [&str; 5] = ["tkacc", "tkacc_released", "p", "ap", "ndcg"];
+
+    /// The measures of [`NAMES`], worked by hand; NaN stands for none.
     fn check(relevant: &str, scores: &[f64], k: usize, expected: [f64; 5]) {
         let relevant: Vec<bool> = relevant.chars().map(|flag| flag == '1').collect();
         let ranking = Ranking::new(scores).unwrap();
-        let found = Measures::at_k(&ranking, &relevant, k).unwrap();
-        let some = |value: f64| (!value.is_nan()).then_some(value);
-        assert_eq!([found.tkacc, found.tkacc_released], expected[..2]);
-        assert_abs_diff_eq!(found.p, expected[2], epsilon = 1e-6);
-        for (found, expected) in [(found.ap, some(expected[3])), (found.ndcg, some(expected[4]))] {
-            assert_eq!(found.is_some(), expected.is_some());
+        let sample = Sample { ranking: &ranking, relevant: &relevant, specified: None, k };
+        let found = Measures::of(&sample).unwrap();
+        for (name, expected) in NAMES.into_iter().zip(expected) {
+            let found = found.get(name);
+            assert_eq!(found.is_none(), expected.is_nan(), "{name}");
             assert_abs_diff_eq!(
-                found.unwrap_or_default(),
-                expected.unwrap_or_default(),
+                found.unwrap_or(0.0),
+                if expected.is_nan() { 0.0 } else { expected },
                 epsilon = 1e-6
             );
         }
@@ -116,5 +153,18 @@ mod tests {
             3,
             [0.0, 0.0, 1.0 / 3.0, 1.0 / 9.0, 0.234639],
         );
+    }
+
+    #[test]
+    fn json_holds_what_there_is_and_is_read_back() -> Result<(), serde_json::Error> {
+        let ranking = Ranking::new(&[0.9, 0.8]).unwrap();
+        let specified = Some(&[true; 2][..]);
+        let sample = Sample { ranking: &ranking, relevant: &[false; 2], specified, k: 1 };
+        let measures = Measures::of(&sample).unwrap();
+        let json = serde_json::to_string(&measures)?;
+        assert!(json.starts_with(r#"{"tkacc":1.0,"tkacc_released":1.0,"p":0.0"#), "{json}");
+        assert!(json.contains(r#""specified_in_top_k":1.0"#) && !json.contains("ap"), "{json}");
+        assert_eq!(serde_json::from_str::<Measures>(&json)?, measures);
+        Ok(())
     }
 }

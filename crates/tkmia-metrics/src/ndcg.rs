@@ -35,7 +35,7 @@ pub fn ndcg_at_k(
     k: usize,
 ) -> Result<Option<f64>, MetricsError> {
     let hits = ranking.hits(relevant, k)?.enumerate();
-    let dcg: f64 = hits.filter(|&(_, hit)| hit).map(|(index, _)| gain(index)).sum();
+    let dcg: f64 = hits.map(|(index, hit)| f64::from(hit) * gain(index)).sum();
     let relevant = size(relevant);
     let ideal: f64 = (0..k.min(relevant)).map(gain).sum();
     Ok((relevant > 0).then(|| dcg / ideal))
@@ -55,6 +55,14 @@ mod tests {
         let ranking = Ranking::new(&[0.9_f32, 0.8, 0.7, 0.1])?;
         assert_eq!(ndcg_at_k(&ranking, &[true; 4], 2)?, Some(1.0));
         assert_eq!(ndcg_at_k(&ranking, &[true, false, false, false], 4)?, Some(1.0));
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_hit_it_is_zero_without_a_sign() -> Result<(), MetricsError> {
+        let ranking = Ranking::new(&[0.9_f32, 0.8])?;
+        let found = ndcg_at_k(&ranking, &[false, true], 1)?;
+        assert_eq!(found.map(f64::to_bits), Some(0.0_f64.to_bits()));
         Ok(())
     }
 

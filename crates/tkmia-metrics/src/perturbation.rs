@@ -2,8 +2,8 @@
 //!
 //! Norms of any kind (L2 or L∞, of any space) may be given; the result is in their unit.
 
-use crate::MetricsError;
 use crate::rows::check_length;
+use crate::{MetricsError, mean};
 
 /// Mean norm of the perturbations of the successful samples, `APer` of the paper.
 ///
@@ -31,7 +31,7 @@ use crate::rows::check_length;
 pub fn aper(norms: &[f64], succeeded: &[bool]) -> Result<Option<f64>, MetricsError> {
     check_length("success flags", norms.len(), succeeded.len())?;
     let norms = norms.iter().copied().enumerate();
-    mean(norms.filter(|&(sample, _)| succeeded[sample]))
+    checked_mean(norms.filter(|&(sample, _)| succeeded[sample]))
 }
 
 /// Share of samples on which the attack succeeded, in `[0, 1]`; `None` without a sample.
@@ -51,7 +51,7 @@ pub fn success_rate(succeeded: &[bool]) -> Option<f64> {
 /// # Errors
 /// [`MetricsError::NormOutOfRange`] if a norm is negative or not finite.
 pub fn mean_norm(norms: &[f64]) -> Result<Option<f64>, MetricsError> {
-    mean(norms.iter().copied().enumerate())
+    checked_mean(norms.iter().copied().enumerate())
 }
 
 /// Quantile of the norms given, in their unit; `None` without a sample.
@@ -90,14 +90,9 @@ pub fn norm_quantile(norms: &[f64], quantile: f64) -> Result<Option<f64>, Metric
     Ok(Some(below + (above - below) * position.fract()))
 }
 
-fn mean(norms: impl Iterator<Item = (usize, f64)>) -> Result<Option<f64>, MetricsError> {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for (sample, norm) in norms {
-        check_norm(sample, norm)?;
-        sum += norm;
-        count += 1.0;
-    }
-    Ok((count > 0.0).then(|| sum / count))
+fn checked_mean(norms: impl Iterator<Item = (usize, f64)>) -> Result<Option<f64>, MetricsError> {
+    let checked = norms.map(|(sample, norm)| check_norm(sample, norm).map(|()| norm));
+    Ok(mean(checked.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn check_norm(sample: usize, norm: f64) -> Result<(), MetricsError> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ARCHITECTURES;
+
 /// A model file that can't be read, or isn't a network this crate knows.
 ///
 /// Where a node is named, it is by its name in the file, or by its first output if it has none.
@@ -27,7 +29,7 @@ pub enum ModelError {
         /// The largest size that is read.
         limit: u64,
     },
-    /// What a file holds isn't right, in the way that the fault tells.
+    /// A file's content is wrong; the fault says how.
     #[error("{}: {fault}", path.display())]
     InFile {
         /// The model file.
@@ -224,7 +226,7 @@ pub enum ModelError {
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A tensor stands in no place of a ResNet: the network computes something else.
+    /// A tensor has no place in a ResNet: the network computes something else.
     #[error("tensor `{tensor}`: a torchvision resnet has none of that name")]
     UnexpectedTensor {
         /// The tensor.
@@ -253,10 +255,10 @@ pub enum ModelError {
         /// Why not.
         reason: &'static str,
     },
-    /// There is no such network to be made anew.
+    /// There is no such network to create.
     #[error(
-        "no network `{name}` of width {width} with {classes} labels: expected resnet10, resnet14, resnet18, \
-         resnet34, resnet50, resnet101 or resnet152, and at least 1 of both"
+        "no network `{name}` of width {width} with {classes} labels: expected {}, and at least 1 of both",
+        architectures()
     )]
     UnknownArchitecture {
         /// Its name.
@@ -284,6 +286,11 @@ pub enum ModelError {
         #[source]
         source: safetensors::SafeTensorError,
     },
+}
+
+fn architectures() -> String {
+    let [names @ .., last] = ARCHITECTURES.map(|(name, ..)| name);
+    format!("{} or {last}", names.join(", "))
 }
 
 impl ModelError {

@@ -1,36 +1,45 @@
-//! The one door for files: [`load`].
+//! The one door for files: [`load`], and [`architecture`] for what they hold.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use burn::tensor::Device;
+use tkmia_core::{Bounds, Classifier};
 
-use crate::blueprint::Blueprint;
-use crate::format::HEAD;
-use crate::{Format, ModelError, ResNet, onnx, state_dict};
+use crate::format::kind::HEAD;
+use crate::format::{onnx, state_dict};
+use crate::resnet::ResNet;
+use crate::resnet::blueprint::Blueprint;
+use crate::{Architecture, Format, ModelError};
 
 /// The largest file that is read: protobuf's own limit of a message.
 const LARGEST_FILE: u64 = 2 << 30;
 
-/// Reads a ResNet from an ONNX, safetensors or PyTorch file, its architecture from what it holds.
+/// The classifier in an ONNX, safetensors or PyTorch file, for images in `[-1, 1]`.
 ///
-/// The kind of file is told by its content, and by its extension where that is too damaged to tell.
+/// The file may hold a ResNet of any depth and width. The kind of file is recognised by its content, and by
+/// its extension only if the content is too damaged.
 ///
-/// From **ONNX** the network is read off the graph. A subtraction or division of the images by
+/// An **ONNX** file has a graph, which says what the network is. A subtraction or division of the images by
 /// constants stays part of it; a sigmoid at the end is left out of the scores, which are logits, and
-/// [`Architecture::sigmoid`](crate::Architecture::sigmoid) tells. A batch size that the file fixes
+/// [`Architecture::sigmoid`](crate::Architecture::sigmoid) says so. A batch size that the file fixes
 /// is ignored. Data kept outside the file is read from its folder.
 ///
 /// **safetensors and PyTorch** files hold a state dict with torchvision's names, at any depth of keys
-/// and prefixes. The architecture follows from names and shapes. What they don't tell is taken
-/// as torchvision has it: a stem of stride 2 with max-pooling behind it, stride 2 in the 3×3
+/// and prefixes. The architecture follows from names and shapes. What they don't say is taken
+/// from torchvision: a stem of stride 2 with max-pooling after it, stride 2 in the 3×3
 /// convolution of each stage's first block but the first stage's, no dilation, batch norms with
 /// epsilon 1e-5. Images of any size will do, unless the safetensors file's metadata have an
 /// `input_size`, as those of [`TrainableResNet::save`](crate::TrainableResNet::save) have. A pickle is
 /// read, never executed.
 ///
-/// Batch norms are folded into the convolutions. Weights of 16 or 64 bits are computed with in 32.
+/// Batch norms are folded into the convolutions. Weights of 16 or 64 bits are converted to 32. No
+/// weight asks for a gradient, so a backward pass leads to the images alone.
+///
+/// [Label names](Classifier::label_names) are those of the file's metadata, if one of the keys `labels`,
+/// `label_names`, `classes`, `class_names`, `names` and `id2label` has as many as there are scores: as a
+/// JSON list or object, or with line ends or commas between them.
 ///
 /// # Errors
 /// [`ModelError::Read`] and [`ModelError::TooLarge`] for the file; [`ModelError::InFile`] for what it
@@ -38,7 +47,7 @@ const LARGEST_FILE: u64 = 2 << 30;
 /// that doesn't fit; for a state dict the first tensor that is missing, of another shape or
 /// unexpected; the other variants for a damaged file.
 ///
-/// # Example
+/// # Example: scores, and the gradient of one with respect to the image
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -47,17 +56,45 @@ const LARGEST_FILE: u64 = 2 << 30;
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/variants/legacy-17.onnx");
 /// let device = Device::flex();
 /// let model = tkmia_models::load(path, &device)?;
-/// assert_eq!(model.architecture().depths, [1, 1]);
-/// assert_eq!(model.input_size(), Some([32, 32]));
+/// assert_eq!((model.classes(), model.input_size()), (5, Some([32, 32])));
 ///
-/// let images = Tensor::zeros([2, 3, 32, 32], &device);
-/// assert_eq!(model.scores(images).dims(), [2, model.classes()]);
+/// let images = Tensor::<4>::zeros([1, 3, 32, 32], &device).autodiff().require_grad();
+/// let score = model.scores(images.clone()).slice([0..1, 0..1]).sum();
+/// let gradient = images.grad(&score.backward()).expect("the images ask for it");
+/// assert_eq!(gradient.dims(), [1, 3, 32, 32]);
 /// # Ok::<(), tkmia_models::ModelError>(())
 /// ```
-pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<ResNet, ModelError> {
+pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Box<dyn Classifier>, ModelError> {
+    load_with_bounds(path, Bounds::SYMMETRIC, device)
+}
+
+/// The same for images of another range.
+///
+/// Images aren't rescaled: the bounds tell an attack what the network was trained on.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn load_with_bounds(
+    path: impl AsRef<Path>,
+    bounds: Bounds,
+    device: &Device,
+) -> Result<Box<dyn Classifier>, ModelError> {
     let path = path.as_ref();
     let network = ResNet::new(blueprint(path)?, device);
-    network.map_err(|fault| ModelError::in_file(path, fault))
+    let network = network.map_err(|fault| ModelError::in_file(path, fault))?;
+    Ok(Box::new(network.with_bounds(bounds)))
+}
+
+/// What a model file holds, its weights checked as [`load`] checks them.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn architecture(path: impl AsRef<Path>) -> Result<Architecture, ModelError> {
+    let path = path.as_ref();
+    let mut network = blueprint(path)?;
+    let architecture = Architecture::of(&network);
+    network.fold().map_err(|fault| ModelError::in_file(path, fault))?;
+    Ok(architecture)
 }
 
 /// What a model file holds, its batch norms as they are.

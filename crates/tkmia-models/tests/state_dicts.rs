@@ -12,9 +12,9 @@ use files::{
 };
 use golden::{RELATIVE, Recorded, difference, values};
 use tkmia_core::Classifier;
-use tkmia_models::{BlockKind, FloatType, Format, ResNet, load};
+use tkmia_models::{BlockKind, FloatType, Format, architecture, load};
 
-fn scores(model: &ResNet) -> Vec<f32> {
+fn scores(model: &dyn Classifier) -> Vec<f32> {
     let device = Device::flex();
     let images = Tensor::<1>::from_data(&*wave(2 * 3 * 32 * 32), &device);
     values(model.scores(images.reshape([2, 3, 32, 32])))
@@ -38,7 +38,7 @@ fn a_pytorch_file_and_its_safetensors_score_as_the_onnx_export() {
     for model in &models {
         let apart = difference(model, images, logits);
         let from_export = difference(model, images, &values(export.scores(images.clone())));
-        println!("{}: {apart:.1e}, {from_export:.1e}", model.architecture().format);
+        println!("{}: {apart:.1e}, {from_export:.1e}", model.description());
         assert!(apart < RELATIVE && from_export < RELATIVE, "{apart}, {from_export}");
     }
     assert_eq!(scores(&models[0]), scores(&models[1]));
@@ -46,15 +46,15 @@ fn a_pytorch_file_and_its_safetensors_score_as_the_onnx_export() {
 
 #[test]
 fn the_architecture_is_read_from_names_and_shapes() {
-    let model = load(victim("resnet14-tiny.pth"), &Device::flex()).unwrap();
-    let architecture = model.architecture();
+    let found = architecture(victim("resnet14-tiny.pth")).unwrap();
     let text = "ResNet-14 (bottleneck 1-1-1-1, width 8-16-32-64, 20 labels, any size)";
-    assert_eq!(architecture.to_string(), text);
-    assert_eq!((architecture.format, architecture.batch_norm), (Format::PyTorch, true));
-    assert_eq!((architecture.normalisation, architecture.sigmoid), (false, false));
-    assert_eq!(model.input_size(), None);
-    let export = load(victim("resnet14-tiny.onnx"), &Device::flex()).unwrap();
-    assert_eq!(architecture.parameters, export.architecture().parameters);
+    assert_eq!(found.to_string(), text);
+    assert_eq!((found.format, found.batch_norm), (Format::PyTorch, true));
+    assert_eq!((found.normalisation, found.sigmoid), (false, false));
+    let model = load(victim("resnet14-tiny.pth"), &Device::flex()).unwrap();
+    assert_eq!((model.input_size(), model.description()), (None, text.to_owned()));
+    let export = architecture(victim("resnet14-tiny.onnx")).unwrap();
+    assert_eq!(found.parameters, export.parameters);
 }
 
 #[test]
@@ -68,8 +68,8 @@ fn every_depth_that_has_a_name_is_told_from_the_blocks() {
         ("resnet152", BlockKind::Bottleneck, [3, 8, 36, 3], 152),
     ];
     for (name, block, depths, depth) in cases {
-        let model = files.load("network.safetensors", &in_f32(&network(name, 2))).unwrap();
-        let found = model.architecture();
+        let path = files.write("network.safetensors", &in_f32(&network(name, 2)));
+        let (model, found) = (load(&path, &Device::flex()).unwrap(), architecture(path).unwrap());
         assert_eq!((found.block, &found.depths[..], found.depth()), (block, &depths[..], depth));
         assert_eq!(found.widths, [2, 4, 8, 16]);
         assert!(scores(&model).iter().all(|score| score.is_finite()));
@@ -101,9 +101,10 @@ fn wide_and_grouped_bottlenecks_are_told_from_shapes() {
     let files = Files::new();
     for (times, groups) in [(2, 1), (4, 4), (1, 2)] {
         let tensors = widened(network("resnet14", 4), times, groups);
-        let model = files.load("wide.safetensors", &in_f32(&tensors)).unwrap();
-        assert_eq!(model.architecture().widths, [4, 8, 16, 32].map(|width| width * times));
-        assert_eq!(model.architecture().features, 128);
+        let path = files.write("wide.safetensors", &in_f32(&tensors));
+        let (model, found) = (load(&path, &Device::flex()).unwrap(), architecture(path).unwrap());
+        assert_eq!(found.widths, [4, 8, 16, 32].map(|width| width * times));
+        assert_eq!(found.features, 128);
         assert!(scores(&model).iter().all(|score| score.is_finite()), "{times} {groups}");
     }
 }
@@ -183,9 +184,9 @@ fn weights_of_16_and_64_bits_are_read_as_the_values_they_are() {
         (Dtype::F64, FloatType::F64),
     ];
     for (kind, found) in cases {
-        let model =
-            files.load("narrow.safetensors", &safetensors(&tensors, |_| kind, None)).unwrap();
-        assert_eq!(model.architecture().weight_types, [found]);
+        let path = files.write("narrow.safetensors", &safetensors(&tensors, |_| kind, None));
+        let model = load(&path, &Device::flex()).unwrap();
+        assert_eq!(architecture(path).unwrap().weight_types, [found]);
         let rounded = tensors.iter().map(|(name, (shape, values))| {
             let round = |&v: &f32| match kind {
                 Dtype::F16 => half::f16::from_f32(v).to_f32(),
@@ -198,8 +199,8 @@ fn weights_of_16_and_64_bits_are_read_as_the_values_they_are() {
         assert_eq!(scores(&model), scores(&rounded), "{kind}");
     }
     let mixed = |name: &str| if name.contains("fc") { Dtype::F32 } else { Dtype::BF16 };
-    let model = files.load("mixed.safetensors", &safetensors(&tensors, mixed, None)).unwrap();
-    assert_eq!(model.architecture().weight_types, [FloatType::Bf16, FloatType::F32]);
+    let path = files.write("mixed.safetensors", &safetensors(&tensors, mixed, None));
+    assert_eq!(architecture(path).unwrap().weight_types, [FloatType::Bf16, FloatType::F32]);
 }
 
 #[test]
@@ -209,9 +210,10 @@ fn metadata_tell_the_input_size() {
     let with = |value| safetensors(&tensors, |_| Dtype::F32, Some(("input_size", value)));
     let model = files.load("sized.safetensors", &with("48")).unwrap();
     assert_eq!(model.input_size(), Some([48, 48]));
+    let found = architecture(files.write("sized.safetensors", &with("48"))).unwrap();
     // Stem 24²·2·147, behind the pooling 12²; stages at 12², 6², 3² and 2².
     let stages = 144 * 72 + 36 * (72 + 144 + 8) + 9 * (288 + 576 + 32) + 4 * (1152 + 2304 + 128);
-    assert_eq!(model.architecture().multiply_adds, Some(576 * 294 + stages + 48));
+    assert_eq!(found.multiply_adds, Some(576 * 294 + stages + 48));
     for wrong in ["0", "-3", "large", "99999999999"] {
         let message = files.refusal("sized.safetensors", &with(wrong));
         assert!(
@@ -221,10 +223,25 @@ fn metadata_tell_the_input_size() {
 }
 
 #[test]
+fn metadata_tell_the_label_names() {
+    let files = Files::new();
+    let tensors = network("resnet10", 2);
+    let names = |key, text| {
+        let bytes = safetensors(&tensors, |_| Dtype::F32, Some((key, text)));
+        files.load("named.safetensors", &bytes).unwrap().label_names().map(<[String]>::to_vec)
+    };
+    let expected = ["cat", "dog", "cow"].map(String::from).to_vec();
+    assert_eq!(names("classes", r#"["cat", "dog", "cow"]"#), Some(expected.clone()));
+    assert_eq!(names("names", "cat, dog, cow"), Some(expected));
+    assert_eq!(names("names", "cat, dog"), None);
+    assert_eq!(files.load("bare.safetensors", &in_f32(&tensors)).unwrap().label_names(), None);
+}
+
+#[test]
 fn the_content_tells_the_format_whatever_the_name_says() {
     let files = Files::new();
     let tensors = network("resnet10", 2);
-    let format = |name: &str, bytes: &[u8]| files.load(name, bytes).unwrap().architecture().format;
+    let format = |name: &str, bytes: &[u8]| architecture(files.write(name, bytes)).unwrap().format;
     assert_eq!(format("a.pth", &in_f32(&tensors)), Format::Safetensors);
     assert_eq!(format("b.onnx", &pytorch(&Python::Tensors(&tensors))), Format::PyTorch);
     let onnx = std::fs::read(victim("resnet14-tiny.onnx")).unwrap();

@@ -95,5 +95,7 @@ fn a_name_width_or_number_of_labels_that_makes_no_network_is_an_error() {
     for (name, width, classes) in [("resnet51", 8, 3), ("resnet18", 0, 3), ("resnet18", 8, 0)] {
         let error = TrainableResNet::new(name, width, classes, 0, &Device::flex()).unwrap_err();
         assert!(matches!(error, ModelError::UnknownArchitecture { .. }), "{error}");
+        let known = "resnet10, resnet14, resnet18, resnet34, resnet50, resnet101 or resnet152";
+        assert!(error.to_string().ends_with(&format!("expected {known}, and at least 1 of both")));
     }
 }

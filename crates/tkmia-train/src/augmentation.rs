@@ -6,7 +6,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tkmia_data::Resize;
 
-use crate::{Recipe, TrainError};
+use crate::{Published, TrainError};
 
 /// What is changed of a training image at random, in the order of the fields.
 ///
@@ -16,10 +16,10 @@ use crate::{Recipe, TrainError};
 /// # Example
 ///
 /// ```
-/// use tkmia_train::{Augmentation, Recipe};
+/// use tkmia_train::{Augmentation, Published};
 ///
 /// let cropped = Augmentation { flip: 0.5, smallest_crop: 0.7, ..Augmentation::NONE };
-/// assert_eq!(cropped, Augmentation::of(Recipe::NusWide));
+/// assert_eq!(cropped, Augmentation::of(Published::NusWide));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Augmentation {
@@ -54,13 +54,13 @@ impl Augmentation {
     /// That of the published code for a data set.
     ///
     /// For COCO it has RandAugment behind the cutout, from a package of its own: that is left out.
-    pub fn of(recipe: Recipe) -> Self {
-        match recipe {
-            Recipe::Voc2012 => {
+    pub fn of(published: Published) -> Self {
+        match published {
+            Published::Voc2012 => {
                 Self { brightness: 0.2, grey: 0.25, flip: 0.25, rotation: 25.0, ..Self::NONE }
             }
-            Recipe::Coco2014 => Self { cutout: 0.5, ..Self::NONE },
-            Recipe::NusWide => Self { flip: 0.5, smallest_crop: 0.7, ..Self::NONE },
+            Published::Coco2014 => Self { cutout: 0.5, ..Self::NONE },
+            Published::NusWide => Self { flip: 0.5, smallest_crop: 0.7, ..Self::NONE },
         }
     }
 

@@ -1,7 +1,6 @@
 //! What a run goes on from: [`Checkpoint`].
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use burn::module::Module;
@@ -70,7 +69,7 @@ impl Checkpoint {
         Ok((network, optimiser.load_record(record.map_err(damaged)?)))
     }
 
-    /// Writes it under a temporary name, and then renames it: whole or not at all.
+    /// Writes it, whole or not at all.
     pub fn write(&self, path: &Path, run: &Value) -> Result<(), TrainError> {
         let head = Head {
             version: VERSION,
@@ -87,7 +86,7 @@ impl Checkpoint {
         bytes.push(b'\n');
         bytes.extend(&self.network);
         bytes.extend(&self.optimiser);
-        write_whole(path, &bytes)
+        write_whole(path, bytes)
     }
 
     /// Reads that of a run, or `None` if there is none.
@@ -140,17 +139,10 @@ fn difference(name: &str, expected: &Value, found: &Value) -> Option<(String, St
     }
 }
 
-/// Writes a file under a temporary name beside it, then renames it.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().map_err(|source| TrainError::Write { path: path.to_owned(), source })
+/// Writes a file whole or not at all.
+pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), TrainError> {
+    tkmia_file::write_whole(path, bytes)
+        .map_err(|source| TrainError::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

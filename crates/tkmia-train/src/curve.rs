@@ -1,11 +1,11 @@
 //! How a network came along: [`Curve`].
 
-use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageError, ImageFormat, RgbImage};
+use image::{ImageError, RgbImage};
 use serde::{Deserialize, Serialize};
-use tkmia_eval::figure::{Chart, Series, chart};
+use tkmia_data::to_png;
+use tkmia_figure::{Axis, Chart, Series, Shape, beside};
 
 use crate::checkpoint::write_whole;
 use crate::{Evaluation, TrainError};
@@ -43,16 +43,14 @@ impl Curve {
     pub(crate) fn write(&self, folder: &Path) -> Result<(), TrainError> {
         let path = folder.join("curve.csv");
         let encode = |reason: String| TrainError::Encode { path: path.clone(), reason };
-        write_whole(&path, &self.csv().map_err(|error| encode(error.to_string()))?)?;
+        write_whole(&path, self.csv().map_err(|error| encode(error.to_string()))?)?;
 
         let path = folder.join("curve.png");
         let encode = |error: ImageError| TrainError::Encode {
             path: path.clone(),
             reason: error.to_string(),
         };
-        let mut png = Cursor::new(Vec::new());
-        self.picture().write_to(&mut png, ImageFormat::Png).map_err(encode)?;
-        write_whole(&path, png.get_ref())
+        write_whole(&path, to_png(&self.picture()).map_err(encode)?)
     }
 
     /// The losses, and beside them the measures.
@@ -60,28 +58,30 @@ impl Curve {
         let series = |name: &str, value: fn(&Epoch) -> f64| Series {
             name: name.to_owned(),
             points: self.epochs.iter().map(|e| (e.epoch as f64, value(e))).collect(),
+            shape: Shape::Line,
         };
-        let panel = |title: &str, series: [Series; 2]| Chart {
-            title: title.to_owned(),
-            horizontal: "epoch".to_owned(),
-            series: series.to_vec(),
-        };
-        chart(&[
-            panel(
-                "Loss",
-                [
-                    series("training", |epoch| epoch.train_loss),
-                    series("validation", |epoch| epoch.validation.loss),
-                ],
-            ),
-            panel(
-                "mAP on validation",
-                [
-                    series("by category", |epoch| epoch.validation.map_category),
-                    series("by instance", |epoch| epoch.validation.map_instance),
-                ],
-            ),
-        ])
+        let losses = [
+            series("training", |epoch| epoch.train_loss),
+            series("validation", |epoch| epoch.validation.loss),
+        ];
+        let measures = [
+            series("by category", |epoch| epoch.validation.map_category),
+            series("by instance", |epoch| epoch.validation.map_instance),
+        ];
+        let charts = [
+            ("Loss", "mean over images", losses),
+            ("mAP on validation", "mean average precision", measures),
+        ];
+        beside(&charts.map(|(title, vertical, series)| {
+            let chart = Chart {
+                title: title.to_owned(),
+                horizontal: Axis::linear("epoch"),
+                vertical: Axis::linear(vertical),
+                series: series.to_vec(),
+                size: [380.0, 220.0],
+            };
+            chart.picture()
+        }))
     }
 
     fn csv(&self) -> Result<Vec<u8>, csv::Error> {

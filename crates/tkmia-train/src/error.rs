@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use burn::store::RecordError;
+use strum::VariantNames;
 use tkmia_data::DataError;
 use tkmia_metrics::MetricsError;
 use tkmia_models::ModelError;
+
+use crate::Published;
 
 /// A training that can't be begun, or can't go on.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +25,7 @@ pub enum TrainError {
         found: String,
     },
     /// There is no recipe of that name.
-    #[error("unknown recipe `{name}`: expected voc-2012, coco-2014 or nus-wide")]
+    #[error("unknown recipe `{name}`: expected one of {}", Published::VARIANTS.join(", "))]
     UnknownRecipe {
         /// The name.
         name: String,
@@ -64,7 +67,7 @@ pub enum TrainError {
     /// The checkpoint in the output folder is that of another run.
     #[error(
         "{}: the checkpoint is that of another run, whose {field} is {found} and not {expected}: give the \
-         same settings, or another output folder", path.display()
+         same recipe, or another output folder", path.display()
     )]
     Changed {
         /// The checkpoint.

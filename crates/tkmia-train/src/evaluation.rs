@@ -2,10 +2,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use tkmia_core::{Classifier, LabelSet};
+use tkmia_core::Classifier;
 use tkmia_data::{Dataset, Transform, load_batch};
 use tkmia_metrics::{MetricsError, Ranking, average_precision_at_k};
 
+use crate::feed::targets;
 use crate::{TrainError, binary_cross_entropy};
 
 /// Measures of a network on a split.
@@ -51,7 +52,9 @@ pub fn evaluate(
     for rows in indices.chunks(batch_size.max(1)) {
         let images = load_batch(dataset, rows, transform, &classifier.device())?;
         let logits = classifier.scores(images);
-        let losses = binary_cross_entropy(logits.clone(), targets(dataset.labels(), rows, &logits));
+        let targets = TensorData::new(targets(dataset.labels(), rows), logits.dims());
+        let targets = Tensor::from_data(targets, &logits.device());
+        let losses = binary_cross_entropy(logits.clone(), targets);
         loss += host(losses).into_iter().map(f64::from).sum::<f64>();
         scores.extend(host(logits).chunks_exact(classes).map(<[f32]>::to_vec));
     }
@@ -74,13 +77,7 @@ fn mean(lists: impl Iterator<Item = (Vec<f32>, Vec<bool>)>) -> Result<f64, Metri
     for (scores, flags) in lists {
         found.extend(average_precision_at_k(&Ranking::new(&scores)?, &flags, flags.len())?);
     }
-    Ok(found.iter().sum::<f64>() / found.len().max(1) as f64)
-}
-
-fn targets(labels: &LabelSet, rows: &[usize], like: &Tensor<2>) -> Tensor<2> {
-    let flags = rows.iter().flat_map(|&row| labels.row(row));
-    let values: Vec<f32> = flags.map(|&flag| f32::from(u8::from(flag))).collect();
-    Tensor::from_data(TensorData::new(values, like.dims()), &like.device())
+    Ok(tkmia_metrics::mean(found).unwrap_or(0.0))
 }
 
 fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

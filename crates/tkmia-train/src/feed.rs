@@ -4,19 +4,19 @@ use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread;
 
+use image::RgbImage;
 use rand::seq::SliceRandom;
-use rayon::prelude::*;
-use tkmia_core::Bounds;
-use tkmia_data::{DataError, Dataset, Resize, Transform};
+use tkmia_core::{Bounds, LabelSet};
+use tkmia_data::{DataError, Dataset, Resize, batch_values};
 
 use crate::random::{Purpose, generator};
-use crate::{Settings, TrainError};
+use crate::{Recipe, TrainError};
 
 /// The batches of one epoch.
 #[derive(Debug)]
 pub struct Feed<'a> {
     pub dataset: &'a dyn Dataset,
-    pub settings: &'a Settings,
+    pub recipe: &'a Recipe,
     /// From 0.
     pub epoch: usize,
 }
@@ -33,8 +33,8 @@ pub struct Batch {
 
 impl Feed<'_> {
     /// The number of batches: what doesn't fill one is left out, as in the published code.
-    pub fn batches(dataset: &dyn Dataset, settings: &Settings) -> usize {
-        (dataset.len() / settings.batch_size).max(1)
+    pub fn batches(dataset: &dyn Dataset, recipe: &Recipe) -> usize {
+        (dataset.len() / recipe.batch_size).max(1)
     }
 
     /// Hands the batches to `train`, in the epoch's order, until it breaks off.
@@ -46,14 +46,14 @@ impl Feed<'_> {
         mut train: impl FnMut(Batch) -> Result<ControlFlow<()>, TrainError>,
     ) -> Result<ControlFlow<()>, TrainError> {
         let mut order: Vec<usize> = (0..self.dataset.len()).collect();
-        let seed = self.settings.seed;
+        let seed = self.recipe.seed;
         order.shuffle(&mut generator(seed, self.epoch, Purpose::Order, ""));
-        let batches = Self::batches(self.dataset, self.settings);
+        let batches = Self::batches(self.dataset, self.recipe);
         thread::scope(|scope| {
             // One batch waits while one is made.
             let (sender, receiver) = mpsc::sync_channel(1);
             scope.spawn(move || {
-                for rows in order.chunks(self.settings.batch_size).take(batches) {
+                for rows in order.chunks(self.recipe.batch_size).take(batches) {
                     // The receiver is gone once training is broken off.
                     if sender.send(self.batch(rows)).is_err() {
                         break;
@@ -70,21 +70,23 @@ impl Feed<'_> {
     }
 
     fn batch(&self, rows: &[usize]) -> Result<Batch, DataError> {
-        let images: Vec<Result<Vec<f32>, DataError>> =
-            rows.par_iter().map(|&row| self.image(row)).collect();
-        let images = images.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        let labels = self.dataset.labels();
-        let flags = rows.iter().flat_map(|&row| labels.row(row));
-        let targets = flags.map(|&flag| f32::from(u8::from(flag))).collect();
+        let side = self.recipe.input_size;
+        let images = batch_values(rows, side, Bounds::SYMMETRIC, |row| self.image(row))?;
+        let targets = targets(self.dataset.labels(), rows);
         Ok(Batch { images, targets, rows: rows.len() })
     }
 
-    fn image(&self, row: usize) -> Result<Vec<f32>, DataError> {
-        let resize = Resize::Square(self.settings.input_size);
+    fn image(&self, row: usize) -> Result<RgbImage, DataError> {
+        let resize = Resize::Square(self.recipe.input_size);
         let square = resize.apply(&self.dataset.image(row)?)?;
         let id = self.dataset.id(row);
-        let mut random = generator(self.settings.seed, self.epoch, Purpose::Augmentation, id);
-        let changed = self.settings.augmentation.apply(square, &mut random);
-        Transform { resize, bounds: Bounds::SYMMETRIC }.apply(&changed)
+        let mut random = generator(self.recipe.seed, self.epoch, Purpose::Augmentation, id);
+        Ok(self.recipe.augmentation.apply(square, &mut random))
     }
+}
+
+/// Whether the images of these rows have each label, as 0 or 1: `[rows, classes]`.
+pub fn targets(labels: &LabelSet, rows: &[usize]) -> Vec<f32> {
+    let flags = rows.iter().flat_map(|&row| labels.row(row));
+    flags.map(|&flag| f32::from(u8::from(flag))).collect()
 }

@@ -1,10 +1,10 @@
 //! Victims made at home: fine-tuning multi-label ResNets on Burn's optimisers.
 //!
 //! [`Training`] takes a [`TrainableResNet`](tkmia_models::TrainableResNet), a training and a
-//! validation split and [`Settings`], and leaves a folder with the network as a safetensors file with
+//! validation split and a [`Recipe`], and leaves a folder with the network as a safetensors file with
 //! torchvision's names, its learning curve as a table and a picture, and a checkpoint from which the
-//! run goes on if it is ended. The settings of the paper and of its published code, which differ by
-//! data set, are [`Recipe`]s.
+//! run goes on if it is ended. The recipes of the paper and of its published code, which differ by
+//! data set, are [`Published`].
 //!
 //! Sun et al., "When Measures are Unreliable: Imperceptible Adversarial Perturbations toward Top-k
 //! Multi-Label Learning", ACM MM 2023 (*the paper* below), appendix B.
@@ -17,7 +17,7 @@ mod evaluation;
 mod feed;
 mod loss;
 mod random;
-mod settings;
+mod recipe;
 mod training;
 
 pub use augmentation::Augmentation;
@@ -25,5 +25,5 @@ pub use curve::{Curve, Epoch};
 pub use error::TrainError;
 pub use evaluation::{Evaluation, evaluate};
 pub use loss::binary_cross_entropy;
-pub use settings::{Optimiser, Recipe, Settings};
+pub use recipe::{Optimiser, Published, Recipe};
 pub use training::{Progress, Training};

@@ -15,7 +15,7 @@ use tkmia_models::TrainableResNet;
 use crate::checkpoint::Checkpoint;
 use crate::evaluation::evaluate;
 use crate::feed::{Batch, Feed};
-use crate::{Curve, Epoch, Settings, TrainError, binary_cross_entropy};
+use crate::{Curve, Epoch, Recipe, TrainError, binary_cross_entropy};
 
 /// A network, what it is trained on, and how.
 ///
@@ -39,7 +39,7 @@ use crate::{Curve, Epoch, Settings, TrainError, binary_cross_entropy};
 /// use tkmia_core::device;
 /// use tkmia_data::Voc2012;
 /// use tkmia_models::TrainableResNet;
-/// use tkmia_train::{Recipe, Training};
+/// use tkmia_train::{Published, Training};
 ///
 /// let network = TrainableResNet::load("resnet50-imagenet.pth", &device("cpu")?)?.with_head(20, 0);
 /// let curve = Training {
@@ -47,7 +47,7 @@ use crate::{Curve, Epoch, Settings, TrainError, binary_cross_entropy};
 ///     origin: "resnet50-imagenet.pth",
 ///     train: &Voc2012::open("VOCdevkit/VOC2012", "train")?,
 ///     validation: &Voc2012::open("VOCdevkit/VOC2012", "val")?,
-///     settings: Recipe::Voc2012.settings(),
+///     recipe: Published::Voc2012.recipe(),
 ///     output: "out/victim".as_ref(),
 ///     stop: &AtomicBool::new(false),
 /// }
@@ -66,7 +66,7 @@ pub struct Training<'a> {
     /// The images that it is measured on.
     pub validation: &'a dyn Dataset,
     /// How it is trained.
-    pub settings: Settings,
+    pub recipe: Recipe,
     /// The folder for what comes of it; it is made if it isn't there.
     pub output: &'a Path,
     /// Set from outside to end the run early: the epoch under way is lost.
@@ -89,7 +89,7 @@ pub enum Progress<'a> {
 impl Training<'_> {
     /// Trains the network, from the checkpoint in the output folder if there is one.
     ///
-    /// Where `stop` ended it the curve has fewer epochs than the settings.
+    /// Where `stop` ended it the curve has fewer epochs than the recipe.
     ///
     /// # Errors
     /// [`TrainError::Setting`], [`TrainError::Labels`], [`TrainError::Splits`] and
@@ -98,12 +98,12 @@ impl Training<'_> {
     pub fn run(self, mut watch: impl FnMut(Progress<'_>)) -> Result<Curve, TrainError> {
         self.check()?;
         let description = self.description();
-        let Self { mut network, train, validation, settings, output, stop, .. } = self;
+        let Self { mut network, train, validation, recipe, output, stop, .. } = self;
         let file = |name: &str| output.join(name);
         let unwritable = |source| TrainError::Write { path: output.to_owned(), source };
         fs::create_dir_all(output).map_err(unwritable)?;
 
-        let mut optimiser = settings.optimiser.init(settings.weight_decay);
+        let mut optimiser = recipe.optimiser.init(recipe.weight_decay);
         let mut curve = Curve::default();
         let checkpoint: PathBuf = file("checkpoint");
         if let Some(found) = Checkpoint::read(&checkpoint, &description)? {
@@ -112,11 +112,11 @@ impl Training<'_> {
             watch(Progress::Resumed(curve.epochs.len()));
         }
 
-        let steps = Feed::batches(train, &settings);
-        for epoch in curve.epochs.len()..settings.epochs {
+        let steps = Feed::batches(train, &recipe);
+        for epoch in curve.epochs.len()..recipe.epochs {
             let began = Instant::now();
             watch(Progress::Begin(epoch + 1, steps));
-            let feed = Feed { dataset: train, settings: &settings, epoch };
+            let feed = Feed { dataset: train, recipe: &recipe, epoch };
             let (mut at, mut loss, mut images) = (epoch * steps, 0.0, 0);
             let mut trained = Some((network, optimiser));
             let flow = feed.run(|batch| {
@@ -124,9 +124,9 @@ impl Training<'_> {
                     return Ok(ControlFlow::Break(()));
                 }
                 let rows = batch.rows;
-                let rate = settings.learning_rate_at(at, settings.epochs * steps);
+                let rate = recipe.learning_rate_at(at, recipe.epochs * steps);
                 let (before, by) = trained.take().expect("every step puts them back");
-                let (after, by, step_loss) = step(before, by, batch, rate, &settings);
+                let (after, by, step_loss) = step(before, by, batch, rate, &recipe);
                 trained = Some((after, by));
                 (at, loss, images) = (at + 1, loss + step_loss, images + rows);
                 if !step_loss.is_finite() {
@@ -141,16 +141,16 @@ impl Training<'_> {
             }
 
             let victim = network.victim()?;
-            let transform = settings.transform();
-            let validation = evaluate(&victim, validation, &transform, settings.batch_size)?;
+            let transform = recipe.transform();
+            let validation = evaluate(&victim, validation, &transform, recipe.batch_size)?;
             curve.epochs.push(Epoch {
                 epoch: epoch + 1,
-                learning_rate: settings.learning_rate_at(epoch * steps, settings.epochs * steps),
+                learning_rate: recipe.learning_rate_at(epoch * steps, recipe.epochs * steps),
                 train_loss: loss / images as f64,
                 validation,
                 seconds: began.elapsed().as_secs_f64(),
             });
-            let side = Some(settings.input_size as usize);
+            let side = Some(recipe.input_size as usize);
             network.save(file("last.safetensors"), side)?;
             if curve.best().is_some_and(|best| best.epoch == epoch + 1) {
                 network.save(file("best.safetensors"), side)?;
@@ -165,7 +165,7 @@ impl Training<'_> {
     }
 
     fn check(&self) -> Result<(), TrainError> {
-        self.settings.check()?;
+        self.recipe.check()?;
         let (classes, others) = (self.train.classes(), self.validation.classes());
         let network = self.network.architecture().classes;
         if network != classes.len() {
@@ -195,7 +195,7 @@ impl Training<'_> {
             "origin": self.origin,
             "train": data(self.train),
             "validation": data(self.validation),
-            "settings": self.settings,
+            "settings": self.recipe,
         })
     }
 }
@@ -206,9 +206,9 @@ fn step(
     mut optimiser: ModuleOptimizer,
     batch: Batch,
     rate: f64,
-    settings: &Settings,
+    recipe: &Recipe,
 ) -> (TrainableResNet, ModuleOptimizer, f64) {
-    let (device, side) = (network.device(), settings.input_size as usize);
+    let (device, side) = (network.device(), recipe.input_size as usize);
     let classes = batch.targets.len() / batch.rows;
     let images = TensorData::new(batch.images, [batch.rows, 3, side, side]);
     let targets = TensorData::new(batch.targets, [batch.rows, classes]);

@@ -13,7 +13,7 @@ use tkmia_core::Classifier;
 use tkmia_data::Folder;
 use tkmia_models::{TrainableResNet, load};
 use tkmia_train::{
-    Augmentation, Curve, Optimiser, Progress, Recipe, Settings, TrainError, Training, evaluate,
+    Augmentation, Curve, Optimiser, Progress, Published, Recipe, TrainError, Training, evaluate,
 };
 
 /// A folder of images that hold stripes of red, green or blue, tagged by what they hold.
@@ -39,8 +39,8 @@ fn coloured(images: usize) -> (TempDir, Folder) {
     (folder, opened)
 }
 
-fn settings(epochs: usize) -> Settings {
-    Settings {
+fn recipe(epochs: usize) -> Recipe {
+    Recipe {
         optimiser: Optimiser::Adam,
         batch_size: 8,
         learning_rate: 1e-2,
@@ -48,25 +48,25 @@ fn settings(epochs: usize) -> Settings {
         input_size: 16,
         augmentation: Augmentation { flip: 0.5, brightness: 0.1, ..Augmentation::NONE },
         seed: 4,
-        ..Recipe::Voc2012.settings()
+        ..Published::Voc2012.recipe()
     }
 }
 
 /// Trains a small network; `watch` is told of each progress.
 fn train_with(
     data: &Folder,
-    settings: Settings,
+    recipe: Recipe,
     output: &Path,
     stop: &AtomicBool,
     watch: impl FnMut(Progress<'_>),
 ) -> Result<Curve, TrainError> {
-    let network = TrainableResNet::new("resnet10", 4, 3, settings.seed, &Device::flex()).unwrap();
+    let network = TrainableResNet::new("resnet10", 4, 3, recipe.seed, &Device::flex()).unwrap();
     let (train, validation) = (data, data);
-    Training { network, origin: "new", train, validation, settings, output, stop }.run(watch)
+    Training { network, origin: "new", train, validation, recipe, output, stop }.run(watch)
 }
 
-fn train(data: &Folder, settings: Settings, output: &Path) -> Result<Curve, TrainError> {
-    train_with(data, settings, output, &AtomicBool::new(false), |_| {})
+fn train(data: &Folder, recipe: Recipe, output: &Path) -> Result<Curve, TrainError> {
+    train_with(data, recipe, output, &AtomicBool::new(false), |_| {})
 }
 
 /// What doesn't depend on the clock.
@@ -80,7 +80,7 @@ fn timeless(curve: &Curve) -> Curve {
 fn a_network_learns_and_is_left_as_a_file_that_loads() {
     let (_folder, data) = coloured(48);
     let output = tempfile::tempdir().unwrap();
-    let curve = train(&data, settings(12), output.path()).unwrap();
+    let curve = train(&data, recipe(12), output.path()).unwrap();
     let (first, last) = (&curve.epochs[0], curve.epochs.last().unwrap());
     println!("{first:?}\n{last:?}");
     assert!(last.train_loss < 0.5 * first.train_loss);
@@ -88,7 +88,7 @@ fn a_network_learns_and_is_left_as_a_file_that_loads() {
 
     let best = load(output.path().join("best.safetensors"), &Device::flex()).unwrap();
     assert_eq!((best.classes(), best.input_size()), (3, Some([16, 16])));
-    let found = evaluate(&best, &data, &settings(1).transform(), 5).unwrap();
+    let found = evaluate(&best, &data, &recipe(1).transform(), 5).unwrap();
     let expected = curve.best().unwrap().validation;
     assert!((found.map_instance - expected.map_instance).abs() < 1e-9);
     assert!((found.loss - expected.loss).abs() < 1e-5);
@@ -109,19 +109,19 @@ fn a_run_that_was_ended_in_an_epoch_ends_as_one_that_was_not() {
     let (_folder, data) = coloured(24);
     let [whole, ended] = [(), ()].map(|()| tempfile::tempdir().unwrap());
     for optimiser in [Optimiser::Adam, Optimiser::Sgd] {
-        let settings = Settings { optimiser, seed: optimiser as u64, ..settings(3) };
+        let recipe = Recipe { optimiser, seed: optimiser as u64, ..recipe(3) };
         let [whole, ended] = [&whole, &ended].map(|f| f.path().join(format!("{optimiser:?}")));
-        let expected = train(&data, settings.clone(), &whole).unwrap();
+        let expected = train(&data, recipe.clone(), &whole).unwrap();
 
         // Ended in the middle of the second epoch.
         let (stop, mut steps) = (AtomicBool::new(false), 0);
-        let cut = train_with(&data, settings.clone(), &ended, &stop, |progress| {
+        let cut = train_with(&data, recipe.clone(), &ended, &stop, |progress| {
             steps += usize::from(matches!(progress, Progress::Step(_)));
             stop.store(steps == 5, Ordering::Relaxed);
         });
         assert_eq!(cut.unwrap().epochs.len(), 1);
         let mut resumed = 0;
-        let on = train_with(&data, settings, &ended, &AtomicBool::new(false), |progress| {
+        let on = train_with(&data, recipe, &ended, &AtomicBool::new(false), |progress| {
             if let Progress::Resumed(epochs) = progress {
                 resumed = epochs;
             }
@@ -139,16 +139,16 @@ fn a_run_that_was_ended_in_an_epoch_ends_as_one_that_was_not() {
 fn the_checkpoint_of_another_run_is_refused_with_what_differs() {
     let (_folder, data) = coloured(16);
     let output = tempfile::tempdir().unwrap();
-    train(&data, settings(1), output.path()).unwrap();
+    train(&data, recipe(1), output.path()).unwrap();
     let saved = fs::read(output.path().join("last.safetensors")).unwrap();
     // The same again: nothing is left to do, and nothing is done.
-    assert_eq!(train(&data, settings(1), output.path()).unwrap().epochs.len(), 1);
+    assert_eq!(train(&data, recipe(1), output.path()).unwrap().epochs.len(), 1);
 
-    let other = Settings { learning_rate: 0.5, ..settings(1) };
+    let other = Recipe { learning_rate: 0.5, ..recipe(1) };
     let message = train(&data, other, output.path()).unwrap_err().to_string();
     assert!(message.contains("whose settings.learning_rate is 0.01 and not 0.5"), "{message}");
     let (_folder, fewer) = coloured(12);
-    let message = train(&fewer, settings(1), output.path()).unwrap_err().to_string();
+    let message = train(&fewer, recipe(1), output.path()).unwrap_err().to_string();
     assert!(message.contains("whose train.images is 16 and not 12"), "{message}");
     assert_eq!(fs::read(output.path().join("last.safetensors")).unwrap(), saved);
 }
@@ -157,12 +157,12 @@ fn the_checkpoint_of_another_run_is_refused_with_what_differs() {
 fn a_damaged_checkpoint_is_an_error_and_never_a_panic() {
     let (_folder, data) = coloured(16);
     let output = tempfile::tempdir().unwrap();
-    train(&data, settings(1), output.path()).unwrap();
+    train(&data, recipe(1), output.path()).unwrap();
     let path = output.path().join("checkpoint");
     let whole = fs::read(&path).unwrap();
     for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
         fs::write(&path, &whole[..length]).unwrap();
-        let error = train(&data, settings(1), output.path()).unwrap_err();
+        let error = train(&data, recipe(1), output.path()).unwrap_err();
         assert!(matches!(error, TrainError::Checkpoint { .. }), "{length}: {error}");
         assert!(error.to_string().contains("checkpoint: not a checkpoint"), "{error}");
     }
@@ -173,24 +173,24 @@ fn what_cannot_be_trained_is_refused_before_anything_is_done() {
     let (_folder, data) = coloured(8);
     let output = tempfile::tempdir().unwrap();
     let path = output.path().join("out");
-    let refusal = |network: TrainableResNet, validation: &Folder, settings: Settings| {
+    let refusal = |network: TrainableResNet, validation: &Folder, recipe: Recipe| {
         let (train, stop) = (&data, &AtomicBool::new(false));
         let training =
-            Training { network, origin: "new", train, validation, settings, output: &path, stop };
+            Training { network, origin: "new", train, validation, recipe, output: &path, stop };
         training.run(|_| {}).unwrap_err()
     };
     let network =
         |classes| TrainableResNet::new("resnet10", 2, classes, 0, &Device::flex()).unwrap();
-    let error = refusal(network(7), &data, settings(1));
+    let error = refusal(network(7), &data, recipe(1));
     assert!(matches!(error, TrainError::Labels { network: 7, labels: 3, .. }), "{error}");
-    let error = refusal(network(3), &data, Settings { batch_size: 1, ..settings(1) });
+    let error = refusal(network(3), &data, Recipe { batch_size: 1, ..recipe(1) });
     assert!(matches!(error, TrainError::Setting { field: "batch size", .. }), "{error}");
 
     let (folder, _) = coloured(4);
     let table = fs::read_to_string(folder.path().join("labels.csv")).unwrap();
     fs::write(folder.path().join("labels.csv"), table.replace("blue", "grey")).unwrap();
     let other = Folder::open(folder.path()).unwrap();
-    let error = refusal(network(3), &other, settings(1));
+    let error = refusal(network(3), &other, recipe(1));
     assert_eq!(
         error.to_string(),
         "label 2: expected `blue` as in the training split, found `grey`"
@@ -202,7 +202,7 @@ fn what_cannot_be_trained_is_refused_before_anything_is_done() {
 fn a_loss_that_is_no_number_ends_the_run() {
     let (_folder, data) = coloured(16);
     let output = tempfile::tempdir().unwrap();
-    let wild = Settings { optimiser: Optimiser::Sgd, learning_rate: 1e30, ..settings(5) };
+    let wild = Recipe { optimiser: Optimiser::Sgd, learning_rate: 1e30, ..recipe(5) };
     let error = train(&data, wild, output.path()).unwrap_err();
     println!("{error}");
     let lost = matches!(error, TrainError::Diverged { .. } | TrainError::Model(_));

@@ -9,7 +9,7 @@ use std::error::Error;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use tkmia::attacks::{AttackBatch, Settings, SpecifiedOut, Verdict, judge};
+use tkmia::attacks::{AttackBatch, AttackSettings, Descent, Optimiser, PenalisedSgd, Verdict};
 use tkmia::core::{Bounds, Classifier, LabelSet, device};
 
 /// The generated code.
@@ -88,9 +88,9 @@ fn run() -> Result<Vec<Verdict>, Box<dyn Error>> {
     let batch = AttackBatch::new(images, first(3)?, first(1)?, 2)?;
 
     // Large steps: the scores of random weights, and so their gradients, are small.
-    let attack = Settings { learning_rate: 0.3, ..Settings::default() }.init(victim.bounds())?;
-    let result = attack.run(&victim, &batch, &mut ())?;
-    Ok(judge(&victim, &batch.goal, &result, &SpecifiedOut::default())?)
+    let optimiser = Optimiser::Sgd(PenalisedSgd { lr: 0.3, ..PenalisedSgd::default() });
+    let settings = AttackSettings::from(Descent { optimiser, ..Descent::default() });
+    Ok(settings.init()?.run(&victim, &batch)?.judge(&victim)?)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! [`And`], [`Or`] and [`Not`]: criteria made of criteria.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::{Criterion, Standing};
+use super::{Criterion, Leaving, SampleState};
 
 /// All of these hold; met where there is none.
 ///
@@ -14,56 +15,110 @@ use super::{Criterion, Standing};
 /// # Example: the specified labels leave, and AP@k drops by at most 0.05
 ///
 /// ```
-/// use tkmia_attacks::{Criterion, Measure, MeasureBudget, SpecifiedOut};
+/// use tkmia_attacks::{Criterion, MeasureBudget, SpecifiedOut};
+/// use tkmia_metrics::Measure;
 ///
-/// let budget = MeasureBudget { measure: Measure::AveragePrecision, at_most: 0.05 };
-/// let criterion = SpecifiedOut::default().and(budget);
-/// assert_eq!(criterion.0.len(), 2);
+/// let measure = Measure::named("ap").expect("a measure's name");
+/// let budget = MeasureBudget { measure, at_most: 0.05 };
+/// let criterion = SpecifiedOut.and(budget);
+/// assert_eq!(criterion.to_string(), "excluded and measure-budget(ap, 0.05)");
 /// ```
 #[derive(Debug, Clone)]
 pub struct And(pub Vec<Arc<dyn Criterion>>);
 
 impl Criterion for And {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        self.0.iter().all(|part| part.is_met(standing))
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        self.0.iter().all(|part| part.is_met(state))
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        self.0.iter().map(|part| part.margin(standing)).fold(f64::NEG_INFINITY, f64::max)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        self.0.iter().map(|part| part.margin(state)).fold(f64::NEG_INFINITY, f64::max)
     }
 
-    fn leaving(&self) -> Option<usize> {
-        self.0.iter().filter_map(|part| part.leaving()).max()
+    fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
+        self.0.iter().filter_map(|part| part.leaving(delta)).max()
     }
+
+    fn needs_target(&self) -> bool {
+        self.0.iter().any(|part| part.needs_target())
+    }
+}
+
+impl fmt::Display for And {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        joined(&self.0, "and", f)
+    }
+}
+
+/// Parts with a word between them; parts that have several words stand in parentheses.
+fn joined(parts: &[Arc<dyn Criterion>], word: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if parts.is_empty() {
+        return write!(f, "nothing {word} nothing");
+    }
+    for (at, part) in parts.iter().enumerate() {
+        let part = part.to_string();
+        let before = if at > 0 { format!(" {word} ") } else { String::new() };
+        match is_joined(&part) {
+            true => write!(f, "{before}({part})")?,
+            false => write!(f, "{before}{part}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Whether a word joins parts outside all parentheses.
+fn is_joined(text: &str) -> bool {
+    let mut depth = 0;
+    text.split(' ').any(|word| {
+        let outside = depth == 0;
+        depth += word.matches('(').count();
+        depth -= word.matches(')').count().min(depth);
+        outside && ["and", "or"].contains(&word)
+    })
 }
 
 /// At least one of these holds; not met where there is none.
 ///
-/// Margin: the smallest one (`∞` of none), with the reserve of [`And`] about units.
+/// Margin: the smallest one (`∞` of none), with the caveat of [`And`] about units.
 #[derive(Debug, Clone)]
 pub struct Or(pub Vec<Arc<dyn Criterion>>);
 
 impl Criterion for Or {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        self.0.iter().any(|part| part.is_met(standing))
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        self.0.iter().any(|part| part.is_met(state))
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        self.0.iter().map(|part| part.margin(standing)).fold(f64::INFINITY, f64::min)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        self.0.iter().map(|part| part.margin(state)).fold(f64::INFINITY, f64::min)
+    }
+
+    fn needs_target(&self) -> bool {
+        self.0.iter().any(|part| part.needs_target())
+    }
+}
+
+impl fmt::Display for Or {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        joined(&self.0, "or", f)
     }
 }
 
 /// This one doesn't hold. Margin: the negative of its margin.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, derive_more::Display)]
+#[display("not({_0})")]
 pub struct Not(pub Arc<dyn Criterion>);
 
 impl Criterion for Not {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        !self.0.is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        !self.0.is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        -self.0.margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        -self.0.margin(state)
+    }
+
+    fn needs_target(&self) -> bool {
+        self.0.needs_target()
     }
 }
 
@@ -74,7 +129,7 @@ mod tests {
     use super::*;
 
     // Alone: (false, 2) and (true, −1).
-    const OUT: SpecifiedOut = SpecifiedOut { delta: None };
+    const OUT: SpecifiedOut = SpecifiedOut;
     const KEPT: PrecisionPreserved = PrecisionPreserved;
 
     #[test]

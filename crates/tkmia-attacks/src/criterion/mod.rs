@@ -9,38 +9,90 @@
 //! | [`AllRelevantOut`] | no relevant label is in it |
 //! | [`TargetReached`] | it is the sample's target |
 //! | [`TargetSet`], [`OrderedTopK`] | it is a given set, or a given list, the same for all samples |
-//! | [`MeasureBudget`] | P@k, AP@k or NDCG@k has dropped by no more than τ |
+//! | [`MeasureBudget`] | a measure of the sample has dropped by no more than τ |
 //! | [`And`], [`Or`], [`Not`] | others do, together |
 
-mod by_name;
+mod at_least;
 mod combine;
-mod demand;
 mod measure_budget;
+mod parse;
 mod relevant;
 mod specified_out;
+mod stop;
 mod target;
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use tkmia_core::Goal;
-use tkmia_metrics::Ranking;
+use tkmia_metrics::{Measure, Ranking};
 
-use crate::host::Scored;
+use crate::readback::Scored;
 
-pub use by_name::{CRITERION_NAMES, UnknownCriterion, criterion};
 pub use combine::{And, Not, Or};
-pub use measure_budget::{Measure, MeasureBudget};
+pub use measure_budget::MeasureBudget;
+pub use parse::UnknownCriterion;
 pub use relevant::{AllRelevantOut, Imperceptible, MeasurePreserving, PrecisionPreserved};
 pub use specified_out::SpecifiedOut;
+pub use stop::Stop;
 pub use target::{OrderedTopK, TargetReached, TargetSet};
+
+/// A criterion as it is held.
+type Shared = Arc<dyn Criterion>;
+
+/// How a criterion is called, and how it is made of its arguments.
+type Named = (&'static str, fn(&[&str]) -> Option<Shared>);
+
+/// Every criterion with a name of its own, the paper's evaluation first.
+const NAMED: [Named; 9] = [
+    ("excluded", |given| plain(SpecifiedOut, given)),
+    ("imperceptible", |given| plain(Imperceptible, given)),
+    ("measure-preserving", |given| plain(MeasurePreserving, given)),
+    ("precision-preserved", |given| plain(PrecisionPreserved, given)),
+    ("all-relevant-out", |given| plain(AllRelevantOut, given)),
+    ("target-reached", |given| plain(TargetReached, given)),
+    ("target-set", |given| shared(TargetSet { labels: all(given)?.into_iter().collect() })),
+    ("ordered-top-k", |given| shared(OrderedTopK { labels: all(given)? })),
+    ("measure-budget", |given| {
+        let [name, at_most] = given else { return None };
+        let at_most = at_most.parse().ok().filter(|at_most: &f64| at_most.is_finite())?;
+        shared(MeasureBudget::new(Measure::named(name)?, at_most)?)
+    }),
+];
+
+/// The names of the criteria, the paper's evaluation first.
+pub const CRITERION_NAMES: [&str; 9] = {
+    let mut names = [""; 9];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = NAMED[at].0;
+        at += 1;
+    }
+    names
+};
+
+fn shared(criterion: impl Criterion + 'static) -> Option<Shared> {
+    Some(Arc::new(criterion))
+}
+
+/// A criterion without arguments.
+fn plain(criterion: impl Criterion + 'static, given: &[&str]) -> Option<Shared> {
+    shared(criterion).filter(|_| given.is_empty())
+}
+
+/// Arguments of one kind, at least one.
+fn all<T: FromStr>(given: &[&str]) -> Option<Vec<T>> {
+    let all: Option<Vec<T>> = given.iter().map(|one| one.parse().ok()).collect();
+    all.filter(|all| !all.is_empty())
+}
 
 /// One sample as a [`Criterion`] sees it: its scores and rankings before and now, and its labels.
 ///
 /// All slices have one element per label, the rankings are those of the scores, and
 /// `1 ≤ k ≤ classes`; criteria rely on it and panic where it doesn't hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
+pub struct SampleState<'a> {
     /// The ranking of the unattacked image.
     pub clean: &'a Ranking,
     /// The scores of the unattacked image, `[classes]`.
@@ -57,9 +109,20 @@ pub struct Standing<'a> {
     pub target: Option<&'a [bool]>,
     /// Size of the predicted set.
     pub k: usize,
+    /// δ, how many specified labels must leave the top-k; none: all that are in the clean one.
+    pub delta: Option<usize>,
 }
 
-impl<'a> Standing<'a> {
+/// How many specified labels a condition asks to leave the top-k.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leaving {
+    /// At least so many.
+    AtLeast(usize),
+    /// All that are in the clean one.
+    All,
+}
+
+impl<'a> SampleState<'a> {
     /// A row of a goal, by its scores before and now.
     pub(crate) fn of(goal: &'a Goal, row: usize, clean: &'a Scored, now: &'a Scored) -> Self {
         Self {
@@ -71,11 +134,12 @@ impl<'a> Standing<'a> {
             specified: goal.specified().row(row),
             target: goal.target().map(|target| target.row(row)),
             k: goal.k(),
+            delta: goal.delta(),
         }
     }
 }
 
-/// A condition on one sample.
+/// A condition on one sample; it is displayed as experiments and command lines write it.
 ///
 /// The verdict is read from the rankings, so that ties go to the lower label index; the margin is
 /// read from the scores.
@@ -85,35 +149,40 @@ impl<'a> Standing<'a> {
 /// Label 0 is to leave the top-2, and is still above label 2:
 ///
 /// ```
-/// use tkmia_attacks::{Criterion, SpecifiedOut, Standing};
-/// use tkmia_metrics::Ranking;
+/// use tkmia_attacks::{Criterion, SpecifiedOut, SampleState};
+/// use tkmia_metrics::{Measure, Ranking};
 ///
 /// let (clean_scores, scores) = ([0.9_f32, 0.5, 0.25], [0.5_f32, 0.75, 0.25]);
 /// let (clean, now) = (Ranking::new(&clean_scores)?, Ranking::new(&scores)?);
 /// let (relevant, specified) = ([true; 3], [true, false, false]);
-/// let standing = Standing {
+/// let state = SampleState {
 ///     clean: &clean, clean_scores: &clean_scores, now: &now, scores: &scores,
-///     relevant: &relevant, specified: &specified, target: None, k: 2,
+///     relevant: &relevant, specified: &specified, target: None, k: 2, delta: None,
 /// };
-/// assert!(!SpecifiedOut::default().is_met(&standing));
-/// assert_eq!(SpecifiedOut::default().margin(&standing), 0.25);
+/// assert!(!SpecifiedOut.is_met(&state));
+/// assert_eq!(SpecifiedOut.margin(&state), 0.25);
 /// # Ok::<(), tkmia_metrics::MetricsError>(())
 /// ```
-pub trait Criterion: Debug + Send + Sync {
+pub trait Criterion: Debug + Display + Send + Sync {
     /// Whether the condition holds.
-    fn is_met(&self, standing: &Standing<'_>) -> bool;
+    fn is_met(&self, state: &SampleState<'_>) -> bool;
 
     /// How far the sample is from the border between holding and not: below 0 the condition holds,
     /// above 0 it doesn't, and at 0 only [`is_met`](Self::is_met) can tell.
     ///
     /// In the unit of the scores, unless the criterion says otherwise; `−∞` where nothing could break
     /// the condition, `∞` where nothing could fulfil it.
-    fn margin(&self, standing: &Standing<'_>) -> f64;
+    fn margin(&self, state: &SampleState<'_>) -> f64;
 
-    /// How many specified labels the condition asks to leave the top-k, for attacks that must know;
-    /// `None`: all that are in the clean one.
-    fn leaving(&self) -> Option<usize> {
+    /// How many specified labels the condition asks to leave the top-k, for a goal with this δ: what attacks
+    /// that search for just that must know. `None` where it asks for something else.
+    fn leaving(&self, _delta: Option<usize>) -> Option<Leaving> {
         None
+    }
+
+    /// Whether it needs a [target](Goal::target).
+    fn needs_target(&self) -> bool {
+        false
     }
 
     /// This condition and another one.
@@ -141,18 +210,22 @@ pub trait Criterion: Debug + Send + Sync {
     }
 }
 
-/// A shared criterion is one itself, so that what [`criterion`] returns combines like any other.
+/// A shared criterion is one itself, so that it combines like any other.
 impl<C: Criterion + ?Sized> Criterion for Arc<C> {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        self.as_ref().is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        self.as_ref().is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        self.as_ref().margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        self.as_ref().margin(state)
     }
 
-    fn leaving(&self) -> Option<usize> {
-        self.as_ref().leaving()
+    fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
+        self.as_ref().leaving(delta)
+    }
+
+    fn needs_target(&self) -> bool {
+        self.as_ref().needs_target()
     }
 }
 
@@ -171,9 +244,19 @@ mod sample {
         specified: &[usize],
         scores: [f32; 5],
     ) -> (bool, f64) {
+        weigh_by(criterion, specified, scores, None)
+    }
+
+    /// The same with δ.
+    pub(super) fn weigh_by(
+        criterion: &dyn Criterion,
+        specified: &[usize],
+        scores: [f32; 5],
+        delta: Option<usize>,
+    ) -> (bool, f64) {
         let clean_scores = [5.0, 4.0, 3.0, 2.0, 1.0];
         let flags = |labels: &[usize]| [0, 1, 2, 3, 4].map(|label| labels.contains(&label));
-        let standing = Standing {
+        let state = SampleState {
             clean: &Ranking::new(&clean_scores).unwrap(),
             clean_scores: &clean_scores,
             now: &Ranking::new(&scores).unwrap(),
@@ -182,8 +265,9 @@ mod sample {
             specified: &flags(specified),
             target: None,
             k: 2,
+            delta,
         };
-        (criterion.is_met(&standing), criterion.margin(&standing))
+        (criterion.is_met(&state), criterion.margin(&state))
     }
 
     /// The top-2 is {1, 2}.

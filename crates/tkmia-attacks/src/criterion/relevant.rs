@@ -1,57 +1,63 @@
 //! Criteria on what becomes of the relevant labels.
 
-use super::demand::Demand;
-use super::{Criterion, SpecifiedOut, Standing, hits};
+use super::at_least::AtLeast;
+use super::{Criterion, Leaving, SampleState, SpecifiedOut, hits};
 
 /// Eq. 2 of the paper: no specified label in the top-k, and the other relevant labels fill it.
 ///
 /// `|T_k(x*) ∩ R| = min(k, |R|)` with `R = Y_p ∖ S`. As printed, `min_R f ≥ f_[k]` can't hold where
 /// `|R| > k`; filling the places is what it means. Margin: the larger one of the two conditions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("imperceptible")]
 pub struct Imperceptible;
 
 impl Imperceptible {
-    fn demands(standing: &Standing<'_>) -> [Demand; 2] {
-        let Standing { relevant, specified, k, .. } = *standing;
+    fn parts(state: &SampleState<'_>) -> [AtLeast; 2] {
+        let SampleState { relevant, specified, k, .. } = *state;
         let labels = relevant.iter().zip(specified);
         let others: Vec<bool> =
             labels.map(|(&relevant, &specified)| relevant && !specified).collect();
         let places = k.min(others.iter().filter(|&&other| other).count());
-        [Demand::none_of(specified, k), Demand::at_least(places, others)]
+        [AtLeast::none_of(specified, k), AtLeast::new(places, others)]
     }
 }
 
 impl Criterion for Imperceptible {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        Self::demands(standing).iter().all(|demand| demand.is_met(standing))
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        Self::parts(state).iter().all(|part| part.is_met(state))
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        let [out, filled] = Self::demands(standing);
-        out.margin(standing).max(filled.margin(standing))
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        let [out, filled] = Self::parts(state);
+        out.margin(state).max(filled.margin(state))
+    }
+
+    fn leaving(&self, _: Option<usize>) -> Option<Leaving> {
+        Some(Leaving::All)
     }
 }
 
 /// At least as many relevant labels in the top-k as before: `|T_k(x*) ∩ Y_p| ≥ |T_k(x) ∩ Y_p|`.
 ///
 /// P@k doesn't drop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("precision-preserved")]
 pub struct PrecisionPreserved;
 
 impl PrecisionPreserved {
-    fn demand(standing: &Standing<'_>) -> Demand {
-        let before = hits(standing.clean, standing.relevant, standing.k);
-        Demand::at_least(before, standing.relevant.iter().copied())
+    fn at_least(state: &SampleState<'_>) -> AtLeast {
+        let before = hits(state.clean, state.relevant, state.k);
+        AtLeast::new(before, state.relevant.iter().copied())
     }
 }
 
 impl Criterion for PrecisionPreserved {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        Self::demand(standing).is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        Self::at_least(state).is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        Self::demand(standing).margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        Self::at_least(state).margin(state)
     }
 }
 
@@ -59,30 +65,41 @@ impl Criterion for PrecisionPreserved {
 ///
 /// [`SpecifiedOut`] of all specified labels and [`PrecisionPreserved`]. Margin: the larger one of
 /// the two.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("measure-preserving")]
 pub struct MeasurePreserving;
 
 impl Criterion for MeasurePreserving {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        SpecifiedOut { delta: None }.is_met(standing) && PrecisionPreserved.is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        SpecifiedOut.is_met(&all_out(state)) && PrecisionPreserved.is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        SpecifiedOut { delta: None }.margin(standing).max(PrecisionPreserved.margin(standing))
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        SpecifiedOut.margin(&all_out(state)).max(PrecisionPreserved.margin(state))
+    }
+
+    fn leaving(&self, _: Option<usize>) -> Option<Leaving> {
+        Some(Leaving::All)
     }
 }
 
+/// The same with all specified labels to leave, whatever δ.
+fn all_out<'a>(state: &SampleState<'a>) -> SampleState<'a> {
+    SampleState { delta: None, ..*state }
+}
+
 /// No relevant label in the top-k, `T_k(x*) ∩ Y_p = ∅`: where ML-CW-U stops in its original form.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("all-relevant-out")]
 pub struct AllRelevantOut;
 
 impl Criterion for AllRelevantOut {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        Demand::none_of(standing.relevant, standing.k).is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        AtLeast::none_of(state.relevant, state.k).is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        Demand::none_of(standing.relevant, standing.k).margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        AtLeast::none_of(state.relevant, state.k).margin(state)
     }
 }
 

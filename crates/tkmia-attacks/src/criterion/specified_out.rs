@@ -1,65 +1,65 @@
 //! [`SpecifiedOut`]: specified labels have left the top-k.
 
-use super::demand::Demand;
-use super::{Criterion, Standing, hits};
+use super::at_least::AtLeast;
+use super::{Criterion, Leaving, SampleState, hits};
 
 /// The paper's evaluation: at least δ specified labels have left the top-k.
 ///
 /// Counted as in Eq. 12 and in the published code: `|S ∩ T_k(x)| − |S ∩ T_k(x*)| ≥ δ`, so a specified
-/// label that enters makes up for one that leaves. A δ above `|S ∩ T_k(x)|` is never met.
+/// label that enters makes up for one that leaves. δ is the [goal's](tkmia_core::Goal::delta), by default
+/// all that were in the clean top-k. A δ above `|S ∩ T_k(x)|` is never met.
 ///
 /// Margin: how far all of `S` must sink for that, from the current scores; the distance between the
 /// highest label of `S` that is to be out and the lowest of the others that is to be in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SpecifiedOut {
-    /// How many must leave; `None`: all that were in the clean top-k, as under the global scheme.
-    pub delta: Option<usize>,
-}
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("excluded")]
+pub struct SpecifiedOut;
 
 impl SpecifiedOut {
     /// "At most `before − δ` of S", said of the other labels.
-    fn demand(&self, standing: &Standing<'_>) -> Demand {
-        let before = hits(standing.clean, standing.specified, standing.k);
-        let delta = self.delta.unwrap_or(before);
-        let others = standing.specified.iter().map(|&specified| !specified);
-        Demand::at_least((standing.k - before).saturating_add(delta), others)
+    fn at_least(state: &SampleState<'_>) -> AtLeast {
+        let before = hits(state.clean, state.specified, state.k);
+        let delta = state.delta.unwrap_or(before);
+        let others = state.specified.iter().map(|&specified| !specified);
+        AtLeast::new((state.k - before).saturating_add(delta), others)
     }
 }
 
 impl Criterion for SpecifiedOut {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        self.demand(standing).is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        Self::at_least(state).is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        self.demand(standing).margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        Self::at_least(state).margin(state)
     }
 
-    fn leaving(&self) -> Option<usize> {
-        self.delta
+    fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
+        Some(delta.map_or(Leaving::All, Leaving::AtLeast))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{ONE_OUT, weigh};
+    use super::super::sample::{ONE_OUT, weigh_by};
     use super::*;
 
     #[test]
     fn the_specified_labels_that_left_are_counted() {
-        assert_eq!(weigh(&SpecifiedOut::default(), &[0], ONE_OUT), (true, -3.0));
-        assert_eq!(weigh(&SpecifiedOut::default(), &[0, 1], ONE_OUT), (false, 2.0));
-        assert_eq!(weigh(&SpecifiedOut { delta: Some(1) }, &[0, 1], ONE_OUT), (true, -3.0));
-        assert_eq!(weigh(&SpecifiedOut { delta: Some(2) }, &[0, 1], ONE_OUT), (false, 2.0));
+        let weigh = |delta, specified: &[usize]| weigh_by(&SpecifiedOut, specified, ONE_OUT, delta);
+        assert_eq!(weigh(None, &[0]), (true, -3.0));
+        assert_eq!(weigh(None, &[0, 1]), (false, 2.0));
+        assert_eq!(weigh(Some(1), &[0, 1]), (true, -3.0));
+        assert_eq!(weigh(Some(2), &[0, 1]), (false, 2.0));
         // Label 2 is specified too and enters: the count stays.
-        assert_eq!(weigh(&SpecifiedOut { delta: Some(1) }, &[0, 2], ONE_OUT), (false, 1.0));
+        assert_eq!(weigh(Some(1), &[0, 2]), (false, 1.0));
     }
 
     #[test]
     fn more_than_were_in_cannot_leave() {
         for delta in [3, usize::MAX] {
-            let criterion = SpecifiedOut { delta: Some(delta) };
-            assert_eq!(weigh(&criterion, &[0, 1], ONE_OUT), (false, f64::INFINITY));
+            let weighed = weigh_by(&SpecifiedOut, &[0, 1], ONE_OUT, Some(delta));
+            assert_eq!(weighed, (false, f64::INFINITY));
         }
     }
 }

@@ -1,39 +1,45 @@
 //! [`TargetReached`], [`TargetSet`] and [`OrderedTopK`]: the top-k is to be a given one.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
-use super::demand::Demand;
-use super::{Criterion, Standing};
+use super::at_least::AtLeast;
+use super::{Criterion, SampleState};
 
 /// The top-k is the sample's [target](tkmia_core::Goal::target): `T_k(x*) = T`, in any order. Where
 /// targeted attacks stop in their original form.
 ///
 /// Never reached without a target (margin `∞`). Margin as that of [`TargetSet`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("target-reached")]
 pub struct TargetReached;
 
 impl TargetReached {
-    fn demand(standing: &Standing<'_>) -> Demand {
-        Demand::at_least(standing.k, standing.target.unwrap_or_default().iter().copied())
+    fn at_least(state: &SampleState<'_>) -> AtLeast {
+        AtLeast::new(state.k, state.target.unwrap_or_default().iter().copied())
     }
 }
 
 impl Criterion for TargetReached {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        standing.target.is_some() && Self::demand(standing).is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        state.target.is_some() && Self::at_least(state).is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        match standing.target {
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        match state.target {
             None => f64::INFINITY,
-            Some(_) => Self::demand(standing).margin(standing),
+            Some(_) => Self::at_least(state).margin(state),
         }
+    }
+
+    fn needs_target(&self) -> bool {
+        true
     }
 }
 
 /// The top-k is this set of labels, in any order: `T_k(x*) = target`, the same for every sample.
 ///
-/// A target that hasn't `k` labels, or has one that the classifier lacks, is never reached (margin
+/// A target that doesn't have `k` labels, or has one that the classifier lacks, is never reached (margin
 /// `∞`). Margin: the highest score outside the target − the lowest one within it.
 ///
 /// # Example
@@ -41,18 +47,18 @@ impl Criterion for TargetReached {
 /// ```
 /// use std::collections::BTreeSet;
 ///
-/// use tkmia_attacks::{Criterion, Standing, TargetSet};
+/// use tkmia_attacks::{Criterion, SampleState, TargetSet};
 /// use tkmia_metrics::Ranking;
 ///
 /// let scores = [0.5_f32, 0.75, 0.25];
 /// let ranking = Ranking::new(&scores)?;
-/// let standing = Standing {
+/// let state = SampleState {
 ///     clean: &ranking, clean_scores: &scores, now: &ranking, scores: &scores,
-///     relevant: &[true; 3], specified: &[false; 3], target: None, k: 2,
+///     relevant: &[true; 3], specified: &[false; 3], target: None, k: 2, delta: None,
 /// };
 /// let target = |labels| TargetSet { labels: BTreeSet::from(labels) };
-/// assert!(target([0, 1]).is_met(&standing));
-/// assert_eq!(target([1, 2]).margin(&standing), 0.25);
+/// assert!(target([0, 1]).is_met(&state));
+/// assert_eq!(target([1, 2]).margin(&state), 0.25);
 /// # Ok::<(), tkmia_metrics::MetricsError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,26 +68,36 @@ pub struct TargetSet {
 }
 
 impl TargetSet {
-    fn demand(&self, standing: &Standing<'_>) -> Demand {
-        let flags = (0..standing.scores.len()).map(|label| self.labels.contains(&label));
-        // A target of another size demands more places than it has labels, or than there are.
-        Demand::at_least(standing.k.max(self.labels.len()), flags)
+    fn at_least(&self, state: &SampleState<'_>) -> AtLeast {
+        let flags = (0..state.scores.len()).map(|label| self.labels.contains(&label));
+        // A target of another size asks for more places than it has labels, or than there are.
+        AtLeast::new(state.k.max(self.labels.len()), flags)
     }
 }
 
+impl fmt::Display for TargetSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "target-set({})", listed(&self.labels))
+    }
+}
+
+fn listed<'a>(labels: impl IntoIterator<Item = &'a usize>) -> String {
+    labels.into_iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
 impl Criterion for TargetSet {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        self.demand(standing).is_met(standing)
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        self.at_least(state).is_met(state)
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        self.demand(standing).margin(standing)
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        self.at_least(state).margin(state)
     }
 }
 
 /// The top-k is this list of labels, in this order of rank, the same for every sample.
 ///
-/// A list that hasn't `k` labels, names one twice, or has one that the classifier lacks, is never
+/// A list that doesn't have `k` labels, names one twice, or has one that the classifier lacks, is never
 /// reached (margin `∞`). Margin: the largest of `f_(t_{i+1}) − f_(t_i)` along the list and of the
 /// highest score outside the list − `f_(t_k)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,20 +106,26 @@ pub struct OrderedTopK {
     pub labels: Vec<usize>,
 }
 
+impl fmt::Display for OrderedTopK {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ordered-top-k({})", listed(&self.labels))
+    }
+}
+
 impl Criterion for OrderedTopK {
-    fn is_met(&self, standing: &Standing<'_>) -> bool {
-        standing.now.order()[..standing.k] == self.labels
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        state.now.order()[..state.k] == self.labels
     }
 
-    fn margin(&self, standing: &Standing<'_>) -> f64 {
-        let (labels, classes) = (&self.labels, standing.scores.len());
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        let (labels, classes) = (&self.labels, state.scores.len());
         let distinct = labels.iter().collect::<BTreeSet<_>>().len() == labels.len();
         let known = labels.iter().all(|&label| label < classes);
-        if labels.len() != standing.k || !distinct || !known {
+        if labels.len() != state.k || !distinct || !known {
             return f64::INFINITY;
         }
-        let score = |label: usize| f64::from(standing.scores[label]);
-        let last = score(labels[standing.k - 1]);
+        let score = |label: usize| f64::from(state.scores[label]);
+        let last = score(labels[state.k - 1]);
         let along = labels.windows(2).map(|pair| score(pair[1]) - score(pair[0]));
         let others = (0..classes).filter(|label| !labels.contains(label));
         along.chain(others.map(|label| score(label) - last)).fold(f64::NEG_INFINITY, f64::max)
@@ -123,7 +145,7 @@ mod tests {
     fn a_samples_own_target_is_reached_in_any_order() {
         let with = |target: Option<&[bool]>| {
             let ranking = Ranking::new(&ONE_OUT).unwrap();
-            let standing = Standing {
+            let state = SampleState {
                 clean: &ranking,
                 clean_scores: &ONE_OUT,
                 now: &ranking,
@@ -132,8 +154,9 @@ mod tests {
                 specified: &[true, false, false, false, false],
                 target,
                 k: 2,
+                delta: None,
             };
-            (TargetReached.is_met(&standing), TargetReached.margin(&standing))
+            (TargetReached.is_met(&state), TargetReached.margin(&state))
         };
         assert_eq!(with(Some(&[false, true, true, false, false])), (true, -1.0));
         assert_eq!(with(Some(&[false, true, false, true, false])), (false, 1.0));

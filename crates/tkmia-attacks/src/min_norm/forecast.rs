@@ -1,10 +1,10 @@
 //! [`Forecast`]: what is to be expected near the best perturbation.
 
-use tkmia_core::objective::Pair;
+use super::constraints::Pair;
 
 use super::model::Model;
-use super::sample::{Found, Start};
-use crate::host::Scored;
+use super::task::{Found, Start};
+use crate::readback::Scored;
 
 /// What the model says of perturbations near the best one, pair by pair.
 pub(super) struct Forecast<'a> {

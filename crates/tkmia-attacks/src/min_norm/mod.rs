@@ -1,31 +1,29 @@
-//! [`MinNorm`]: the smallest perturbation that hides the specified labels and keeps the measures.
+//! [`MinNormAttack`]: the smallest perturbation that hides the specified labels and keeps the measures.
 
-mod first_order;
+mod constraints;
 mod forecast;
 mod model;
-mod pixels;
-mod round;
+mod rounding;
 mod sample;
-mod sequential;
-mod shrink;
-mod target;
-mod turns;
-mod whole;
-
-use std::sync::Arc;
+mod search;
+mod settings;
+mod shortest;
+mod task;
 
 use burn::tensor::{Tensor, TensorData};
-use serde::{Deserialize, Serialize};
-use tkmia_core::objective::Keep;
-use tkmia_core::{Bounds, Classifier};
+use tkmia_core::Classifier;
 
-use crate::criterion::Criterion;
-use crate::host::{Scored, scored, values};
-use crate::{Attack, AttackBatch, AttackError, BatchResult, Norm, Observer, Outcome, Step};
-use sample::{Sample, Task};
+pub use constraints::{Keep, Pair, Tight};
+pub use settings::{MinNorm, Solver};
 
-/// Measure-preserving minimum-norm attack: `min ‖ε‖` under the [tight constraints], in L2 or, by
-/// [`Solver::FirstOrderLinf`], in L∞.
+use crate::readback::{Scored, scored, values};
+use crate::{
+    Attack, AttackBatch, AttackError, Norm, Observer, Outcome, Passes, Perturbed, Step, Stop,
+};
+use sample::Sample;
+use task::Task;
+
+/// Measure-preserving minimum-norm attack: `min ‖ε‖` under the [tight constraints](Tight), in L2 or in L∞.
 ///
 /// Each forward pass is one iteration, and every backward pass belongs to one of them. The device
 /// does the passes; what is to be looked at next is computed on the host, sample by sample, so that rows
@@ -33,78 +31,35 @@ use sample::{Sample, Task};
 /// another or its passes are used up; the last ones make the success survive rounding to 8-bit pixels.
 ///
 /// The smallest verified image is returned: one at which the criterion and the tight constraints hold,
-/// after rounding too where such a one was found; else the smallest at which the criterion alone does. A
-/// batch's start is of no use to it.
-///
-/// [tight constraints]: tkmia_core::objective::Tight
+/// after rounding too where such a one was found; else the smallest at which the criterion alone does. It
+/// takes no start.
 #[derive(Debug)]
-pub struct MinNorm {
-    /// The range of the images' values.
-    pub bounds: Bounds,
+pub struct MinNormAttack {
+    /// What is made small.
+    pub norm: Norm,
     /// What must hold beside the tight constraints; it also says how many labels must leave, see
-    /// [`Criterion::leaving`].
-    pub criterion: Arc<dyn Criterion>,
+    /// [`Criterion::leaving`](crate::Criterion::leaving).
+    pub stop: Stop,
     /// What is kept of the clean ranking.
     pub keep: Keep,
     /// How the constraints are reached.
     pub solver: Solver,
+    /// The most searches, one after the other; `None`: as long as passes are left.
+    pub rounds: Option<usize>,
     /// Forward passes per image at most, those of the Jacobian's rows, of the refinement and of
     /// rounding included; no more backward passes than these.
     pub max_passes: usize,
 }
 
-/// How [`MinNorm`] reaches the tight constraints.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Solver {
-    /// Sequential quadratic programmes for a target set chosen by its linearised cost; with passes to
-    /// spare first-order steps too, and the programmes again from the better of both.
-    #[default]
-    Sequential,
-    /// The same for the target set that the clean scores suggest.
-    SequentialByScore,
-    /// Decoupled direction and norm (Rony et al. 2019) on the most violated contest.
-    FirstOrder,
-    /// The same in L∞: steps along the gradient's sign, clipped to a radius that follows success (Pintor et
-    /// al. 2021).
-    FirstOrderLinf,
-}
-
-impl Solver {
-    /// Every solver, the default first.
-    pub const ALL: [Self; 4] =
-        [Self::Sequential, Self::SequentialByScore, Self::FirstOrder, Self::FirstOrderLinf];
-
-    /// The name as it is written in experiments and records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Sequential => "sequential",
-            Self::SequentialByScore => "sequential-by-score",
-            Self::FirstOrder => "first-order",
-            Self::FirstOrderLinf => "first-order-linf",
-        }
-    }
-
-    /// What it makes small.
-    pub fn norm(self) -> Norm {
-        match self {
-            Self::FirstOrderLinf => Norm::Linf,
-            _ => Norm::L2,
-        }
-    }
-}
-
-impl Attack for MinNorm {
-    fn run(
+impl Attack for MinNormAttack {
+    fn perturb(
         &self,
         classifier: &dyn Classifier,
         batch: &AttackBatch,
         watch: &mut dyn Observer,
-    ) -> Result<BatchResult, AttackError> {
-        batch.check(classifier)?;
-        let shape = batch.images.dims();
-        let device = batch.images.device();
-        let mut samples = self.samples(batch);
+    ) -> Result<Perturbed, AttackError> {
+        let (shape, device) = (batch.images().dims(), batch.images().device());
+        let mut samples = self.samples(classifier, batch);
         let mut outcomes = vec![None; samples.len()];
         let mut active: Vec<usize> = (0..samples.len()).collect();
         for pass in 1.. {
@@ -154,38 +109,46 @@ impl Attack for MinNorm {
 
         let images = samples.iter().flat_map(Sample::result).collect();
         let images = stacked(images, samples.len(), shape, &device);
-        Ok(BatchResult {
-            perturbation: images.clone() - batch.images.clone(),
-            unattacked: batch.images.clone(),
+        Ok(Perturbed {
+            perturbation: images.clone() - batch.images().clone(),
+            unattacked: batch.images().clone(),
             images,
             outcomes: (outcomes.into_iter())
                 .map(|outcome| outcome.unwrap_or(Outcome::Interrupted))
                 .collect(),
             iterations: samples.iter().map(|sample| sample.passes().forward).collect(),
             passes: samples.iter().map(Sample::passes).collect(),
-            indicators: vec![Vec::new(); samples.len()],
+            indicators: samples.iter().map(Sample::indicators).collect(),
         })
     }
 
-    fn unattacked(&self, images: Tensor<4>) -> Tensor<4> {
-        images
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn passes_at_most(&self, _: usize, _: usize) -> Passes {
+        Passes { forward: self.max_passes, backward: self.max_passes }
     }
 }
 
-impl MinNorm {
-    fn samples(&self, batch: &AttackBatch) -> Vec<Sample> {
-        let rows = batch.goal.rows();
-        let origin = values(batch.images.clone());
+impl MinNormAttack {
+    fn samples(&self, classifier: &dyn Classifier, batch: &AttackBatch) -> Vec<Sample> {
+        let (rows, goal) = (batch.rows(), batch.goal());
+        let origin = values(batch.images().clone());
         let size = origin.len() / rows.max(1);
         let task = |row: usize| Task {
             origin: origin[row * size..(row + 1) * size].to_vec(),
-            bounds: self.bounds,
-            relevant: batch.goal.relevant().row(row).to_vec(),
-            specified: batch.goal.specified().row(row).to_vec(),
-            k: batch.goal.k(),
+            bounds: classifier.bounds(),
+            relevant: goal.relevant().row(row).to_vec(),
+            specified: goal.specified().row(row).to_vec(),
+            target: goal.target().map(|target| target.row(row).to_vec()),
+            k: goal.k(),
+            delta: goal.delta(),
             keep: self.keep,
+            measured_by: self.norm,
             solver: self.solver,
-            criterion: self.criterion.clone(),
+            rounds: self.rounds,
+            stop: self.stop.clone(),
             max_passes: self.max_passes,
         };
         (0..rows).map(|row| Sample::new(task(row))).collect()

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tkmia_core::objective::Pair;
+use super::constraints::Pair;
 
-use crate::qp::{LeastNorm, dot, least_norm};
+use crate::geometry::{LeastNorm, dot, least_norm};
 
 /// Rows of the Jacobian of the scores, exact where they were fetched and corrected on the way.
 ///

@@ -1,95 +1,15 @@
 //! [`Sample`]: the search for one image, pass by pass.
 
-use std::sync::Arc;
-
-use tkmia_core::Bounds;
-use tkmia_core::objective::{Keep, Tight};
-
-use super::Solver;
-use super::model::Model;
-use super::round::Rounding;
-use super::shrink::shrunk;
-use super::turns;
-use super::whole::Whole;
-use crate::criterion::{Criterion, Standing};
+use super::constraints::Tight;
+use super::rounding::{RoundingL2, RoundingLinf, round};
+use super::search::{Search, first, next};
+use super::shortest::shortened;
+use super::task::{Found, Start, Task, norm};
+use crate::criterion::{Leaving, SampleState};
 use crate::eligibility::{Reason, eligible};
-use crate::host::Scored;
-use crate::qp::dot;
-use crate::{Norm, Outcome, Passes};
-
-/// What is searched for, and with how many passes.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub origin: Vec<f32>,
-    pub bounds: Bounds,
-    pub relevant: Vec<bool>,
-    pub specified: Vec<bool>,
-    pub k: usize,
-    pub keep: Keep,
-    pub solver: Solver,
-    pub criterion: Arc<dyn Criterion>,
-    pub max_passes: usize,
-}
-
-impl Task {
-    pub fn image(&self, perturbation: &[f32]) -> Vec<f32> {
-        let Bounds { low, high } = self.bounds;
-        let moved = self.origin.iter().zip(perturbation);
-        moved.map(|(x, by)| (x + by).clamp(low, high)).collect()
-    }
-
-    /// Cuts a perturbation off where it would leave the box.
-    pub fn clip(&self, perturbation: &mut [f32]) {
-        let Bounds { low, high } = self.bounds;
-        for (by, x) in perturbation.iter_mut().zip(&self.origin) {
-            *by = (x + *by).clamp(low, high) - x;
-        }
-    }
-
-    /// The least and the greatest value of each element.
-    pub fn limits(&self) -> Vec<[f32; 2]> {
-        vec![[self.bounds.low, self.bounds.high]; self.origin.len()]
-    }
-
-    /// What is to be small.
-    pub fn norm(&self, perturbation: &[f32]) -> f64 {
-        match self.solver.norm() {
-            Norm::L2 => norm(perturbation),
-            Norm::Linf => {
-                perturbation.iter().fold(0.0, |most: f32, value| most.max(value.abs())).into()
-            }
-        }
-    }
-
-    /// The passes that are set aside for the end.
-    pub fn reserve(&self) -> usize {
-        (self.max_passes / 4).min(14)
-    }
-}
-
-/// What the first pass showed.
-#[derive(Debug)]
-pub(super) struct Start {
-    pub clean: Scored,
-    pub tight: Tight,
-    /// `f_[1] − f_[c]` of the clean scores, the unit of every tolerance.
-    pub spread: f64,
-}
-
-/// A perturbation at which all that is wanted was seen to hold.
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub perturbation: Vec<f32>,
-    pub norm: f64,
-    pub seen: Scored,
-}
-
-impl Found {
-    /// Its top-k, a target set that the constraints admit.
-    pub fn top(&self, start: &Start) -> &[usize] {
-        &self.seen.ranking.order()[..start.tight.k()]
-    }
-}
+use crate::indicator::Trail;
+use crate::readback::Scored;
+use crate::{Indicator, Norm, Outcome, Passes};
 
 /// Relative to the spread: what holds by less might not hold on a device that rounds differently.
 const TIE: f64 = 1e-4;
@@ -98,25 +18,9 @@ const TIE: f64 = 1e-4;
 enum Phase {
     Search(Box<dyn Search>),
     Shrink,
-    Round(Rounding),
-    RoundLinf(Whole),
+    Round(RoundingL2),
+    RoundLinf(RoundingLinf),
     Done,
-}
-
-/// How the image moves until its norm is as small as it gets.
-pub(super) trait Search: std::fmt::Debug {
-    /// The scores at the perturbation last proposed, and whether all that is wanted holds there; gives
-    /// the weights of the scores whose gradient it needs.
-    fn seen(&mut self, task: &Task, start: &Start, now: &Scored, met: bool) -> Vec<(usize, f64)>;
-
-    /// That gradient; gives what to look at next, or nothing where the search is over.
-    fn learn(&mut self, task: &Task, start: &Start, gradient: &[f32]) -> Option<Vec<f32>>;
-
-    /// What to look at first.
-    fn begins_at(&self) -> &[f32];
-
-    /// The scores near the last perturbation, as far as the search knows.
-    fn model(&self) -> &Model;
 }
 
 /// One image under attack.
@@ -129,6 +33,7 @@ pub(super) struct Sample {
     search: Option<Box<dyn Search>>,
     searches: usize,
     passes: Passes,
+    trail: Trail,
     look: Vec<f32>,
     margin: f64,
     asked: Vec<(usize, f64)>,
@@ -148,6 +53,7 @@ impl Sample {
             search: None,
             searches: 0,
             passes: Passes::default(),
+            trail: Trail::default(),
             look,
             margin: 0.0,
             asked: Vec::new(),
@@ -177,13 +83,16 @@ impl Sample {
         }
     }
 
+    /// Signs that the search failed for reasons of its own.
+    pub fn indicators(&self) -> Vec<Indicator> {
+        self.trail.indicators(self.outcome() == Outcome::Exhausted)
+    }
+
     /// What to look at next.
     pub fn image(&self) -> Vec<f32> {
         let image = self.task.image(&self.look);
         match &self.phase {
-            Phase::Round(rounding) if !rounding.is_unrounded() => {
-                super::pixels::round(&image, self.task.bounds)
-            }
+            Phase::Round(rounding) if !rounding.is_unrounded() => round(&image, self.task.bounds),
             _ => image,
         }
     }
@@ -225,6 +134,7 @@ impl Sample {
         if self.asked.is_empty() {
             return;
         }
+        self.trail.note(None, Some(norm(gradient) as f32));
         let Phase::Search(search) = &mut self.phase else { return };
         let start = self.start.as_ref().expect("seen before");
         let left = self.task.max_passes - self.passes.forward;
@@ -237,14 +147,18 @@ impl Sample {
     fn begin(&mut self, now: &Scored) -> Result<(), Reason> {
         let task = &self.task;
         eligible(&now.ranking, &task.relevant, &task.specified, task.k)?;
-        let leaving = task.criterion.leaving();
+        // All that are in the clean top-k, unless so many are asked for.
+        let leaving = match task.stop.leaving(task.delta) {
+            Some(Leaving::AtLeast(count)) => Some(count),
+            Some(Leaving::All) | None => None,
+        };
         let (relevant, specified) = (&task.relevant, &task.specified);
         let tight = Tight::new(&now.ranking, relevant, specified, task.k, leaving, task.keep);
         let order = now.ranking.order();
         let spread =
             f64::from(now.scores[order[0]]) - f64::from(now.scores[order[order.len() - 1]]);
         let start = Start { clean: now.clone(), tight, spread: spread.max(f64::MIN_POSITIVE) };
-        self.phase = Phase::Search(turns::first(task, &start));
+        self.phase = Phase::Search(first(task, &start));
         self.start = Some(start);
         Ok(())
     }
@@ -252,8 +166,8 @@ impl Sample {
     /// Whether all that is wanted holds, and whether the criterion alone does.
     fn is_met(&self, now: &Scored) -> (bool, bool) {
         let Start { clean, tight, spread } = self.start.as_ref().expect("seen before");
-        let criterion = self.task.criterion.is_met(&Standing {
-            target: None,
+        let criterion = self.task.stop.is_met(&SampleState {
+            target: self.task.target.as_deref(),
             clean: &clean.ranking,
             clean_scores: &clean.scores,
             now: &now.ranking,
@@ -261,6 +175,7 @@ impl Sample {
             relevant: &self.task.relevant,
             specified: &self.task.specified,
             k: self.task.k,
+            delta: self.task.delta,
         });
         let tight = tight.is_met(&now.ranking) && self.margin <= -TIE * spread;
         (criterion && tight, criterion)
@@ -293,7 +208,7 @@ impl Sample {
                 let length = self.task.norm(&self.look);
                 if met
                     && rounding.is_unrounded()
-                    && Rounding::is_worth(&self.task, best, length)
+                    && RoundingL2::is_worth(&self.task, best, length)
                     && self.rounded.as_ref().is_none_or(|rounded| length < self.task.norm(rounded))
                 {
                     self.rounded = Some(self.look.clone());
@@ -306,10 +221,10 @@ impl Sample {
                     }
                 }
             }
-            Phase::RoundLinf(whole) => {
+            Phase::RoundLinf(rounding) => {
                 let best = self.best.as_ref().expect("only a success is rounded");
-                let next = whole.next(&self.task, best, &self.look, met);
-                self.rounded.clone_from(&whole.survivor);
+                let next = rounding.next(&self.task, best, &self.look, met);
+                self.rounded.clone_from(&rounding.survivor);
                 match next {
                     Some(look) => self.look = look,
                     None => self.phase = Phase::Done,
@@ -326,13 +241,14 @@ impl Sample {
         self.searches += 1;
         let (Some(best), Some(start)) = (&self.best, &self.start) else { return };
         let left = self.task.max_passes - self.passes.forward;
-        if let Some(search) = turns::next(&self.task, start, best, self.searches, left) {
+        let again = self.task.rounds.is_none_or(|rounds| self.searches < rounds);
+        if again && let Some(search) = next(&self.task, start, best, self.searches, left) {
             self.look = search.begins_at().to_vec();
             self.phase = Phase::Search(search);
             return;
         }
         let model = self.search.as_deref().expect("just set").model();
-        match shrunk(start, best, model) {
+        match shortened(start, best, model) {
             Some(look) => {
                 self.look = look;
                 self.phase = Phase::Shrink;
@@ -343,19 +259,15 @@ impl Sample {
 
     fn round(&mut self) {
         let best = self.best.as_ref().expect("only a success is rounded");
-        match self.task.solver.norm() {
+        match self.task.measured_by {
             Norm::L2 => {
                 self.look.clone_from(&best.perturbation);
-                self.phase = Phase::Round(Rounding::default());
+                self.phase = Phase::Round(RoundingL2::default());
             }
             Norm::Linf => {
-                self.look = Whole::first(&self.task, best);
-                self.phase = Phase::RoundLinf(Whole::default());
+                self.look = RoundingLinf::first(&self.task, best);
+                self.phase = Phase::RoundLinf(RoundingLinf::default());
             }
         }
     }
-}
-
-pub(super) fn norm(perturbation: &[f32]) -> f64 {
-    dot(perturbation, perturbation).sqrt()
 }

@@ -4,7 +4,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use tkmia_attacks::{Attack, AttackBatch, BatchResult};
+use serde_json::Value;
+use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackSettings, Perturbed};
 use tkmia_core::{Bounds, Classifier, LabelSet};
 
 pub const CLASSES: usize = 6;
@@ -68,23 +69,36 @@ pub fn batch(values: &[f32]) -> AttackBatch {
     let specified: Vec<_> = (0..rows).map(|row| [row % 6]).collect();
     let set = |rows: &[Vec<usize>]| LabelSet::from_indices(rows, CLASSES).unwrap();
     let target: Vec<_> = (0..rows).map(|row| vec![(4 + row) % 6, (5 + row) % 6]).collect();
-    let mut batch = AttackBatch::new(
+    let batch = AttackBatch::new(
         Tensor::from_data(data, &Device::default()),
         set(&relevant.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
         set(&specified.iter().map(|labels| labels.to_vec()).collect::<Vec<_>>()),
         2,
     )
     .unwrap();
-    batch.goal = batch.goal.with_target(set(&target)).unwrap();
-    batch
+    batch.with_target(set(&target)).unwrap()
 }
 
 pub fn values(images: Tensor<4>) -> Vec<f32> {
     images.into_data().try_to_vec::<f32>().unwrap()
 }
 
-pub fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> BatchResult {
-    attack.run(victim, batch, &mut ()).unwrap()
+pub fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> Perturbed {
+    attack.run(victim, batch).unwrap().perturbed
+}
+
+/// Settings as an experiment's file has them; the second table's knobs come before the first one's.
+pub fn settings(knobs: Value, more: Value) -> Result<AttackSettings, AttackError> {
+    let (Value::Object(mut knobs), Value::Object(more)) = (knobs, more) else {
+        panic!("knobs are a table")
+    };
+    knobs.extend(more);
+    AttackSettings::from_knobs(&knobs)
+}
+
+/// The same as a runnable attack.
+pub fn attack(knobs: Value) -> Box<dyn Attack> {
+    settings(knobs, serde_json::json!({})).unwrap().init().unwrap()
 }
 
 /// Labels 0 and 4 alone depend on the image, and on its first value alone.

@@ -43,6 +43,12 @@ pub fn write_experiment(folder: &Path, text: &str) {
     fs::write(folder.join("experiment.toml"), text).unwrap();
 }
 
+/// Whether a folder has a file in it that isn't finished.
+pub fn has_partial(folder: &Path) -> bool {
+    let mut entries = fs::read_dir(folder).unwrap();
+    entries.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(".partial"))
+}
+
 /// Runs a command that must succeed, and gives its standard output.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -55,7 +61,9 @@ pub fn fail(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let says = stderr(&output);
     assert!(matches!(output.status.code(), Some(1 | 2)), "{command:?}: {output:?}");
-    assert!(says.starts_with("error: ") && !says.contains("panicked"), "{says}");
+    // Lines before it may say how far the work was.
+    let told = says.lines().any(|line| line.starts_with("error: "));
+    assert!(told && !says.contains("panicked"), "{says}");
     says
 }
 

@@ -2,7 +2,6 @@
 
 mod ml_cw_u;
 mod targeted;
-mod tight;
 mod tkmia;
 mod tkml_ap_u;
 
@@ -13,7 +12,6 @@ use burn::tensor::Tensor;
 use crate::Goal;
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
 pub use targeted::{MlCwT, TkmlApT};
-pub use tight::{Keep, Pair, Tight};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
 pub use tkml_ap_u::TkmlApU;
 
@@ -21,7 +19,7 @@ use crate::relaxation::hinge;
 
 /// A loss per sample, as a function of the scores alone.
 ///
-/// What pulls the perturbation's norm down isn't part of it: that is the solver's.
+/// A penalty on the perturbation's norm isn't part of it: the attack adds that.
 pub trait Objective: Debug + Send + Sync {
     /// The loss of each row; rows never influence each other. Auxiliary variables, where the
     /// objective has some, are at their minimisers.

@@ -34,7 +34,7 @@ impl Gaps {
 /// Eq. 3 without its norm term: `[max_S f − f_[k+1]]_+ + [f_[k] − min_R f]_+`.
 ///
 /// Zero if and only if no specified label is above rank k + 1 and every other relevant label has
-/// at least the k-th score. The yardstick; [`eq6`] is what can be optimised well.
+/// at least the k-th score. [`eq6`] is the form that can be optimised well.
 ///
 /// # Shapes
 /// - scores: `[batch, classes]`

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::Row;
 use crate::DataError;
-use crate::files::read_text;
+use crate::text::read_text;
 
 /// The labels of the `images` images of a part, `Train` or `Test`.
 pub(super) fn read(

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 
 use super::Row;
 use crate::DataError;
-use crate::files::line_at;
+use crate::text::Table;
 
 /// The rows of a table: a column for each concept, told by its name, 1 where an image has it and
 /// -1 where not.
@@ -20,19 +20,14 @@ pub(super) fn parse(
     concepts: &[String],
     images: &[String],
 ) -> Result<Vec<Row>, DataError> {
-    let malformed = |source: csv::Error| {
-        let line = line_at(source.position(), text);
-        DataError::Csv { path: path.into(), line, source }
-    };
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
-    let columns = Columns::of(reader.headers().map_err(malformed)?, concepts, path)?;
+    let mut table = Table::new(text, path);
+    let columns = Columns::of(&table.header()?, concepts, path)?;
     let places: HashMap<_, _> = (0..).zip(images).map(|(at, image)| (image.as_str(), at)).collect();
 
     let mut rows = Vec::new();
     let mut lines = vec![None; images.len()];
-    for row in reader.records() {
-        let row = row.map_err(malformed)?;
-        let line = line_at(row.position(), text);
+    for row in table {
+        let (line, row) = row?;
         let image = if columns.image {
             let place = match row[0].parse() {
                 Ok(place) => Some(place),

@@ -12,7 +12,8 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tempfile::TempDir;
-use tkmia_models::{ModelError, ResNet, TrainableResNet, load};
+use tkmia_core::Classifier;
+use tkmia_models::{ModelError, TrainableResNet, load};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
 /// A file of the repository's victims.
@@ -224,7 +225,7 @@ impl Files {
         path
     }
 
-    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<ResNet, ModelError> {
+    pub fn load(&self, name: &str, bytes: &[u8]) -> Result<Box<dyn Classifier>, ModelError> {
         load(self.write(name, bytes), &Device::flex())
     }
 

@@ -1,0 +1,181 @@
+//! [`AttackName`]: every attack by its name.
+
+use tkmia_core::objective::{
+    Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+};
+
+named! {
+    /// What an attack is after.
+    #[derive(Default)]
+    pub enum AttackName {
+        /// Specified labels out of the top-k, other relevant ones into it: Sun et al. 2023, Eq. 6
+        #[default]
+        Tkmia,
+        /// All relevant labels out of the top-k: Hu et al. 2021
+        TkmlApU,
+        /// A target set as the top-k: Hu et al. 2021
+        TkmlApT,
+        /// One perturbation for all images, each step of it that of tkml-ap-u: Hu et al. 2021
+        TkmlApUv,
+        /// The best relevant label out of the top-k, by its nearest facets: Tursynbek et al. 2022
+        #[serde(rename = "kfool")]
+        #[strum(serialize = "kfool")]
+        KFool,
+        /// One perturbation for all images, each step of it that of kfool: Tursynbek et al. 2022
+        #[serde(rename = "kuap")]
+        #[strum(serialize = "kuap")]
+        KUap,
+        /// All relevant labels below all irrelevant ones: Carlini & Wagner 2017, multi-label
+        MlCwU,
+        /// The formula that Sun et al. 2023 print for ml-cw-u, which doesn't attack a good prediction
+        MlCwUPrinted,
+        /// A target set as the top-k, by the margin of its worst label: Carlini & Wagner 2017, multi-label
+        MlCwT,
+        /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
+        MlDp,
+    }
+}
+
+named! {
+    /// Which form of an attack is meant.
+    #[derive(Default)]
+    pub enum Variant {
+        /// `x* = clip(x + ε)`, logits, hinged margins at exact λ ≥ 0, `α/2 ‖ε‖²` in the loss
+        #[default]
+        Corrected,
+        /// As the published code: `x* = tanh(m + x)`, logits, signed margins, weight decay `α` on `m`
+        Released,
+        /// The paper to the letter: sigmoid scores, `x* = clip(x + ε)`, and λ moved by the same gradient descent as
+        /// ε, from 0 and within `[0, 1]`
+        Literal,
+        /// The smallest perturbation under the tight constraints; of tkmia alone
+        MinNorm,
+    }
+}
+
+/// What settings an attack has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// Those of a gradient descent: [`Descent`](crate::Descent).
+    Descent,
+    /// Steps by rows of the Jacobian: [`Geometric`](crate::Geometric).
+    Geometric(Steps),
+    /// One perturbation for all images: [`Universal`](crate::Universal).
+    Universal(Repeats),
+}
+
+/// How an attack steps by rows of the Jacobian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// Towards the facets of the labels ahead: [`KFool`](crate::KFool).
+    KFool,
+    /// Towards the decisions wanted: [`MlDp`](crate::MlDp).
+    MlDp,
+}
+
+/// What a universal attack does with one image after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// The descent of TkML-AP-U.
+    TkmlApU,
+    /// The steps of kFool.
+    KFool,
+}
+
+impl AttackName {
+    /// What it is called in papers and tables.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Tkmia => "TkMIA",
+            Self::TkmlApU => "TkML-AP-U",
+            Self::TkmlApT => "TkML-AP-T",
+            Self::TkmlApUv => "TkML-AP-Uv",
+            Self::KFool => "kFool",
+            Self::KUap => "kUAP",
+            Self::MlCwU => "ML-CW-U",
+            Self::MlCwUPrinted => "ML-CW-U as printed",
+            Self::MlCwT => "ML-CW-T",
+            Self::MlDp => "ML-DP",
+        }
+    }
+
+    /// What settings it has, but for the [minimum-norm form](Variant::MinNorm), which has its own.
+    pub fn family(self) -> Family {
+        match self {
+            Self::KFool => Family::Geometric(Steps::KFool),
+            Self::MlDp => Family::Geometric(Steps::MlDp),
+            Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
+            Self::KUap => Family::Universal(Repeats::KFool),
+            Self::Tkmia
+            | Self::TkmlApU
+            | Self::TkmlApT
+            | Self::MlCwU
+            | Self::MlCwUPrinted
+            | Self::MlCwT => Family::Descent,
+        }
+    }
+
+    /// The variants that it comes in.
+    pub fn variants(self) -> &'static [Variant] {
+        use Variant::{Corrected, Literal, MinNorm, Released};
+        match (self, self.family()) {
+            (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
+            (Self::MlDp, _) => &[Corrected],
+            (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
+            (_, Family::Descent) => &[Corrected, Released, Literal],
+        }
+    }
+
+    /// What it descends, where it does.
+    pub(crate) fn objective(self, margins: Margins) -> Option<Box<dyn Objective>> {
+        Some(match self {
+            Self::Tkmia => Box::new(TkmiaObjective { margins }),
+            Self::TkmlApU => Box::new(TkmlApU { margins }),
+            Self::TkmlApT => Box::new(TkmlApT),
+            Self::MlCwU => Box::new(MlCwU),
+            Self::MlCwUPrinted => Box::new(MlCwUPrinted),
+            Self::MlCwT => Box::new(MlCwT),
+            Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp => return None,
+        })
+    }
+
+    /// Whether it needs a [target](tkmia_core::Goal::target) for each image.
+    pub fn is_targeted(self) -> bool {
+        self.objective(Margins::Hinged).is_some_and(|objective| objective.needs_target())
+    }
+
+    /// Whether it finds one perturbation for all images.
+    pub fn is_universal(self) -> bool {
+        matches!(self.family(), Family::Universal(_))
+    }
+
+    /// Whether its objective has auxiliary variables λ.
+    pub(crate) fn has_lambdas(self) -> bool {
+        self.objective(Margins::Hinged).is_some_and(|objective| objective.lambdas() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for name in AttackName::iter() {
+            assert_eq!(name.to_string().parse(), Ok(name));
+            assert_eq!(serde_json::json!(name), serde_json::json!(name.to_string()));
+        }
+        assert!("pgd".parse::<AttackName>().is_err());
+    }
+
+    #[test]
+    fn targeted_and_universal_attacks_are_known() {
+        let all = |is: fn(AttackName) -> bool| -> Vec<&str> {
+            AttackName::iter().filter(|&name| is(name)).map(Into::into).collect()
+        };
+        assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t"]);
+        assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap"]);
+    }
+}

@@ -1,0 +1,251 @@
+//! The one iterative loop: look, judge, observe, step, and go on without the images that are done.
+
+use burn::tensor::{Int, Tensor, TensorData};
+use tkmia_core::{Bounds, Classifier, Goal};
+
+use super::Space;
+use crate::criterion::SampleState;
+use crate::eligibility::eligible;
+use crate::indicator::Trail;
+use crate::readback::{Scored, Seen, read, scored};
+use crate::{
+    AttackBatch, AttackError, Limits, Observer, Outcome, Passes, Perturbed, Reason, Step, Stop,
+};
+
+/// How an attack moves the images that it still works on.
+pub(crate) trait Mover {
+    /// What a step would cost the survivor at this position, which was seen like this.
+    fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes;
+
+    /// Whether a step of no length would be followed by others like it, for ever.
+    fn stays_where_it_stopped(&self) -> bool {
+        false
+    }
+
+    /// The images that the classifier sees now, and their scores; both without gradient.
+    fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass;
+
+    /// Moves the survivors' variable from where it was looked at; gives the norm of the gradient that it
+    /// went along, `[rows]`.
+    fn step(
+        &mut self,
+        classifier: &dyn Classifier,
+        survivors: &mut Survivors,
+        now: &[Seen],
+    ) -> Tensor<1>;
+
+    /// Forgets all but the images at these positions of the last look.
+    fn keep(&mut self, positions: &[usize]);
+}
+
+/// What a forward pass shows.
+pub(crate) struct ForwardPass {
+    /// `[rows, 3, height, width]`
+    pub images: Tensor<4>,
+    /// `[rows, classes]`
+    pub scores: Tensor<2>,
+    /// `[rows]`, where the attack has a loss.
+    pub loss: Option<Tensor<1>>,
+}
+
+/// What an attack keeps to.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// The variable.
+    pub space: Space,
+    /// When an image is done.
+    pub stop: &'a Stop,
+    /// How far it may go.
+    pub limits: Limits,
+    /// Whether an image without a target takes no part.
+    pub targeted: bool,
+}
+
+/// The images still under attack.
+pub(crate) struct Survivors {
+    /// Their positions in the batch.
+    pub rows: Vec<usize>,
+    /// The images as they were given.
+    pub origin: Tensor<4>,
+    /// What the attack moves, in its space.
+    pub variable: Tensor<4>,
+    /// The range of their values.
+    pub bounds: Bounds,
+    /// What is wanted of them.
+    pub goal: Goal,
+    /// Their scores before the attack.
+    pub clean: Vec<Scored>,
+}
+
+impl Survivors {
+    fn keep(&mut self, positions: &[usize]) {
+        self.rows = positions.iter().map(|&position| self.rows[position]).collect();
+        self.clean = positions.iter().map(|&position| self.clean[position].clone()).collect();
+        self.origin = pick(&self.origin, positions);
+        self.variable = pick(&self.variable, positions);
+        self.goal = self.goal.select(positions);
+    }
+
+    fn state<'a>(&'a self, position: usize, now: &'a Scored) -> SampleState<'a> {
+        SampleState::of(&self.goal, position, &self.clean[position], now)
+    }
+}
+
+/// The images that left the batch, in the order in which they left.
+struct Finished {
+    rows: Vec<usize>,
+    images: Vec<Tensor<4>>,
+    outcomes: Vec<Outcome>,
+    iterations: Vec<usize>,
+    passes: Vec<Passes>,
+    trails: Vec<Trail>,
+}
+
+/// Attacks a batch within limits: looks at each image by one forward pass, and steps in between.
+///
+/// An image is done when the criterion holds; that is tested before the step, so that the image
+/// returned is the one tested. The images that are done leave; the others go on without them.
+pub(crate) fn drive(
+    classifier: &dyn Classifier,
+    batch: &AttackBatch,
+    rules: Rules<'_>,
+    mover: &mut dyn Mover,
+    watch: &mut dyn Observer,
+) -> Result<Perturbed, AttackError> {
+    let (rows, images) = (batch.rows(), batch.images().clone());
+    // Without a start the first look is at the unattacked images.
+    let first = Passes { forward: usize::from(batch.start().is_some()), backward: 0 };
+    if !rules.limits.allow(first, Passes::default()) {
+        return Err(AttackError::NoForwardPass { needed: first.forward + 1 });
+    }
+    let mut finished = Finished {
+        rows: Vec::with_capacity(rows),
+        images: Vec::new(),
+        outcomes: vec![Outcome::Exhausted; rows],
+        iterations: vec![0; rows],
+        passes: vec![first; rows],
+        trails: vec![Trail::default(); rows],
+    };
+    let mut survivors = Survivors {
+        rows: (0..rows).collect(),
+        variable: batch.start().cloned().unwrap_or_else(|| images.zeros_like()),
+        origin: images,
+        bounds: classifier.bounds(),
+        goal: batch.goal().clone(),
+        clean: Vec::new(),
+    };
+    if batch.start().is_some() {
+        let unattacked = rules.space.view().of(batch.images().clone());
+        survivors.clean = scored(classifier.scores(unattacked), &survivors.rows, 0)?;
+    }
+
+    let mut slopes = None;
+    for pass in 1..=rules.limits.max_iterations {
+        let ForwardPass { images, scores, loss } = mover.look(classifier, &survivors);
+        let now = read(scores, loss, slopes.take(), &survivors.rows, pass)?;
+        if survivors.clean.is_empty() {
+            survivors.clean = now.iter().map(|seen| seen.scored.clone()).collect();
+        }
+        for (seen, &row) in now.iter().zip(&survivors.rows) {
+            finished.trails[row].note(seen.loss, seen.slope);
+            finished.passes[row].forward += 1;
+        }
+
+        let costs: Vec<Passes> =
+            (0..now.len()).map(|at| mover.cost(&survivors, at, &now[at])).collect();
+        let end = |at: usize| {
+            let row = survivors.rows[at];
+            let stopped = mover.stays_where_it_stopped() && now[at].slope == Some(0.0);
+            let last = pass == rules.limits.max_iterations
+                || stopped
+                || finished.trails[row].is_lost()
+                || !rules.limits.allow(finished.passes[row], costs[at]);
+            end(&survivors.state(at, &now[at].scored), rules, pass, last)
+        };
+        let ends: Vec<Option<Outcome>> = (0..now.len()).map(end).collect();
+        let positions = |done: bool| -> Vec<usize> {
+            (0..ends.len()).filter(|&at| ends[at].is_some() == done).collect()
+        };
+        let (done, going_on) = (positions(true), positions(false));
+        let finished_rows: Vec<usize> = done.iter().map(|&at| survivors.rows[at]).collect();
+        let losses: Option<Vec<f32>> = now.iter().map(|seen| seen.loss).collect();
+        let flow = watch.on_step(&Step {
+            iteration: pass,
+            rows: &survivors.rows,
+            loss: losses.as_deref(),
+            finished: &finished_rows,
+        });
+
+        let interrupted = flow.is_break();
+        for (at, &row) in survivors.rows.iter().enumerate() {
+            finished.iterations[row] = pass;
+            let end = ends[at].or(interrupted.then_some(Outcome::Interrupted));
+            finished.outcomes[row] = end.unwrap_or(Outcome::Exhausted);
+        }
+        if interrupted || going_on.is_empty() {
+            finished.rows.extend(&survivors.rows);
+            finished.images.push(images);
+            break;
+        }
+
+        let now = match done.is_empty() {
+            true => now,
+            false => {
+                finished.images.push(pick(&images, &done));
+                finished.rows.extend(finished_rows);
+                survivors.keep(&going_on);
+                mover.keep(&going_on);
+                going_on.iter().map(|&at| now[at].clone()).collect()
+            }
+        };
+        slopes = Some(mover.step(classifier, &mut survivors, &now));
+        for (&row, &at) in survivors.rows.iter().zip(&going_on) {
+            finished.passes[row].forward += costs[at].forward;
+            finished.passes[row].backward += costs[at].backward;
+        }
+    }
+    Ok(assemble(batch, rules.space, finished))
+}
+
+/// How the attack on one image ends after this forward pass, if it does.
+fn end(state: &SampleState<'_>, rules: Rules<'_>, pass: usize, last: bool) -> Option<Outcome> {
+    if pass == 1 {
+        let SampleState { clean, relevant, specified, target, k, .. } = *state;
+        if let Err(reason) = eligible(clean, relevant, specified, k) {
+            return Some(Outcome::Ineligible(reason));
+        }
+        if rules.targeted && !target.is_some_and(|target| target.contains(&true)) {
+            return Some(Outcome::Ineligible(Reason::NoTarget));
+        }
+    }
+    if rules.stop.is_met(state) {
+        return Some(Outcome::Succeeded);
+    }
+    last.then_some(Outcome::Exhausted)
+}
+
+/// Puts the images back into the order of the batch.
+fn assemble(batch: &AttackBatch, space: Space, finished: Finished) -> Perturbed {
+    let mut places: Vec<usize> = (0..finished.rows.len()).collect();
+    places.sort_by_key(|&place| finished.rows[place]);
+    let images = pick(&Tensor::cat(finished.images, 0), &places);
+    let indicators = finished.trails.iter().zip(&finished.outcomes);
+    let indicators =
+        indicators.map(|(trail, &outcome)| trail.indicators(outcome == Outcome::Exhausted));
+    Perturbed {
+        perturbation: space.perturbation(batch.images().clone(), images.clone()),
+        unattacked: space.view().of(batch.images().clone()),
+        images,
+        indicators: indicators.collect(),
+        outcomes: finished.outcomes,
+        iterations: finished.iterations,
+        passes: finished.passes,
+    }
+}
+
+/// The rows at the given positions, in that order.
+pub(crate) fn pick<const D: usize>(tensor: &Tensor<D>, positions: &[usize]) -> Tensor<D> {
+    let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
+    let data = TensorData::new(indices, [positions.len()]);
+    tensor.clone().select(0, Tensor::<1, Int>::from_data(data, &tensor.device()))
+}

@@ -1,0 +1,226 @@
+//! [`GradientAttack`]: an objective, descended by its gradient.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+use tkmia_core::objective::Objective;
+use tkmia_core::pixels::l2_norm;
+use tkmia_core::{Classifier, Goal};
+
+use super::drive::{ForwardPass, Mover, Rules, Survivors, drive, pick};
+use super::{At, Sgd, Space, StepRule, Stepping};
+use crate::readback::Seen;
+use crate::{Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Stop, View};
+
+/// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
+/// what its variants and baselines share.
+///
+/// objective × space × rule × criterion × limits: each can be exchanged alone. Each forward pass is
+/// followed by one small read (scores, loss and the last gradient's norm) and, but for the last, by one
+/// backward pass to the images of that pass.
+#[derive(Debug)]
+pub struct GradientAttack {
+    /// What is descended.
+    pub objective: Box<dyn Objective>,
+    /// What the objective's scores are.
+    pub scores: ScoreKind,
+    /// How its auxiliary variables λ are moved; none: they are at their minimisers, in closed form
+    /// (Lemma 4.1).
+    pub lambda: Option<Sgd>,
+    /// `α` of a penalty `α/2 ‖w‖²` on the variable, as part of the loss.
+    pub norm_penalty: f64,
+    /// The variable.
+    pub space: Space,
+    /// How the variable moves.
+    pub rule: Box<dyn StepRule>,
+    /// When an image is done.
+    pub stop: Stop,
+    /// How far it may go.
+    pub limits: Limits,
+}
+
+/// What an objective's scores `f` are. Ranks are the same on both, gradients aren't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// The classifier's own.
+    Logits,
+    /// Their sigmoids, in `[0, 1]`; where they saturate, the gradient vanishes.
+    Sigmoid,
+}
+
+impl Attack for GradientAttack {
+    fn perturb(
+        &self,
+        classifier: &dyn Classifier,
+        batch: &AttackBatch,
+        watch: &mut dyn Observer,
+    ) -> Result<Perturbed, AttackError> {
+        let mut mover =
+            Descending { attack: self, steps: self.rule.start(), lambdas: None, graph: None };
+        let rules = Rules {
+            space: self.space,
+            stop: &self.stop,
+            limits: self.limits,
+            targeted: self.is_targeted(),
+        };
+        drive(classifier, batch, rules, &mut mover, watch)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn passes_at_most(&self, _: usize, _: usize) -> Passes {
+        let forward = self.limits.max_iterations;
+        self.limits.cap(Passes { forward, backward: forward - 1 })
+    }
+
+    fn view(&self) -> View {
+        self.space.view()
+    }
+
+    fn is_targeted(&self) -> bool {
+        self.objective.needs_target()
+    }
+
+    fn takes_start(&self) -> bool {
+        true
+    }
+}
+
+impl GradientAttack {
+    /// The objective alone, without the penalty on the norm.
+    fn loss(&self, scores: Tensor<2>, lambdas: Option<Tensor<2>>, goal: &Goal) -> Tensor<1> {
+        let scores = match self.scores {
+            ScoreKind::Logits => scores,
+            ScoreKind::Sigmoid => sigmoid(scores),
+        };
+        match lambdas {
+            None => self.objective.loss(scores, goal),
+            Some(lambdas) => self.objective.loss_at(scores, goal, lambdas),
+        }
+    }
+
+    /// `α/2 ‖w‖²` of each row, where there is a penalty.
+    fn penalty(&self, variable: Tensor<4>) -> Option<Tensor<1>> {
+        let variable: Tensor<2> = variable.flatten(1, 3);
+        let squared_norm = || variable.powi_scalar(2).sum_dim(1).squeeze_dim(1);
+        (self.norm_penalty != 0.0).then(|| squared_norm().mul_scalar(self.norm_penalty / 2.0))
+    }
+
+    /// λ within its range: not below the objective's floor, and in `[0, 1]` with sigmoid scores
+    /// (Algorithm 1).
+    fn project_lambdas(&self, lambdas: Tensor<2>) -> Tensor<2> {
+        let floor = self.objective.lambda_floor();
+        match self.scores {
+            ScoreKind::Sigmoid => lambdas.clamp(0.0, 1.0),
+            ScoreKind::Logits if floor.is_finite() => lambdas.clamp_min(floor),
+            ScoreKind::Logits => lambdas,
+        }
+    }
+}
+
+/// A [`GradientAttack`] under way.
+struct Descending<'a> {
+    attack: &'a GradientAttack,
+    steps: Box<dyn Stepping + 'a>,
+    /// λ and its velocity, where it is moved by gradient.
+    lambdas: Option<(Tensor<2>, Option<Tensor<2>>)>,
+    /// What the last look was at, on the graph to its loss.
+    graph: Option<Graph>,
+}
+
+const MOVED: &str = "the loss depends on what is moved";
+
+/// From images to losses. The step from the variable to its image isn't on it: its gradient is known
+/// ([`Space::pull_back`]), and a graph would keep several copies of the images for it.
+struct Graph {
+    images: Tensor<4>,
+    lambdas: Option<Tensor<2>>,
+    loss: Tensor<1>,
+    /// The rows that go on, where not all do.
+    kept: Option<Vec<usize>>,
+}
+
+impl Graph {
+    /// The rows that go on.
+    fn kept<const D: usize>(&self, rows: Tensor<D>) -> Tensor<D> {
+        match &self.kept {
+            None => rows,
+            Some(positions) => pick(&rows, positions),
+        }
+    }
+}
+
+impl Mover for Descending<'_> {
+    fn cost(&self, _: &Survivors, _: usize, _: &Seen) -> Passes {
+        Passes { forward: 0, backward: 1 }
+    }
+
+    fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
+        let Survivors { origin, variable, goal, bounds, .. } = survivors;
+        let attack = self.attack;
+        let images = attack.space.image(origin.clone(), variable.clone(), *bounds);
+        let on_graph = images.clone().autodiff().require_grad();
+        let scores = classifier.scores(on_graph.clone());
+        let count = attack.objective.lambdas();
+        if attack.lambda.is_some() && count > 0 && self.lambdas.is_none() {
+            let zeros = Tensor::zeros([scores.dims()[0], count], &origin.device());
+            self.lambdas = Some((zeros, None));
+        }
+        let lambdas = self.lambdas.as_ref();
+        let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
+        let loss = attack.loss(scores.clone(), lambdas.clone(), goal);
+        let shown = match attack.penalty(variable.clone()) {
+            None => loss.clone().inner(),
+            Some(penalty) => loss.clone().inner() + penalty,
+        };
+        self.graph = Some(Graph { images: on_graph, lambdas, loss, kept: None });
+        ForwardPass { images, scores: scores.inner(), loss: Some(shown) }
+    }
+
+    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Tensor<1> {
+        // Images that are done share this last graph with the others; they cost a row of this one
+        // backward pass and are gone from the next forward pass on.
+        let graph = self.graph.take().expect("a step follows a look");
+        let mut gradients = graph.loss.clone().sum().backward();
+
+        let gradient = graph.images.grad_remove(&mut gradients).expect(MOVED);
+        let images = graph.kept(graph.images.clone().inner());
+        let mut gradient =
+            self.attack.space.pull_back(images, graph.kept(gradient), survivors.bounds);
+        if self.attack.norm_penalty != 0.0 {
+            let penalty = survivors.variable.clone().mul_scalar(self.attack.norm_penalty);
+            gradient = gradient + penalty;
+        }
+        let slope = l2_norm(gradient.clone());
+        // A row whose gradient isn't finite stays where it is, and leaves after the next look.
+        let lost = slope.clone().lower_equal_scalar(f32::MAX).bool_not();
+        let lost = lost.reshape([now.len(), 1, 1, 1]).expand(gradient.dims());
+        let gradient = gradient.mask_fill(lost, 0.0);
+
+        let loss: Vec<f32> = now.iter().map(|seen| seen.loss.expect("it has one")).collect();
+        let variable = survivors.variable.clone();
+        let moved = self.steps.step(At { variable, gradient, loss: &loss });
+        survivors.variable =
+            self.attack.space.settle(survivors.origin.clone(), moved, survivors.bounds);
+
+        if let (Some((lambdas, velocity)), Some(on_graph), Some(sgd)) =
+            (self.lambdas.take(), &graph.lambdas, &self.attack.lambda)
+        {
+            let gradient = graph.kept(on_graph.grad_remove(&mut gradients).expect(MOVED));
+            let (lambdas, velocity) = sgd.step(lambdas, gradient, velocity);
+            self.lambdas = Some((self.attack.project_lambdas(lambdas), Some(velocity)));
+        }
+        slope
+    }
+
+    fn keep(&mut self, positions: &[usize]) {
+        if let Some(graph) = &mut self.graph {
+            graph.kept = Some(positions.to_vec());
+        }
+        self.steps.keep(positions);
+        self.lambdas = self.lambdas.as_ref().map(|(lambdas, velocity)| {
+            (pick(lambdas, positions), velocity.as_ref().map(|v| pick(v, positions)))
+        });
+    }
+}

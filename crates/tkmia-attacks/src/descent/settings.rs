@@ -1,0 +1,220 @@
+//! [`Descent`]: the settings of attacks that descend an objective.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tkmia_core::objective::Margins;
+
+use super::{AutoPgd, Ball, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule};
+use crate::error::check;
+use crate::{AttackError, AttackName, Limits, Stop, TargetChoice, Variant};
+
+/// An attack that descends an objective by its gradient: Algorithm 1 of Sun et al. 2023 by default.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Descent {
+    /// What is descended; an attack of [`Family::Descent`](crate::Family::Descent).
+    pub name: AttackName,
+    /// Corrected, released or literal.
+    pub variant: Variant,
+    /// How it steps.
+    pub optimiser: Optimiser,
+    /// How the auxiliary variables λ are set; by default as the variant has it.
+    pub lambda: Option<Lambda>,
+    /// What a targeted attack makes the top-k, by default [`TargetChoice::Best`]; none for others.
+    pub target: Option<TargetChoice>,
+}
+
+/// How an attack steps along its gradient, and how far it may go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Optimiser {
+    /// With a penalty on the norm, of any size: the authors' form of all attacks.
+    Sgd(PenalisedSgd),
+    /// Projected gradient descent, [`Pgd`].
+    Pgd(PgdSteps),
+    /// [`MiFgsm`].
+    MiFgsm(MiFgsmSteps),
+    /// [`AutoPgd`].
+    AutoPgd(AutoPgdSteps),
+}
+
+impl Default for Optimiser {
+    fn default() -> Self {
+        Self::Sgd(PenalisedSgd::default())
+    }
+}
+
+named! {
+    /// An [`Optimiser`] by its name.
+    #[derive(Default)]
+    pub enum OptimiserName {
+        /// With a penalty on the norm, of any size
+        #[default]
+        Sgd,
+        /// Within a ball
+        Pgd,
+        /// Within a ball, with momentum
+        MiFgsm,
+        /// Within a ball, with steps that adapt
+        AutoPgd,
+    }
+}
+
+/// Gradient descent with momentum and a penalty `α/2 ‖ε‖²` on the norm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct PenalisedSgd {
+    /// Learning rate η of sgd; in the paper one of 1e-3, 5e-4, 1e-4, 5e-5
+    pub lr: f64,
+    /// Weight α of the perturbation's norm with sgd; in the paper one of 1e-3, 5e-4, 1e-4, 5e-5
+    pub alpha: f64,
+    /// Momentum μ of sgd (0.9 in the paper) and mi-fgsm (1 in its authors' form)
+    pub momentum: f64,
+}
+
+impl Default for PenalisedSgd {
+    fn default() -> Self {
+        Self { lr: 1e-3, alpha: 1e-4, momentum: MOMENTUM }
+    }
+}
+
+pub(super) const MOMENTUM: f64 = 0.9;
+
+fn momentum() -> f64 {
+    MOMENTUM
+}
+
+/// Steps of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PgdSteps {
+    /// Where it stays.
+    #[serde(flatten)]
+    pub ball: Ball,
+    /// Length of a step of pgd and mi-fgsm [default: 2.5 and 1 times radius / max-iterations]
+    pub step: Option<f64>,
+}
+
+/// Steps of one length, with momentum.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct MiFgsmSteps {
+    /// Where it stays.
+    #[serde(flatten)]
+    pub ball: Ball,
+    /// Length of a step of pgd and mi-fgsm [default: 2.5 and 1 times radius / max-iterations]
+    pub step: Option<f64>,
+    /// Momentum μ of sgd (0.9 in the paper) and mi-fgsm (1 in its authors' form)
+    #[serde(default = "momentum")]
+    pub momentum: f64,
+}
+
+/// Steps that adapt themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct AutoPgdSteps {
+    /// Where it stays.
+    #[serde(flatten)]
+    pub ball: Ball,
+}
+
+named! {
+    /// How an objective's auxiliary variables λ are set.
+    pub enum Lambda {
+        /// At their minimisers, in closed form (Lemma 4.1)
+        Exact,
+        /// By the same gradient descent as the perturbation, from 0 (Algorithm 1)
+        Gradient,
+    }
+}
+
+impl Optimiser {
+    /// Its name.
+    pub fn name(&self) -> OptimiserName {
+        match self {
+            Self::Sgd(_) => OptimiserName::Sgd,
+            Self::Pgd(_) => OptimiserName::Pgd,
+            Self::MiFgsm(_) => OptimiserName::MiFgsm,
+            Self::AutoPgd(_) => OptimiserName::AutoPgd,
+        }
+    }
+
+    /// The runnable rule, for so many iterations.
+    fn rule(&self, iterations: usize, weight_decay: f64) -> Result<Box<dyn StepRule>, AttackError> {
+        let step = |given: Option<f64>, of_radius: f64, ball: Ball| {
+            let step = given.unwrap_or(of_radius * ball.radius / iterations as f64);
+            check("step", "a number above 0", step, step > 0.0 && step.is_finite())?;
+            Ok::<_, AttackError>(step)
+        };
+        Ok(match *self {
+            Self::Sgd(sgd) => Box::new(sgd.rule(weight_decay)?),
+            Self::Pgd(PgdSteps { ball, step: given }) => {
+                Box::new(Pgd { ball: ball.checked()?, step: step(given, 2.5, ball)? })
+            }
+            Self::MiFgsm(MiFgsmSteps { ball, step: given, momentum }) => {
+                check("momentum", "in [0, 1]", momentum, (0.0..=1.0).contains(&momentum))?;
+                Box::new(MiFgsm { ball: ball.checked()?, step: step(given, 1.0, ball)?, momentum })
+            }
+            // One step less than passes.
+            Self::AutoPgd(AutoPgdSteps { ball }) => {
+                Box::new(AutoPgd { ball: ball.checked()?, steps: iterations - 1 })
+            }
+        })
+    }
+}
+
+impl PenalisedSgd {
+    fn rule(&self, weight_decay: f64) -> Result<Sgd, AttackError> {
+        let Self { lr, alpha, momentum } = *self;
+        check("learning rate", "a number above 0", lr, lr > 0.0 && lr.is_finite())?;
+        check("alpha", "a number of at least 0", alpha, alpha >= 0.0 && alpha.is_finite())?;
+        check("momentum", "in [0, 1)", momentum, (0.0..1.0).contains(&momentum))?;
+        Ok(Sgd { learning_rate: lr, momentum, weight_decay })
+    }
+}
+
+impl Descent {
+    /// What it aims at, if it is targeted.
+    pub fn aims_at(&self) -> Option<TargetChoice> {
+        self.name.is_targeted().then(|| self.target.unwrap_or_default())
+    }
+
+    /// The runnable attack.
+    pub(crate) fn init(&self, limits: Limits, stop: &Stop) -> Result<GradientAttack, AttackError> {
+        let (released, literal) =
+            (self.variant == Variant::Released, self.variant == Variant::Literal);
+        let margins = if released { Margins::Signed } else { Margins::Hinged };
+        let by_name = self.optimiser.name();
+        let objective = self.name.objective(margins).ok_or_else(|| AttackError::OwnSteps {
+            method: self.name.into(),
+            optimiser: by_name.into(),
+        })?;
+        let sgd = match self.optimiser {
+            Optimiser::Sgd(sgd) => Some(sgd),
+            // The published code has no such steps, and its variable no box to be projected to.
+            _ if released => {
+                let expected = "corrected or literal".to_owned();
+                let (what, variant) = (by_name.into(), self.variant.into());
+                return Err(AttackError::NoVariant { what, variant, expected });
+            }
+            _ => None,
+        };
+        let by_gradient = match self.lambda {
+            None => literal,
+            Some(lambda) => lambda == Lambda::Gradient,
+        };
+        let alpha = sgd.map_or(0.0, |sgd| sgd.alpha);
+        Ok(GradientAttack {
+            objective,
+            scores: if literal { ScoreKind::Sigmoid } else { ScoreKind::Logits },
+            lambda: by_gradient.then(|| sgd.unwrap_or_default().rule(0.0)).transpose()?,
+            norm_penalty: if released { 0.0 } else { alpha },
+            space: match (released, sgd) {
+                (true, _) => Space::TanhOfImage,
+                (false, Some(_)) => Space::Clip,
+                (false, None) => Space::Project,
+            },
+            rule: self.optimiser.rule(limits.max_iterations, if released { alpha } else { 0.0 })?,
+            stop: stop.clone(),
+            limits,
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! [`MlDp`]: multi-label DeepFool.
+
+use burn::tensor::{Tensor, TensorData};
+use tkmia_core::Classifier;
+
+use super::{Geometry, gram, least_norm, run};
+use crate::descent::Survivors;
+use crate::readback::{Seen, values};
+use crate::{Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Space, Stop};
+
+/// ML-DP: Song, Jin, Huang & Hu, "Multi-Label Adversarial Perturbations", ICDM 2018.
+///
+/// It works on decisions, not on ranks: a label is predicted where its logit is above 0. The specified
+/// labels are to be predicted no longer, and all others as they were. A step is the smallest one that
+/// does so to first order:
+///
+/// ```text
+/// min ‖r‖₂  subject to  t_i (f_i + g_i · r) ≥ 0      t_i = −1 on S, elsewhere the sign of the clean logit
+/// ```
+///
+/// taken 2 % longer, as in DeepFool. A label that isn't specified has a constraint, and costs a Jacobian
+/// row, from where it is first predicted otherwise. The original solves for equations by the
+/// pseudo-inverse; with inequalities nothing moves that needn't.
+///
+/// It doesn't care whether the specified labels leave the top-k, and so no certain success:
+/// it ends where no decision is left to change.
+#[derive(Debug)]
+pub struct MlDp {
+    /// When an image is done.
+    pub stop: Stop,
+    /// How far it may go. An iteration is a step here, with one forward and one backward pass for each
+    /// constrained label; one forward pass to judge more than that.
+    pub limits: Limits,
+}
+
+/// How much longer than to the border a step is.
+const OVERSHOOT: f64 = 1.02;
+
+impl Attack for MlDp {
+    fn perturb(
+        &self,
+        classifier: &dyn Classifier,
+        batch: &AttackBatch,
+        watch: &mut dyn Observer,
+    ) -> Result<Perturbed, AttackError> {
+        let constrained = vec![vec![false; classifier.classes()]; batch.rows()];
+        let rules = (Space::Project, &self.stop, self.limits);
+        run(&mut Decisions { constrained }, classifier, batch, rules, watch)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn passes_at_most(&self, _: usize, classes: usize) -> Passes {
+        let steps = self.limits.max_iterations;
+        self.limits.cap(Passes { forward: steps * (classes + 1) + 1, backward: steps * classes })
+    }
+
+    fn takes_start(&self) -> bool {
+        true
+    }
+}
+
+/// The decisions on an image's labels.
+struct Decisions {
+    /// The labels that have been decided otherwise than wanted, by rows of the last look.
+    constrained: Vec<Vec<bool>>,
+}
+
+impl Decisions {
+    /// `t_i` of each label.
+    fn wanted(survivors: &Survivors, at: usize) -> Vec<f64> {
+        let specified = survivors.goal.specified().row(at);
+        let clean = survivors.clean[at].scores.iter().zip(specified);
+        clean.map(|(&score, &out)| if out || score <= 0.0 { -1.0 } else { 1.0 }).collect()
+    }
+}
+
+impl Geometry for Decisions {
+    /// The labels that need a constraint now.
+    fn labels(&self, survivors: &Survivors, at: usize, now: &Seen) -> Vec<usize> {
+        let wanted = Self::wanted(survivors, at);
+        let scores = now.scored.scores.iter().zip(wanted).zip(&self.constrained[at]);
+        let needed =
+            scores.map(|((&score, sign), &already)| already || sign * f64::from(score) < 0.0);
+        needed.enumerate().filter_map(|(label, needed)| needed.then_some(label)).collect()
+    }
+
+    fn step(
+        &mut self,
+        survivors: &Survivors,
+        now: &[Seen],
+        labels: &[Vec<usize>],
+        gradients: Tensor<2>,
+    ) -> (Tensor<4>, Tensor<1>) {
+        let (device, size) = (gradients.device(), gradients.dims()[1]);
+        let rows = values(gradients);
+        let mut rows = rows.chunks_exact(size);
+        let mut steps = Vec::with_capacity(now.len() * size);
+        let mut lengths = Vec::with_capacity(now.len());
+        for (at, labels) in labels.iter().enumerate() {
+            let wanted = Self::wanted(survivors, at);
+            // −t g · r ≤ t f
+            let gradients: Vec<&[f32]> = rows.by_ref().take(labels.len()).collect();
+            let signs: Vec<f64> = labels.iter().map(|&label| -wanted[label]).collect();
+            let scores = labels.iter().map(|&label| f64::from(now[at].scored.scores[label]));
+            let bounds: Vec<f64> = scores.zip(&signs).map(|(score, sign)| -sign * score).collect();
+            let mut products = gram(&gradients);
+            for (i, products) in products.chunks_exact_mut(labels.len().max(1)).enumerate() {
+                products.iter_mut().zip(&signs).for_each(|(p, sign)| *p *= signs[i] * sign);
+            }
+            let solution = least_norm(&products, &bounds);
+            let mut step = vec![0.0_f64; size];
+            for ((gradient, sign), multiplier) in
+                gradients.iter().zip(&signs).zip(&solution.multipliers)
+            {
+                let factor = -OVERSHOOT * multiplier * sign;
+                step.iter_mut().zip(*gradient).for_each(|(s, &g)| *s += factor * f64::from(g));
+            }
+            let length = step.iter().map(|s| s * s).sum::<f64>().sqrt();
+            steps.extend(step.into_iter().map(|s| s as f32));
+            lengths.push(length as f32);
+            labels.iter().for_each(|&label| self.constrained[at][label] = true);
+        }
+        let steps = TensorData::new(steps, survivors.origin.dims());
+        let lengths = TensorData::new(lengths, [now.len()]);
+        (Tensor::from_data(steps, &device), Tensor::from_data(lengths, &device))
+    }
+
+    fn keep(&mut self, positions: &[usize]) {
+        self.constrained = positions.iter().map(|&at| self.constrained[at].clone()).collect();
+    }
+}

@@ -1,0 +1,391 @@
+//! [`Tight`]: what a measure-preserving attack must change, and no more.
+//!
+//! Eq. 6 of Sun et al. 2023 pushes on every label's score. To hide specified labels without lowering
+//! P@k only two things have to hold, and each compares two labels:
+//!
+//! ```text
+//! g1 = S_[a+1] − (¬S)_[k−a]  ≤ 0     all but a of the specified labels are out of the top-k
+//! g2 = I_[k−n+1] − A_[n]     ≤ 0     n relevant labels are in it
+//! ```
+//!
+//! `X_[i]` is the i-th largest score within a set, `I` are the irrelevant labels, `A` those that may
+//! fill the places (the relevant ones that aren't specified, and the `a` best specified ones), `n` is
+//! the number of relevant labels in the clean top-k, and `a = |S ∩ T_k(x)| − δ`. Where the order
+//! is to be kept too, `g2` is asked of shorter prefixes of the ranking as well.
+
+use tkmia_metrics::Ranking;
+
+/// One label is to sink below another: `f_sinks − f_rises ≤ 0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// The label that is to be below.
+    pub sinks: usize,
+    /// The label that is to be above.
+    pub rises: usize,
+}
+
+impl Pair {
+    /// `f_sinks − f_rises`: below 0 where the pair is in the wanted order.
+    pub fn gap(&self, scores: &[f32]) -> f64 {
+        f64::from(scores[self.sinks]) - f64::from(scores[self.rises])
+    }
+}
+
+named! {
+    /// How much of the clean ranking an attack is to keep.
+    #[derive(Default)]
+    pub enum Keep {
+        /// Nothing: only the specified labels' places count
+        Nothing,
+        /// As many relevant labels in the top-k: P@k doesn't drop
+        Count,
+        /// As many relevant labels in each prefix of it: P@k, AP@k and NDCG@k don't drop
+        #[default]
+        Order,
+    }
+}
+
+/// The tight constraints of one sample.
+///
+/// They hold ([`is_met`](Self::is_met)) if and only if at least δ specified labels have left the top-k
+/// and the relevant ones are kept as [`Keep`] says.
+///
+/// # Example: label 0 is to leave the top-2, for which label 2 must rise
+///
+/// ```
+/// use tkmia_attacks::{Keep, Pair, Tight};
+/// use tkmia_metrics::Ranking;
+///
+/// let (relevant, specified) = ([true, true, true, false], [true, false, false, false]);
+/// let clean = Ranking::new(&[4.0_f32, 3.0, 1.0, 2.0])?;
+/// let tight = Tight::new(&clean, &relevant, &specified, 2, None, Keep::Count);
+/// assert!(!tight.is_met(&clean));
+/// // Label 0 against the second of the others; the first irrelevant one against the second of {1, 2}.
+/// let contests = [Pair { sinks: 0, rises: 3 }, Pair { sinks: 3, rises: 2 }];
+/// assert_eq!(tight.contests(&clean), contests);
+/// assert!(tight.is_met(&Ranking::new(&[1.0_f32, 4.0, 3.0, 2.0])?));
+/// # Ok::<(), tkmia_metrics::MetricsError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tight {
+    relevant: Vec<bool>,
+    specified: Vec<bool>,
+    k: usize,
+    staying: usize,
+    reachable: bool,
+    floors: Vec<Floor>,
+}
+
+/// At least `count` relevant labels among the first `prefix`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Floor {
+    prefix: usize,
+    count: usize,
+}
+
+impl Tight {
+    /// The constraints of a sample with this clean ranking.
+    ///
+    /// `delta` is how many specified labels must leave the top-k, counted as in Eq. 12; `None`: all
+    /// that are in the clean one.
+    ///
+    /// # Panics
+    /// If the flags aren't one per label, or `k` isn't in `1..=classes`.
+    pub fn new(
+        clean: &Ranking,
+        relevant: &[bool],
+        specified: &[bool],
+        k: usize,
+        delta: Option<usize>,
+        keep: Keep,
+    ) -> Self {
+        let order = clean.order();
+        assert!(
+            relevant.len() == order.len() && specified.len() == order.len(),
+            "one flag a label"
+        );
+        assert!((1..=order.len()).contains(&k), "k is in 1..=classes");
+        let before = order[..k].iter().filter(|&&label| specified[label]).count();
+        let delta = delta.unwrap_or(before);
+        let others = specified.iter().filter(|&&flag| !flag).count();
+        let staying = before.saturating_sub(delta);
+        let floors = floors(&order[..k], relevant, keep);
+        let flags = relevant.iter().zip(specified);
+        let [both, relevant_others] =
+            [true, false].map(|wanted| flags.clone().filter(|&(&r, &s)| r && s == wanted).count());
+        let fill = relevant_others + both.min(staying);
+        let kept = floors.last().map_or(0, |floor| floor.count);
+        Self {
+            relevant: relevant.to_vec(),
+            specified: specified.to_vec(),
+            k,
+            staying,
+            reachable: delta <= before && others >= k - staying && fill >= kept,
+            floors,
+        }
+    }
+
+    /// Size of the predicted set.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// How many specified labels may be in the top-k, `a`.
+    pub fn staying(&self) -> usize {
+        self.staying
+    }
+
+    /// How many relevant labels must be in the top-k, `n`.
+    pub fn kept(&self) -> usize {
+        self.floors.last().map_or(0, |floor| floor.count)
+    }
+
+    /// Whether the label is specified.
+    pub fn is_specified(&self, label: usize) -> bool {
+        self.specified[label]
+    }
+
+    /// Whether the label is relevant.
+    pub fn is_relevant(&self, label: usize) -> bool {
+        self.relevant[label]
+    }
+
+    /// Whether the constraints hold for this ranking.
+    pub fn is_met(&self, now: &Ranking) -> bool {
+        let among = |prefix: usize, flags: &[bool]| {
+            now.order()[..prefix].iter().filter(|&&label| flags[label]).count()
+        };
+        self.reachable
+            && among(self.k, &self.specified) <= self.staying
+            && self.floors.iter().all(|floor| among(floor.prefix, &self.relevant) >= floor.count)
+    }
+
+    /// The pairs of labels that decide at this ranking whether the constraints hold: `g1`, then `g2`
+    /// of each prefix. Contests that nobody could lose are left out.
+    pub fn contests(&self, now: &Ranking) -> Vec<Pair> {
+        let labels = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            now.order().iter().copied().filter(|&label| wanted(label)).collect()
+        };
+        let specified = labels(&|label| self.specified[label]);
+        let others = labels(&|label| !self.specified[label]);
+        let irrelevant = labels(&|label| !self.relevant[label]);
+        let may_stay = &specified[..self.staying.min(specified.len())];
+        let fill = labels(&|label| {
+            self.relevant[label] && (!self.specified[label] || may_stay.contains(&label))
+        });
+
+        let out = pair(&specified, self.staying + 1, &others, self.k.saturating_sub(self.staying));
+        let kept = self
+            .floors
+            .iter()
+            .map(|&Floor { prefix, count }| pair(&irrelevant, prefix - count + 1, &fill, count));
+        std::iter::once(out).chain(kept).flatten().collect()
+    }
+
+    /// `max(g1, g2)`: below 0 the constraints hold, above 0 they don't, and at 0 the tie rule decides;
+    /// `∞` where nothing could fulfil them.
+    pub fn margin(&self, scores: &[f32], now: &Ranking) -> f64 {
+        if !self.reachable {
+            return f64::INFINITY;
+        }
+        let gaps = self.contests(now).into_iter().map(|pair| pair.gap(scores));
+        gaps.fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Whether the top-k may be this set of `k` labels.
+    pub fn admits(&self, target: &[usize]) -> bool {
+        let count = |flags: &[bool]| target.iter().filter(|&&label| flags[label]).count();
+        target.len() == self.k
+            && count(&self.specified) <= self.staying
+            && count(&self.relevant) >= self.kept()
+    }
+
+    /// The pairs whose order suffices for a target set that is [admitted](Self::admits): the specified
+    /// labels outside the target sink below all of it, the irrelevant ones below its relevant labels.
+    ///
+    /// A conjunction of differences of scores, so that the region is convex where scores are linear.
+    /// Which labels the shorter prefixes hold is read from the ranking as it is now.
+    pub fn pairs(&self, target: &[usize], now: &Ranking) -> Vec<Pair> {
+        let order = now.order();
+        let inside = |label: &usize| target.contains(label);
+        let mut pairs = Vec::new();
+        for &sinks in order.iter().filter(|label| self.specified[**label] && !inside(label)) {
+            pairs.extend(target.iter().map(|&rises| Pair { sinks, rises }));
+        }
+        let kept: Vec<usize> =
+            order.iter().copied().filter(|label| inside(label) && self.relevant[*label]).collect();
+        let irrelevant = |outside: bool| {
+            let labels = order.iter().copied();
+            labels.filter(move |label| !(self.relevant[*label] || (outside && inside(label))))
+        };
+        for &Floor { prefix, count } in &self.floors {
+            // In the whole top-k the target's own irrelevant labels have their places.
+            let spare = match prefix == self.k {
+                true => kept.len() - count,
+                false => prefix - count,
+            };
+            for sinks in irrelevant(prefix == self.k).skip(spare) {
+                let kept = &kept[..count + if prefix == self.k { spare } else { 0 }];
+                pairs.extend(kept.iter().map(|&rises| Pair { sinks, rises }));
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        pairs.retain(|pair| seen.insert(*pair));
+        pairs
+    }
+}
+
+/// The contest for the `high`-th place of `rise` against the `low`-th of `sink`.
+fn pair(sink: &[usize], low: usize, rise: &[usize], high: usize) -> Option<Pair> {
+    let sinks = *sink.get(low - 1)?;
+    let rises = *rise.get(high.checked_sub(1)?)?;
+    Some(Pair { sinks, rises })
+}
+
+/// What the clean top-k asks of later ones. It is enough to ask at the end of each run of relevant
+/// labels: before it fewer are asked for by as many as the prefix is shorter, after it no more.
+fn floors(top: &[usize], relevant: &[bool], keep: Keep) -> Vec<Floor> {
+    if keep == Keep::Nothing {
+        return Vec::new();
+    }
+    let mut count = 0;
+    let mut floors = Vec::new();
+    for (at, &label) in top.iter().enumerate() {
+        count += usize::from(relevant[label]);
+        let run_ends = relevant[label] && top.get(at + 1).is_none_or(|&next| !relevant[next]);
+        if run_ends && keep == Keep::Order {
+            floors.push(Floor { prefix: at + 1, count });
+        }
+    }
+    if count > 0 && floors.last().is_none_or(|last| last.prefix != top.len()) {
+        floors.push(Floor { prefix: top.len(), count });
+    }
+    floors
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strum::IntoEnumIterator;
+    use tkmia_metrics::{Measures, Sample};
+
+    use super::*;
+
+    const RELEVANT: [bool; 6] = [true, false, true, true, true, false];
+    const SPECIFIED: [bool; 6] = [true, false, false, false, false, false];
+
+    fn ranking(order: [usize; 6]) -> Ranking {
+        let mut scores = [0.0_f32; 6];
+        for (rank, label) in order.into_iter().enumerate() {
+            scores[label] = -(rank as f32);
+        }
+        Ranking::new(&scores).unwrap()
+    }
+
+    fn tight(keep: Keep) -> Tight {
+        // Relevant, irrelevant, relevant.
+        let clean = ranking([0, 1, 2, 3, 4, 5]);
+        Tight::new(&clean, &RELEVANT, &SPECIFIED, 3, None, keep)
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_was_there() {
+        let (count, order) = (tight(Keep::Count), tight(Keep::Order));
+        assert_eq!((count.kept(), count.staying()), (2, 0));
+        assert_eq!(count.floors, [Floor { prefix: 3, count: 2 }]);
+        let first = Floor { prefix: 1, count: 1 };
+        assert_eq!(order.floors, [first, Floor { prefix: 3, count: 2 }]);
+        let irrelevant_first = ranking([1, 2, 3, 0, 4, 5]);
+        assert!(count.is_met(&irrelevant_first) && !order.is_met(&irrelevant_first));
+        assert!(order.is_met(&ranking([2, 1, 3, 0, 4, 5])));
+    }
+
+    #[test]
+    fn a_contest_is_between_the_last_in_and_the_first_out() {
+        let clean = ranking([0, 1, 2, 3, 4, 5]);
+        let pairs = [(0, 3), (1, 2), (5, 3)].map(|(sinks, rises)| Pair { sinks, rises });
+        assert_eq!(tight(Keep::Order).contests(&clean), pairs);
+        assert_eq!(tight(Keep::Count).contests(&clean), [pairs[0], pairs[2]]);
+    }
+
+    #[test]
+    fn a_target_set_asks_for_its_own_pairs() {
+        let (tight, clean) = (tight(Keep::Count), ranking([0, 1, 2, 3, 4, 5]));
+        assert!(tight.admits(&[1, 2, 3]) && tight.admits(&[2, 3, 4]));
+        assert!(!tight.admits(&[0, 2, 3]) && !tight.admits(&[1, 2, 5]) && !tight.admits(&[2, 3]));
+        let pairs = |of: &[(usize, usize)]| -> Vec<Pair> {
+            of.iter().map(|&(sinks, rises)| Pair { sinks, rises }).collect()
+        };
+        let expected = pairs(&[(0, 1), (0, 2), (0, 3), (5, 2), (5, 3)]);
+        assert_eq!(tight.pairs(&[1, 2, 3], &clean), expected);
+        // With three relevant labels one irrelevant may come in.
+        let expected = pairs(&[(0, 2), (0, 3), (0, 4), (5, 2), (5, 3), (5, 4)]);
+        assert_eq!(tight.pairs(&[2, 3, 4], &clean), expected);
+    }
+
+    #[test]
+    fn more_than_were_in_cannot_leave() {
+        let clean = ranking([0, 1, 2, 3, 4, 5]);
+        let tight = Tight::new(&clean, &RELEVANT, &SPECIFIED, 3, Some(2), Keep::Count);
+        assert!(!tight.is_met(&ranking([2, 3, 4, 0, 1, 5])));
+        assert_eq!(tight.margin(&[0.0; 6], &clean), f64::INFINITY);
+    }
+
+    /// Scores without ties of a clean and of a perturbed image, and the flags of eight labels.
+    fn case() -> impl Strategy<Value = (Vec<f32>, Vec<f32>, Vec<bool>, Vec<bool>)> {
+        let scores = || Just((0..8_u8).map(f32::from).collect::<Vec<f32>>()).prop_shuffle();
+        let flags = || prop::collection::vec(any::<bool>(), 8);
+        (scores(), scores(), flags(), flags()).prop_map(|(clean, now, relevant, specified)| {
+            let specified = relevant.iter().zip(specified).map(|(&a, b)| a && b).collect();
+            (clean, now, relevant, specified)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_margin_is_below_0_if_and_only_if_the_measures_hold(
+            (clean, now, relevant, specified) in case(),
+            k in 1..8_usize,
+            delta in 0..4_usize,
+        ) {
+            let [clean, after] = [&clean, &now].map(|scores| Ranking::new(scores).unwrap());
+            let count = |ranking: &Ranking, prefix: usize, flags: &[bool]| {
+                ranking.order()[..prefix].iter().filter(|&&label| flags[label]).count()
+            };
+            let left = count(&clean, k, &specified) as i64 - count(&after, k, &specified) as i64;
+            let kept = |prefix| count(&after, prefix, &relevant) >= count(&clean, prefix, &relevant);
+            for keep in Keep::iter() {
+                let kept = match keep {
+                    Keep::Nothing => true,
+                    Keep::Count => kept(k),
+                    Keep::Order => (1..=k).all(kept),
+                };
+                let holds = kept && left >= delta as i64;
+                let tight = Tight::new(&clean, &relevant, &specified, k, Some(delta), keep);
+                prop_assert_eq!(tight.is_met(&after), holds, "{:?}", keep);
+                prop_assert_eq!(tight.margin(&now, &after) < 0.0, holds, "{:?}", keep);
+            }
+        }
+
+        #[test]
+        fn where_the_order_is_kept_no_measure_drops(
+            (clean, now, relevant, specified) in case(),
+            k in 1..8_usize,
+        ) {
+            let [clean, now] = [clean, now].map(|scores| Ranking::new(&scores).unwrap());
+            let tight = Tight::new(&clean, &relevant, &specified, k, Some(0), Keep::Order);
+            let [before, after] = [&clean, &now].map(|ranking| {
+                Measures::of(&Sample { ranking, relevant: &relevant, specified: None, k }).unwrap()
+            });
+            if tight.is_met(&now) {
+                // Sums of the same fractions may differ in their last bits.
+                let kept = |name| {
+                    let values = before.get(name).zip(after.get(name));
+                    values.is_none_or(|(before, after)| after > before - 1e-12)
+                };
+                prop_assert!(after.get("p") >= before.get("p"));
+                prop_assert!(kept("ap") && kept("ndcg"));
+            }
+        }
+    }
+}

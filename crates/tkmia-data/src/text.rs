@@ -1,0 +1,93 @@
+//! What the readers of text files share: whole texts, lists of images, tables.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
+
+use crate::DataError;
+
+/// The whole of a text file; `expected` says what it should hold.
+pub(crate) fn read_text(path: &Path, expected: &'static str) -> Result<String, DataError> {
+    fs::read_to_string(path).map_err(|source| DataError::Read {
+        path: path.into(),
+        expected,
+        source,
+    })
+}
+
+/// The first of some folders or files below `root` that is there.
+pub(crate) fn first_existing(root: &Path, candidates: &[&str]) -> Option<PathBuf> {
+    candidates.iter().map(|below| root.join(below)).find(|path| path.exists())
+}
+
+/// The images of a list, one a line, none twice.
+///
+/// `read` gives the image of a line without the spaces around it, `None` for a line that is passed over, or
+/// what was expected there.
+pub(crate) fn image_list(
+    text: &str,
+    path: &Path,
+    read: impl Fn(&str) -> Result<Option<String>, &'static str>,
+) -> Result<Vec<String>, DataError> {
+    let mut images = Vec::new();
+    let mut lines = HashMap::new();
+    for (line, found) in (1..).zip(text.lines().map(str::trim)) {
+        let image = read(found).map_err(|expected| DataError::Line {
+            path: path.into(),
+            line,
+            expected,
+            found: found.into(),
+        })?;
+        let Some(image) = image else { continue };
+        if let Some(first) = lines.insert(image.clone(), line) {
+            return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
+        }
+        images.push(image);
+    }
+    if images.is_empty() {
+        return Err(DataError::NoImages { path: path.into() });
+    }
+    Ok(images)
+}
+
+/// A table: its header, and as an iterator its rows, each with the line on which it begins.
+pub(crate) struct Table<'t> {
+    text: &'t str,
+    path: &'t Path,
+    reader: Reader<&'t [u8]>,
+}
+
+impl<'t> Table<'t> {
+    /// Of a CSV file's text; the path only serves the errors.
+    pub fn new(text: &'t str, path: &'t Path) -> Self {
+        let reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
+        Self { text, path, reader }
+    }
+
+    pub fn header(&mut self) -> Result<StringRecord, DataError> {
+        self.reader.headers().cloned().map_err(|source| self.malformed(source))
+    }
+
+    fn malformed(&self, source: csv::Error) -> DataError {
+        DataError::Csv { path: self.path.into(), line: self.line_at(source.position()), source }
+    }
+
+    /// The line on which a row begins: its position is before the line ends that the reader skipped.
+    fn line_at(&self, position: Option<&Position>) -> u64 {
+        let (byte, line) = position.map_or((0, 1), |position| (position.byte(), position.line()));
+        let rest = self.text.bytes().skip(byte as usize);
+        let skipped = rest.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        line + skipped.filter(|byte| *byte == b'\n').count() as u64
+    }
+}
+
+impl Iterator for Table<'_> {
+    type Item = Result<(u64, StringRecord), DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.reader.records().next()?;
+        Some(row.map(|row| (self.line_at(row.position()), row)).map_err(|e| self.malformed(e)))
+    }
+}

@@ -1,0 +1,64 @@
+//! Experiments with attacks on top-k multi-label classifiers: what is run, on which samples, and its records.
+//!
+//! - [`Experiment`]: victim, data, settings and methods, from a file or from values; [`ready_experiment`]
+//!   gives those of the paper's tables and figures
+//! - [`Campaign`] runs it, by [`Shard`]s where it is large, and tells its [`Event`]s; [`merge`] puts shards
+//!   together
+//! - [`Plan`]: what a folder of records is of; [`Record`]: what is kept of each sample
+//! - [`Victim`]: the classifier on its images; [`Workers`]: how the work is cut into batches and over threads
+//! - [`Printed`]: what the paper's tables show
+//! - [`cost`]: how many passes the paper's tables take; [`pass_time`]: how long one takes here;
+//!   [`eligible_count`]: how many samples a setting can have, by labels alone
+//!
+//! This crate, the reports and the command line alone read the clock and write files; the maths is elsewhere.
+
+mod campaign;
+mod changes;
+mod cohort;
+mod cost;
+mod drawing;
+mod eligible_count;
+mod error;
+mod event;
+mod fingerprint;
+mod folder;
+mod journal;
+mod manifest;
+mod merge;
+mod outline;
+mod paper;
+mod pass_time;
+mod pictures;
+mod plan;
+mod record;
+mod setting;
+mod shard;
+mod spec;
+mod stage;
+mod tuning;
+mod victim;
+mod workers;
+
+pub use campaign::{Campaign, Reached, Until};
+pub use cost::{Cost, Usage, cost};
+pub use eligible_count::eligible_count;
+pub use error::ExperimentError;
+pub use event::Event;
+pub use fingerprint::{list_sha256, model_sha256};
+pub use manifest::{Input, ManifestEntry};
+pub use merge::merge;
+pub use outline::Outline;
+pub use paper::Printed;
+pub use pass_time::{PassTime, pass_time};
+pub use pictures::PicturePaths;
+pub use plan::{DataFacts, FORMAT, Inputs, Job, Plan, TuningFacts, VictimFacts};
+pub use record::Record;
+pub use setting::{Scheme, Selection, Setting};
+pub use shard::{NotAShard, Shard};
+pub use spec::{
+    Budget, DataSpec, Exhibit, Experiment, MethodSpec, ResizeKind, SpecError, TABLES, Table,
+    TableSpec, TuningSpec, Values, VictimSpec, ready_experiment, ready_file,
+};
+pub use tuning::Trial;
+pub use victim::Victim;
+pub use workers::Workers;

@@ -1,0 +1,167 @@
+//! [`Manifest`]: which samples a setting attacks and what is specified of each, as a file.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tkmia_attacks::View;
+use tkmia_data::Dataset;
+use tkmia_file::sha256;
+
+use crate::cohort::{Cohort, Member};
+use crate::error::{ExperimentError, corrupt, read_failed};
+use crate::folder::{self, MANIFESTS, write_json};
+use crate::setting::Setting;
+use crate::spec::ResizeKind;
+
+/// The samples of a setting, with everything that they follow from.
+///
+/// Any method, machine or year that takes it attacks the same thing. Eligibility and, under the random
+/// scheme, `S` depend on the clean scores; and the published form of an attack shows the classifier
+/// `tanh(x)` even without a perturbation. A setting therefore has a manifest for each [`View`] that is
+/// used, `Image` and `Tanh`, and methods are compared within one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// What the samples follow from.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// The samples, in the data set's order.
+    pub samples: Vec<Listed>,
+}
+
+/// What the samples of a setting follow from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// Data set, selection, k and δ.
+    pub setting: Setting,
+    /// What the classifier sees without a perturbation.
+    pub view: View,
+    /// Of the random scheme.
+    pub seed: u64,
+    /// Samples at most.
+    pub limit: usize,
+    /// [`model_sha256`](crate::model_sha256) of the victim.
+    pub victim_sha256: String,
+    /// [`list_sha256`](crate::list_sha256) of the data.
+    pub data_sha256: String,
+    /// How images come to the classifier's input.
+    pub input: Input,
+}
+
+/// How images come to a classifier's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// `short-side` or `square`.
+    pub resize: ResizeKind,
+    /// Height and width.
+    pub side: u32,
+    /// The value of a black pixel.
+    pub low: f32,
+    /// The value of a white pixel.
+    pub high: f32,
+}
+
+/// A sample in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// The data set's own name for it.
+    pub id: String,
+    /// `Y_p`, label indices ascending.
+    pub relevant: Vec<usize>,
+    /// `S`, label indices ascending.
+    pub specified: Vec<usize>,
+}
+
+/// A manifest as a plan has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManifestEntry {
+    /// Its file within the folder.
+    pub file: String,
+    /// Data set, selection, k and δ.
+    pub setting: Setting,
+    /// What the classifier sees without a perturbation.
+    pub view: View,
+    /// The number of samples.
+    pub samples: usize,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}
+
+impl Manifest {
+    /// The manifest of a cohort.
+    pub fn of(cohort: &Cohort, origin: Origin, dataset: &dyn Dataset) -> Self {
+        let listed = |member: &Member| Listed {
+            id: dataset.id(member.index).to_owned(),
+            relevant: dataset.labels().indices(member.index),
+            specified: member.specified.clone(),
+        };
+        Self { origin, samples: cohort.members.iter().map(listed).collect() }
+    }
+
+    /// The cohort, found again by the samples' ids.
+    pub fn cohort(&self, dataset: &dyn Dataset) -> Result<Cohort, ExperimentError> {
+        let ids = (0..dataset.len()).map(|index| (dataset.id(index), index));
+        let indices: HashMap<&str, usize> = ids.collect();
+        let member = |listed: &Listed| {
+            let index = indices.get(listed.id.as_str()).copied();
+            let index = index
+                .filter(|&index| dataset.labels().indices(index) == listed.relevant)
+                .ok_or_else(|| ExperimentError::Unlisted {
+                dataset: dataset.name().to_owned(),
+                id: listed.id.clone(),
+            })?;
+            Ok(Member { index, specified: listed.specified.clone() })
+        };
+        let members = self.samples.iter().map(member).collect::<Result<_, ExperimentError>>()?;
+        Ok(Cohort { setting: self.origin.setting.clone(), members })
+    }
+
+    /// Writes it into an experiment's folder, as the manifest of this number.
+    pub fn write(&self, folder: &Path, number: usize) -> Result<ManifestEntry, ExperimentError> {
+        folder::make(&folder.join(MANIFESTS))?;
+        let Origin { setting, view, .. } = &self.origin;
+        let file = format!("{MANIFESTS}/{number:02}-{}.json", slug(setting, *view));
+        let text = write_json(&folder.join(&file), self, false)?;
+        Ok(ManifestEntry {
+            file,
+            setting: setting.clone(),
+            view: *view,
+            samples: self.samples.len(),
+            sha256: sha256(text),
+        })
+    }
+}
+
+impl ManifestEntry {
+    /// The manifest, as it was written.
+    pub(crate) fn read(&self, folder: &Path) -> Result<Manifest, ExperimentError> {
+        let path = folder.join(&self.file);
+        let text = fs::read(&path).map_err(read_failed(&path))?;
+        let found = sha256(&text);
+        if found != self.sha256 {
+            let expected = self.sha256.clone();
+            return Err(ExperimentError::ManifestChanged { path, expected, found });
+        }
+        serde_json::from_slice(&text).map_err(corrupt(&path))
+    }
+
+    /// Whether it is that of a setting as attacks of a view see it.
+    pub(crate) fn is_of(&self, setting: &Setting, view: View) -> bool {
+        (&self.setting, self.view) == (setting, view)
+    }
+}
+
+/// A setting as part of a file's name.
+pub(crate) fn slug(setting: &Setting, view: View) -> String {
+    let text = setting.to_string().replace("|S|", "s").replace('δ', "delta").to_lowercase();
+    let mut slug: String =
+        text.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    while slug.contains("--") {
+        slug = slug.replace("--", "-");
+    }
+    match view {
+        View::Image => slug,
+        View::Tanh => slug + "-tanh",
+    }
+}

@@ -1,0 +1,245 @@
+//! [`Plan`]: what a folder of records is of.
+
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use tkmia_attacks::{AttackSettings, View};
+use tkmia_core::Classifier;
+
+use crate::error::{ExperimentError, corrupt, read_failed};
+use crate::fingerprint::model_sha256;
+use crate::folder::{PLAN, RECORDS, write_json};
+use crate::journal::{self, Expected};
+use crate::manifest::{Input, Manifest, ManifestEntry, Origin};
+use crate::record::{Named, Record};
+use crate::shard::Shard;
+use crate::spec::Table;
+use crate::tuning::Trial;
+
+/// What a folder of records is of: `plan.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What reports are headed with.
+    pub title: String,
+    /// What the records depend on; a run goes on only where none of it has changed.
+    pub inputs: Inputs,
+    /// Which part of the samples, if not all.
+    pub shard: Option<Shard>,
+    /// The manifests, in the order in which settings first appear.
+    pub manifests: Vec<ManifestEntry>,
+    /// How hyper-parameters were chosen.
+    pub trials: Vec<Trial>,
+    /// The attacks, in the order of their records.
+    pub jobs: Vec<Job>,
+}
+
+/// What records depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// The form of these files, [`FORMAT`].
+    pub format: u32,
+    /// The classifier.
+    pub victim: VictimFacts,
+    /// The images.
+    pub data: DataFacts,
+    /// How images come to the classifier's input.
+    pub input: Input,
+    /// Of the random scheme.
+    pub seed: u64,
+    /// Samples in a setting at most.
+    pub samples: usize,
+    /// Samples of each setting whose images are kept.
+    pub pictures: usize,
+    /// Settings, and the attacks on each.
+    pub tables: Vec<Table>,
+    /// The samples that hyper-parameters are chosen on.
+    pub tuning: Option<TuningFacts>,
+}
+
+/// The form of plans, manifests and records that this version writes.
+pub const FORMAT: u32 = 2;
+
+/// A classifier, for a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VictimFacts {
+    /// [`model_sha256`](crate::model_sha256) of its file.
+    pub sha256: String,
+    /// What it is, in words.
+    pub description: String,
+}
+
+impl VictimFacts {
+    /// Those of the classifier in a file.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Read`].
+    pub fn new(path: &Path, classifier: &dyn Classifier) -> Result<Self, ExperimentError> {
+        Ok(Self { sha256: model_sha256(path)?, description: classifier.description() })
+    }
+}
+
+/// A data set, for a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataFacts {
+    /// Its name.
+    pub name: String,
+    /// The number of its images.
+    pub images: usize,
+    /// [`list_sha256`](crate::list_sha256) of it.
+    pub sha256: String,
+    /// The label names, in label order.
+    pub classes: Vec<String>,
+}
+
+/// Where hyper-parameters are chosen, for a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TuningFacts {
+    /// The images.
+    pub data: DataFacts,
+    /// Samples in a setting at most.
+    pub samples: usize,
+}
+
+/// An attack on the samples of a manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Position in [`Inputs::tables`].
+    pub table: usize,
+    /// Position in [`Plan::manifests`].
+    pub manifest: usize,
+    /// The attack.
+    pub run: AttackSettings,
+}
+
+impl Inputs {
+    /// The manifests that are asked for: of each setting, in the order of their first appearance, one for
+    /// each view that the methods have.
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        let mut origins: Vec<Origin> = Vec::new();
+        for table in &self.tables {
+            let mut views: Vec<View> = table.runs().map(AttackSettings::view).collect();
+            views.sort();
+            views.dedup();
+            for setting in &table.settings {
+                for &view in &views {
+                    let known = |origin: &Origin| (&origin.setting, origin.view) == (setting, view);
+                    if !origins.iter().any(known) {
+                        origins.push(Origin {
+                            setting: setting.clone(),
+                            view,
+                            seed: self.seed,
+                            limit: self.samples,
+                            victim_sha256: self.victim.sha256.clone(),
+                            data_sha256: self.data.sha256.clone(),
+                            input: self.input.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        origins
+    }
+
+    /// The attacks, in the order of the tables' rows, without those points of grids that weren't chosen.
+    pub(crate) fn jobs(&self, manifests: &[ManifestEntry], trials: &[Trial]) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for (number, table) in self.tables.iter().enumerate() {
+            let rejected = |run: &AttackSettings| {
+                let is_of = |trial: &Trial| (trial.table, &trial.run) == (number, run);
+                trials.iter().any(|trial| is_of(trial) && !trial.chosen)
+            };
+            for (setting, run) in table.attacks().filter(|(_, run)| !rejected(run)) {
+                let manifest = manifests.iter().position(|entry| entry.is_of(setting, run.view()));
+                let manifest = manifest.expect("every setting and view has a manifest");
+                jobs.push(Job { table: number, manifest, run: run.clone() });
+            }
+        }
+        jobs
+    }
+}
+
+impl Plan {
+    /// Reads the plan of a folder.
+    ///
+    /// # Errors
+    /// [`ExperimentError::NotAnExperiment`] if the folder holds none, [`ExperimentError::Format`] if it is
+    /// of another version's form, [`ExperimentError::Corrupt`] if it isn't one.
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        let path = folder.join(PLAN);
+        if !path.is_file() {
+            return Err(ExperimentError::NotAnExperiment { path: folder.to_owned() });
+        }
+        let text = fs::read(&path).map_err(read_failed(&path))?;
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(corrupt(&path))?;
+        match value["inputs"]["format"].as_u64() {
+            Some(found) if found != u64::from(FORMAT) => {
+                Err(ExperimentError::Format { path: folder.to_owned(), expected: FORMAT, found })
+            }
+            _ => serde_json::from_slice(&text).map_err(corrupt(&path)),
+        }
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), ExperimentError> {
+        write_json(&folder.join(PLAN), self, true).map(drop)
+    }
+
+    /// Its manifests, as they were written.
+    pub(crate) fn read_manifests(&self, folder: &Path) -> Result<Vec<Manifest>, ExperimentError> {
+        self.manifests.iter().map(|entry| entry.read(folder)).collect()
+    }
+
+    /// The records that its folder has by now, in the order of the [jobs](Self::jobs), each of the sample
+    /// and the attack that is planned there.
+    ///
+    /// # Errors
+    /// [`ExperimentError::Unplanned`] and [`ExperimentError::Corrupt`] for a line that is of something
+    /// else, [`ExperimentError::ManifestChanged`], [`ExperimentError::Read`].
+    pub fn read_records(&self, folder: &Path) -> Result<Vec<Record>, ExperimentError> {
+        let path = folder.join(RECORDS);
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let mut records = Vec::new();
+        let manifests = self.read_manifests(folder)?;
+        journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
+        Ok(records)
+    }
+
+    /// Which positions of a manifest this folder has records of.
+    pub fn positions(&self, manifest: usize) -> Vec<usize> {
+        let all = 0..self.manifests[manifest].samples;
+        all.filter(|&position| self.shard.is_none_or(|shard| shard.holds(position))).collect()
+    }
+
+    /// How many samples the attack at this position of [`jobs`](Self::jobs) is on.
+    ///
+    /// # Panics
+    /// If there is no such attack.
+    pub fn samples_of(&self, job: usize) -> usize {
+        self.positions(self.jobs[job].manifest).len()
+    }
+
+    /// How many records there are to be.
+    pub fn records(&self) -> usize {
+        (0..self.jobs.len()).map(|job| self.samples_of(job)).sum()
+    }
+
+    /// What each record is to be of, in their order.
+    pub(crate) fn expected<'a>(
+        &'a self,
+        manifests: &'a [Manifest],
+    ) -> impl Iterator<Item = Expected<'a>> {
+        self.jobs.iter().flat_map(|job| {
+            let Manifest { origin, samples } = &manifests[job.manifest];
+            let run = Rc::new(Named::from(&job.run));
+            let positions = self.positions(job.manifest).into_iter();
+            positions.map(move |at| Expected {
+                setting: &origin.setting,
+                run: run.clone(),
+                id: &samples[at].id,
+            })
+        })
+    }
+}

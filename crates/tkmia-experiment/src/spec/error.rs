@@ -1,0 +1,98 @@
+//! [`SpecError`]: what can be wrong with an experiment's file.
+
+use tkmia_attacks::{AttackError, AttackName};
+
+/// Why a text or a value isn't an experiment that can be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// The text isn't that of an experiment; the parser says where and why.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// A list has nothing in it.
+    #[error("{place}: `{field}` is an empty list")]
+    Empty {
+        /// The part of the file.
+        place: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// A field is missing.
+    #[error("{place}: `{field}` is missing: {why}")]
+    Missing {
+        /// The part of the file.
+        place: String,
+        /// The field.
+        field: &'static str,
+        /// What needs it.
+        why: &'static str,
+    },
+    /// A field has no use here.
+    #[error("{place}: `{field}` makes no sense: {why}")]
+    Unused {
+        /// The part of the file.
+        place: String,
+        /// The field.
+        field: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// A number is out of range.
+    #[error("{place}: `{field}` must be {expected}, found {found}")]
+    OutOfRange {
+        /// The part of the file.
+        place: String,
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// Knobs that make no attack.
+    #[error("method `{name}`")]
+    Method {
+        /// The attack.
+        name: AttackName,
+        /// What is wrong.
+        #[source]
+        source: AttackError,
+    },
+    /// An attack that can't be started.
+    #[error("`{name}`")]
+    Attack {
+        /// The attack with its knobs, in words.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: AttackError,
+    },
+    /// The same attack would be run on the same setting twice.
+    #[error("`{run}` on `{setting}` is asked for twice")]
+    Twice {
+        /// The attack.
+        run: String,
+        /// The setting.
+        setting: String,
+    },
+    /// The model's input isn't one that images can be brought to.
+    #[error("the model takes {takes}, and images become squares: expected an `input-size` that fits under [victim], found {}", given.map_or("none".to_owned(), |side| side.to_string()))]
+    InputSize {
+        /// The sizes that the model takes.
+        takes: String,
+        /// The size that the experiment gives.
+        given: Option<u32>,
+    },
+    /// A number of a table that the paper hasn't, or that shows no results.
+    #[error("the paper has no table {found} of results: expected one of 1-4, 13-23")]
+    NoTable {
+        /// The number.
+        found: u32,
+    },
+    /// A number of a figure that the paper hasn't, or that shows no attacked images.
+    #[error("the paper has no figure {found} of attacked images: expected one of 2-7")]
+    NoFigure {
+        /// The number.
+        found: u32,
+    },
+}

@@ -1,0 +1,217 @@
+//! [`Victim`]: a classifier on its images, scored and attacked.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use tkmia_attacks::{Attack, AttackBatch, AttackSettings, Outcome, Step, Targets, View};
+use tkmia_core::{Classifier, LabelSet};
+use tkmia_data::{Dataset, Transform, load_batch};
+
+use crate::cohort::Member;
+use crate::error::ExperimentError;
+use crate::record::{Named, Record};
+use crate::setting::Setting;
+use crate::spec::SpecError;
+use crate::workers::Workers;
+
+/// A classifier and the images that it is attacked on.
+#[derive(Debug, Clone, Copy)]
+pub struct Victim<'a> {
+    /// The classifier.
+    pub classifier: &'a dyn Classifier,
+    /// Images and their labels.
+    pub dataset: &'a dyn Dataset,
+    /// From a file's pixels to the classifier's input.
+    pub transform: &'a Transform,
+}
+
+/// One attacked sample.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    /// What is kept of it.
+    pub record: Record,
+    /// Its images, if they were asked for.
+    pub images: Option<Images>,
+}
+
+/// The images of an attacked sample, `[3, height, width]` in the classifier's range.
+#[derive(Debug, Clone)]
+pub(crate) struct Images {
+    /// `x̃`, what the classifier sees without a perturbation.
+    pub unattacked: Vec<f32>,
+    /// `x*`, the returned image.
+    pub adversarial: Vec<f32>,
+}
+
+/// An attack, ready to run.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    /// As records have it.
+    pub named: Named,
+    /// The attack.
+    pub attack: Box<dyn Attack>,
+    /// What it aims at, if it is targeted.
+    pub targets: Option<Targets>,
+}
+
+impl Contender {
+    /// An attack that can be run on the classifier; `seed` is that of random targets.
+    pub fn new(
+        settings: &AttackSettings,
+        classifier: &dyn Classifier,
+        seed: u64,
+    ) -> Result<Self, ExperimentError> {
+        let named = Named::from(settings);
+        let started = settings.init().and_then(|attack| {
+            attack.check(classifier)?;
+            Ok(attack)
+        });
+        match started {
+            Ok(attack) => {
+                let targets = settings.target().map(|choice| Targets { choice, seed });
+                Ok(Self { named, attack, targets })
+            }
+            Err(source) => Err(SpecError::Attack { name: named.method, source }.into()),
+        }
+    }
+}
+
+impl<'a> Victim<'a> {
+    /// Puts the three together.
+    ///
+    /// # Errors
+    /// [`ExperimentError::LabelCount`] if dataset and classifier don't agree on the number of labels.
+    pub fn new(
+        classifier: &'a dyn Classifier,
+        dataset: &'a dyn Dataset,
+        transform: &'a Transform,
+    ) -> Result<Self, ExperimentError> {
+        let (data, found) = (dataset.classes().len(), classifier.classes());
+        if data != found {
+            let dataset = dataset.name().to_owned();
+            return Err(ExperimentError::LabelCount { dataset, data, classifier: found });
+        }
+        Ok(Self { classifier, dataset, transform })
+    }
+
+    fn images(&self, indices: &[usize]) -> Result<Tensor<4>, ExperimentError> {
+        Ok(load_batch(self.dataset, indices, self.transform, &self.classifier.device())?)
+    }
+
+    /// Scores these images without an attack, and hands over the scores of each, in their order.
+    ///
+    /// Fewer are handed over if the work was stopped.
+    ///
+    /// # Errors
+    /// The first image that can't be read, or the first error of `take`.
+    pub fn scores(
+        &self,
+        indices: &[usize],
+        view: View,
+        workers: Workers<'_>,
+        mut take: impl FnMut(usize, &[f32]) -> Result<(), ExperimentError>,
+    ) -> Result<(), ExperimentError> {
+        let score = |batch: &[usize]| {
+            let scores = self.classifier.scores(view.of(self.images(batch)?));
+            let scores = scores.try_to_vec_as::<f32>().expect("float tensors convert to f32");
+            Ok((batch.to_vec(), scores))
+        };
+        workers.run(indices, score, |(batch, scores)| {
+            let mut rows = batch.iter().zip(scores.chunks_exact(self.classifier.classes()));
+            rows.try_for_each(|(&index, scores)| take(index, scores))
+        })
+    }
+
+    /// Attacks these samples as one batch, judges what comes back, and gives the attacks that ended;
+    /// those that [`Workers::stop`] cut short are left out. Images come with those rows that are
+    /// `pictured`.
+    ///
+    /// `finished` is told, again and again, how many attacks have ended.
+    ///
+    /// # Errors
+    /// An image that can't be read or attacked.
+    pub(crate) fn attack(
+        &self,
+        setting: &Setting,
+        members: &[&Member],
+        method: &Contender,
+        pictured: impl Fn(usize) -> bool,
+        workers: Workers<'_>,
+        finished: impl Fn(usize),
+    ) -> Result<Vec<Sample>, ExperimentError> {
+        let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
+        let ids: Vec<&str> = indices.iter().map(|&index| self.dataset.id(index)).collect();
+        let failed = |source| ExperimentError::Attack { ids: ids.join(", "), source };
+        let relevant = self.dataset.labels().select(&indices);
+        let specified: Vec<&[usize]> =
+            members.iter().map(|member| member.specified.as_slice()).collect();
+        let specified = LabelSet::from_indices(&specified, relevant.classes())?;
+        let mut batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
+        if let Some(delta) = setting.delta {
+            batch = batch.with_delta(delta)?;
+        }
+        if let Some(targets) = method.targets {
+            let view = method.attack.view();
+            batch = batch.aim(targets, view, self.classifier, &ids).map_err(failed)?;
+        }
+
+        let start = Instant::now();
+        let mut stopped = false;
+        let mut watch = |step: &Step<'_>| {
+            finished(step.finished.len());
+            stopped = workers.stop.load(Ordering::Relaxed);
+            match stopped {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let result = method.attack.run_watched(self.classifier, &batch, &mut watch);
+        let result = result.map_err(failed)?;
+        let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
+        if stopped && method.attack.is_universal() {
+            // Its perturbation isn't the one that all images together lead to.
+            return Ok(Vec::new());
+        }
+        let verdicts = result.judge(self.classifier).map_err(failed)?;
+        let (goal, result) = (result.goal, result.perturbed);
+
+        let pixels = self.classifier.bounds().pixels_per_unit();
+        let values = |images: &Tensor<4>, row| {
+            let image = images.clone().narrow(0, row, 1);
+            image.try_to_vec_as::<f32>().expect("float tensors convert to f32")
+        };
+        let rows = verdicts.into_iter().enumerate();
+        let ended = rows.filter(|&(row, _)| result.outcomes[row] != Outcome::Interrupted);
+        let samples = ended.map(|(row, verdict)| Sample {
+            images: pictured(row).then(|| Images {
+                unattacked: values(&result.unattacked, row),
+                adversarial: values(&result.images, row),
+            }),
+            record: Record {
+                setting: setting.clone(),
+                method: method.named.method.clone(),
+                key: method.named.key.clone(),
+                id: ids[row].to_owned(),
+                relevant: goal.relevant().indices(row),
+                specified: goal.specified().indices(row),
+                clean_scores: verdict.clean_scores,
+                scores: verdict.scores,
+                success: verdict.success,
+                success_rounded: verdict.success_rounded,
+                outcome: result.outcomes[row],
+                iterations: result.iterations[row],
+                passes: result.passes[row],
+                excluded: verdict.excluded,
+                norm: verdict.norm,
+                norm_input: verdict.norm_input,
+                norm_pixels: verdict.norm_input * pixels,
+                linf_input: verdict.linf_input,
+                indicators: verdict.indicators,
+                seconds,
+            },
+        });
+        Ok(samples.collect())
+    }
+}

@@ -1,0 +1,179 @@
+//! Whole files: [`WholeFile`] and [`write_whole`].
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// Writes a file whole or not at all, even if the power goes: see [`WholeFile`].
+///
+/// # Errors
+/// Those of [`WholeFile::create`] and [`WholeFile::finish`].
+pub fn write_whole(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut file = WholeFile::create(path)?;
+    file.write_all(bytes.as_ref())?;
+    file.finish()
+}
+
+/// A file that gets its name when it is [finished](Self::finish).
+///
+/// Until then it lies beside its place, under a name of its own that ends in `.partial`; if it is
+/// dropped, it is removed, and what was at its place stays. Where its place is a device or a pipe, as
+/// `/dev/stdout` is, [`finish`](Self::finish) writes into that.
+///
+/// # Example
+///
+/// ```
+/// use std::fs;
+/// use std::io::Write;
+/// use tkmia_file::WholeFile;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("report.csv");
+/// fs::write(&path, "old")?;
+/// let mut file = WholeFile::create(&path)?;
+/// file.write_all(b"new")?;
+/// assert_eq!(fs::read_to_string(&path)?, "old");
+/// file.finish()?;
+/// assert_eq!(fs::read_to_string(&path)?, "new");
+/// # std::io::Result::Ok(())
+/// ```
+#[derive(Debug)]
+pub struct WholeFile {
+    path: PathBuf,
+    partial: NamedTempFile,
+    /// The device or pipe that is at the path.
+    special: Option<File>,
+}
+
+impl WholeFile {
+    /// Starts a file that will be at `path`, in a folder that is there.
+    ///
+    /// # Errors
+    /// Those of creating a file in that folder, or of opening the device or pipe at `path`; a folder
+    /// at `path` is one.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        let special = match fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            true => Some(OpenOptions::new().write(true).open(&path)?),
+            false => None,
+        };
+        let folder = match path.parent() {
+            _ if special.is_some() => &std::env::temp_dir(),
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        let mut prefix = path.file_name().unwrap_or(OsStr::new("")).to_owned();
+        prefix.push(".");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".partial");
+        // What `File::create` asks for, and the umask narrows; tempfile's own are for one's eyes only.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let partial = builder.tempfile_in(folder)?;
+        Ok(Self { path, partial, special })
+    }
+
+    /// Gives the file its name, in place of one that is there.
+    ///
+    /// # Errors
+    /// Those of bringing it to the disk and of renaming it; then it is removed.
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Some(mut special) = self.special {
+            self.partial.rewind()?;
+            io::copy(&mut self.partial, &mut special)?;
+            return special.flush();
+        }
+        self.partial.as_file().sync_all()?;
+        self.partial.persist(self.path)?;
+        Ok(())
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.partial.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.partial.flush()
+    }
+}
+
+impl Seek for WholeFile {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.partial.seek(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
+        fs::read_dir(folder).unwrap().map(|entry| name(entry).unwrap()).collect()
+    }
+
+    #[test]
+    fn it_replaces_what_is_there_when_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write_whole(&path, "first").unwrap();
+        let mut file = WholeFile::create(&path).unwrap();
+        file.write_all(b"sEcond").unwrap();
+        file.seek(SeekFrom::Start(1)).unwrap();
+        file.write_all(b"e").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        file.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let mut file = WholeFile::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        let partial = names(folder.path());
+        assert!(partial[0].starts_with("a.txt.") && partial[0].ends_with(".partial"));
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_shows_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(WholeFile::create(folder.path()).is_err());
+        assert!(WholeFile::create(folder.path().join("missing/a.txt")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_it_as_they_may_read_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let [whole, plain] = ["whole", "plain"].map(|name| folder.path().join(name));
+        write_whole(&whole, "a").unwrap();
+        fs::write(&plain, "a").unwrap();
+        let [whole, plain] =
+            [whole, plain].map(|path| fs::metadata(path).unwrap().permissions().mode());
+        assert_eq!(whole, plain);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_stays_a_device() {
+        use std::os::unix::fs::FileTypeExt;
+
+        write_whole("/dev/null", "a").unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        let mut full = WholeFile::create("/dev/full").unwrap();
+        full.write_all(b"a").unwrap();
+        assert!(full.finish().is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! From files to blueprints, and back to one kind of file.
+
+mod float_type;
+pub(crate) mod kind;
+mod label_names;
+pub(crate) mod onnx;
+pub(crate) mod state_dict;
+
+pub use float_type::FloatType;
+pub use kind::Format;

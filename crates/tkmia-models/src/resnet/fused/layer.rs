@@ -1,0 +1,213 @@
+//! A convolution and its transpose: [`Layer`].
+
+use pulp::Arch;
+
+use super::maps::{Halo, LANES, Maps, wider};
+use super::stencil::{Finish, Stencil, Steps};
+use super::task::Relu;
+use crate::resnet::blueprint::{Convolution, Window};
+
+/// A convolution with what leads back from its output to its input.
+pub(super) struct Layer {
+    window: Window,
+    forward: Stencil,
+    /// One for each place of an input pixel between two strides; together they write every pixel.
+    backward: Vec<Stencil>,
+    /// Blocks of input channels.
+    inputs: usize,
+}
+
+impl Layer {
+    /// Of a convolution without groups.
+    pub fn new(conv: &Convolution) -> Self {
+        let [outputs, inputs, height, width] = conv.shape;
+        let Window { stride, padding, dilation, .. } = conv.window;
+        let index = |output, input, tap| (output * inputs + input) * height * width + tap;
+        // Where each tap of the kernel reads, from where the stride has led.
+        let reach = |tap: usize| -> [isize; 2] {
+            let tap = [tap / width, tap % width];
+            std::array::from_fn(|axis| {
+                (tap[axis] * dilation[axis]) as isize - padding[axis] as isize
+            })
+        };
+        let all = 0..height * width;
+        let steps = Steps {
+            taps: all.clone().map(reach).collect(),
+            step_in: stride,
+            step_out: [1, 1],
+            origin: [0, 0],
+        };
+        let forward = Stencil::new([outputs, inputs], steps, &conv.bias, |output, input, tap| {
+            conv.weights[index(output, input, tap)]
+        });
+        let places = (0..stride[0]).flat_map(|row| (0..stride[1]).map(move |column| [row, column]));
+        let backward = places.map(|place| {
+            // Output o reads input s·o + reach: it is led back to s·j + place by o = j + (place − reach) / s.
+            let back = |tap: usize| -> Option<[isize; 2]> {
+                let reach = reach(tap);
+                let [row, column] = std::array::from_fn(|axis| {
+                    let (apart, stride) =
+                        (place[axis] as isize - reach[axis], stride[axis] as isize);
+                    (apart.rem_euclid(stride) == 0).then_some(apart.div_euclid(stride))
+                });
+                Some([row?, column?])
+            };
+            let (kept, taps): (Vec<usize>, Vec<[isize; 2]>) =
+                all.clone().filter_map(|tap| Some((tap, back(tap)?))).unzip();
+            let steps = Steps { taps, step_in: [1, 1], step_out: stride, origin: place };
+            Stencil::new([inputs, outputs], steps, &[], |input, output, tap| {
+                conv.weights[index(output, input, kept[tap])]
+            })
+        });
+        Self {
+            forward,
+            backward: backward.collect(),
+            window: conv.window.clone(),
+            inputs: inputs.div_ceil(LANES),
+        }
+    }
+
+    /// Blocks of input channels.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Blocks of output channels.
+    pub fn outputs(&self) -> usize {
+        self.forward.outputs()
+    }
+
+    /// Height and width of the output.
+    pub fn size(&self, input: [usize; 2]) -> [usize; 2] {
+        size(&self.window, input)
+    }
+
+    /// The halo that the input must have.
+    pub fn halo(&self, input: [usize; 2], output: [usize; 2]) -> Halo {
+        self.forward.halo(input, output)
+    }
+
+    /// The halo that the gradient of the output must have.
+    pub fn gradient_halo(&self, input: [usize; 2], output: [usize; 2]) -> Halo {
+        let halos = self.backward.iter().map(|stencil| stencil.halo(output, input));
+        halos.reduce(wider).expect("strides are at least 1")
+    }
+
+    /// Writes the convolution into `output`, or adds it to what is there.
+    pub fn forward(&self, arch: Arch, input: &Maps, output: &mut Maps, finish: Finish<'_>) {
+        self.forward.run(arch, input, output, finish);
+    }
+
+    /// From the gradient of the output to that of the input. What wasn't positive by `signs` has
+    /// none.
+    pub fn backward(
+        &self,
+        arch: Arch,
+        gradient: &Maps,
+        input: &mut Maps,
+        add: bool,
+        signs: Option<&[u16]>,
+    ) {
+        for stencil in &self.backward {
+            let relu = signs.map_or(Relu::None, Relu::Apply);
+            stencil.run(arch, gradient, input, Finish { add, relu });
+        }
+    }
+}
+
+/// Height and width of what a window gives.
+pub(super) fn size(window: &Window, input: [usize; 2]) -> [usize; 2] {
+    window.output_size(input).expect("images are large enough for the network's kernels")
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor, TensorData};
+    use proptest::prelude::*;
+
+    use super::super::maps::Shape;
+    use super::*;
+    use crate::FloatType;
+    use crate::resnet::layers;
+
+    /// The value of a channel at a pixel of a map, for tests.
+    fn wave(at: usize) -> f32 {
+        (at as f32 * 0.61).sin()
+    }
+
+    fn maps(values: &[f32], channels: usize, size: [usize; 2], halo: Halo) -> Maps {
+        let mut maps = Maps::zeros(Shape { blocks: channels.div_ceil(LANES), size, halo });
+        let shape = maps.shape;
+        for (at, &value) in values.iter().enumerate() {
+            let (channel, row, column) = (at / shape.area(), at / size[1] % size[0], at % size[1]);
+            let place = channel / LANES * shape.plane() + shape.row(row) + column;
+            maps.values[place].0[channel % LANES] = value;
+        }
+        maps
+    }
+
+    fn values(maps: &Maps, channels: usize) -> Vec<f32> {
+        let shape = maps.shape;
+        let places = (0..channels * shape.area()).map(|at| {
+            let (row, column) = (at / shape.size[1] % shape.size[0], at % shape.size[1]);
+            (at / shape.area(), shape.row(row) + column)
+        });
+        let value = |(channel, at): (usize, usize)| {
+            maps.values[channel / LANES * shape.plane() + at].0[channel % LANES]
+        };
+        places.map(value).collect()
+    }
+
+    /// Whether all are near, measured by the largest.
+    fn close(found: &[f32], expected: &[f32]) -> bool {
+        let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * largest;
+        found.len() == expected.len() && found.iter().zip(expected).all(near)
+    }
+
+    proptest! {
+        #[test]
+        fn a_layer_is_a_convolution_forward_and_its_gradient_back(
+            [inputs, outputs] in [1..36_usize, 1..36_usize],
+            kernel in [1..4_usize, 1..4_usize],
+            stride in [1..4_usize, 1..3_usize],
+            dilation in [1..3_usize, 1..3_usize],
+            padding in [0..3_usize, 0..3_usize, 0..3_usize, 0..3_usize],
+            size in [6..17_usize, 6..17_usize],
+        ) {
+            let shape = [outputs, inputs, kernel[0], kernel[1]];
+            let conv = Convolution {
+                name: "w".into(),
+                stored: FloatType::F32,
+                shape,
+                weights: (0..shape.iter().product()).map(|at: usize| 0.2 * wave(at)).collect(),
+                // Above 0 at the first: sums that cancel would be measured by next to nothing.
+                bias: (0..outputs).map(|at| 1.0 + wave(7 * at)).collect(),
+                norm: None,
+                window: Window { kernel, stride, padding, dilation, ceil: false },
+                groups: 1,
+                output_size: [1, 1],
+            };
+            let layer = Layer::new(&conv);
+            let image: Vec<f32> = (0..inputs * size[0] * size[1]).map(|at| wave(3 * at)).collect();
+            let to = layer.size(size);
+            let input = maps(&image, inputs, size, layer.halo(size, to));
+            let mut output = maps(&[], outputs, to, [0; 4]);
+            layer.forward(Arch::new(), &input, &mut output, Finish { add: false, relu: Relu::None });
+            let twice: Vec<f32> = values(&output, outputs).iter().map(|y| 2.0 * y).collect();
+            let gradient = maps(&twice, outputs, to, layer.gradient_halo(size, to));
+            let mut back = maps(&[], inputs, size, [0; 4]);
+            layer.backward(Arch::new(), &gradient, &mut back, false, None);
+
+            let device = Device::flex();
+            let image = TensorData::new(image, [1, inputs, size[0], size[1]]);
+            let image = Tensor::<4>::from_data(image, &device).autodiff().require_grad();
+            let expected = layers::Convolution::new(conv, &device).forward(image.clone());
+            let slope = image.grad(&expected.clone().powi_scalar(2).sum().backward()).unwrap();
+            let expected: Vec<f32> = expected.inner().try_to_vec_as().unwrap();
+            prop_assert!(close(&values(&output, outputs), &expected));
+            let expected: Vec<f32> = slope.try_to_vec_as().unwrap();
+            prop_assert!(close(&values(&back, inputs), &expected));
+        }
+    }
+}

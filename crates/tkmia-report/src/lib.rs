@@ -1,0 +1,46 @@
+//! What experiments with attacks on top-k multi-label classifiers found, as tables, curves and pictures.
+//!
+//! [`write_report`] draws the report of an experiment's folder; [`Report`] is what it shows.
+//!
+//! - [`Report`], [`ReportTable`], [`Row`], [`Cell`]: means over records with their intervals, beside what the
+//!   paper prints; a [`Rival`] is the best other attack on the same samples
+//! - [`columns`]: what a row has cells of. Every [`Form`] of results walks this one table, and the measures'
+//!   part of it is [`MEASURES`](tkmia_metrics::MEASURES)
+//! - [`Report::markdown`], [`ReportTable::latex`], [`ReportTable::csv`]; [`Report::summary`] is small
+//! - [`AtNorm`]: an attack held to a norm
+//! - [`draw`]: attacked samples side by side; [`pictures`]: those of an experiment's folder
+
+mod by_norm;
+mod cell;
+mod charts;
+mod columns;
+mod comparison;
+mod error;
+mod label;
+mod optimality;
+mod pictures;
+mod render;
+mod report;
+mod rival;
+mod row;
+mod samples;
+mod table;
+mod write;
+
+pub use by_norm::{AtNorm, Success, changes_by_norm};
+pub use cell::Cell;
+pub use columns::{Column, Form, Unit, columns};
+pub use error::ReportError;
+pub use pictures::{Picture, Pictured, draw, pictures};
+pub use report::Report;
+pub use rival::Rival;
+pub use row::{ClassSuccess, Row};
+pub use table::ReportTable;
+pub use write::write_report;
+
+use tkmia_experiment::Record;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod toy;

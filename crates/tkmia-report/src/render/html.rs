@@ -1,0 +1,261 @@
+//! Reports as one page that needs nothing else: no network, no other file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image::RgbImage;
+use tkmia_figure::{Chart, Role, chart_style, escaped};
+use tkmia_metrics::Ranking;
+
+use super::capitalised;
+use crate::cell::fixed;
+use crate::pictures::{png, role, shown};
+use crate::row::name_headings;
+use crate::{Cell, Form, Picture, Pictured, Record, Report, ReportError, ReportTable, Row};
+
+/// What the page may load: nothing. Its images lie in it.
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+impl Report {
+    /// The report as a page; `pictured` samples at most have their images in it, see [`shown`].
+    pub(crate) fn html(
+        &self,
+        pictures: &[Picture],
+        pictured: usize,
+    ) -> Result<String, ReportError> {
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+             <style>\n{STYLE}{CHARTS}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
+            title = escaped(&self.title),
+            STYLE = include_str!("page.css"),
+            CHARTS = chart_style(),
+        );
+        for line in self.preamble(str::to_owned) {
+            let _ = writeln!(page, "<p>{}</p>", escaped(&line));
+        }
+        page += &self.contents(!pictures.is_empty() && pictured > 0);
+        for (number, table) in self.tables.iter().enumerate() {
+            let (id, heading) = (table.name(number), capitalised(&table.heading()));
+            let _ = writeln!(page, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
+            page += &table.html();
+            page += &list("Hyper-parameters", &table.runs());
+            page += &list("Chosen on the tuning samples", &self.chosen(number));
+            let trade_off = table.trade_off();
+            page += &chart("details open", "Norm against the change of mAP@k", &trade_off);
+            for (at, (title, curves)) in table.curves().iter().enumerate() {
+                page += &chart(if at == 0 { "details open" } else { "details" }, title, curves);
+            }
+            page += &self.class_table(table);
+            page += "</section>\n";
+        }
+        page += &self.pictures(pictures, pictured)?;
+        let _ = write!(page, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
+        Ok(page)
+    }
+
+    /// Links to the page's parts, where there are several.
+    fn contents(&self, pictures: bool) -> String {
+        let tables = self.tables.iter().enumerate();
+        let mut links: Vec<String> = tables
+            .map(|(number, table)| {
+                let heading = escaped(&capitalised(&table.heading()));
+                format!("<li><a href=\"#{}\">{heading}</a></li>\n", table.name(number))
+            })
+            .collect();
+        if pictures {
+            links.push("<li><a href=\"#images\">Attacked images</a></li>\n".to_owned());
+        }
+        match links.len() {
+            0 | 1 => String::new(),
+            _ => format!("<nav><ul>\n{}</ul></nav>\n", links.concat()),
+        }
+    }
+
+    /// How often each class left the top-k, by method, over all settings of a table.
+    fn class_table(&self, table: &ReportTable) -> String {
+        let mut classes: BTreeMap<usize, BTreeMap<&str, [usize; 2]>> = BTreeMap::new();
+        for row in &table.rows {
+            for found in &row.classes {
+                let by_method = classes.entry(found.class).or_default();
+                let [samples, left] = by_method.entry(&row.label).or_default();
+                *samples += found.samples;
+                *left += found.left;
+            }
+        }
+        if classes.is_empty() {
+            return String::new();
+        }
+        let labels: Vec<String> = table.by_label().into_iter().map(|(label, _)| label).collect();
+        let mut html = String::from(
+            "<details><summary>Success by class: how often a specified class that was in the top-k left it</summary>\n\
+             <table class=\"sortable\"><thead><tr><th>Class</th>",
+        );
+        for label in &labels {
+            let _ = write!(html, "<th>{}</th>", escaped(label));
+        }
+        html += "</tr></thead><tbody>\n";
+        for (class, by_method) in &classes {
+            let _ = write!(html, "<tr><td>{}</td>", escaped(&self.classes[*class]));
+            for label in &labels {
+                match by_method.get(label.as_str()) {
+                    Some([samples, left]) => {
+                        let share = *left as f64 / *samples as f64;
+                        let _ = write!(
+                            html,
+                            "<td data-value=\"{share}\">{share:.3} <small>{left} of {samples}</small></td>"
+                        );
+                    }
+                    None => html += "<td>–</td>",
+                }
+            }
+            html += "</tr>\n";
+        }
+        html + "</tbody></table></details>\n"
+    }
+
+    fn pictures(&self, pictures: &[Picture], pictured: usize) -> Result<String, ReportError> {
+        if pictures.is_empty() || pictured == 0 {
+            return Ok(String::new());
+        }
+        let mut html = String::from(
+            "<section id=\"images\">\n<h2>Attacked images</h2>\n<p>The slider uncovers the perturbed image over the original; \
+             beside it the perturbation, a hundred times as strong. Labels: \
+             <span class=\"specified\">specified</span> <span class=\"relevant\">other relevant</span> \
+             <span class=\"irrelevant\">irrelevant ×</span></p>\n",
+        );
+        for picture in shown(pictures, pictured) {
+            let _ = writeln!(
+                html,
+                "<h3>{}: {}</h3>\n<div class=\"methods\">",
+                escaped(picture.id()),
+                escaped(&picture.setting.to_string())
+            );
+            for row in picture.rows()? {
+                html += &self.pictured(&row)?;
+            }
+            html += "</div>\n";
+        }
+        Ok(html + "</section>\n")
+    }
+
+    fn pictured(&self, row: &Pictured) -> Result<String, ReportError> {
+        let Record { success, norm_input, iterations, .. } = row.record;
+        Ok(format!(
+            "<figure>\n<figcaption>{label}: {outcome}, ‖ε‖₂ = {norm_input:.3} (input), {iterations} iterations</figcaption>\n\
+             <div class=\"pair\"><img alt=\"original\" src=\"{original}\"><img alt=\"perturbed\" class=\"over\" src=\"{perturbed}\"></div>\
+             <img alt=\"perturbation, a hundred times\" src=\"{perturbation}\">\n\
+             <div class=\"slider\">original <input type=\"range\" min=\"0\" max=\"100\" value=\"50\" aria-label=\"original to perturbed\"> perturbed</div>\n\
+             <div class=\"lists\"><div>before{before}</div><div>after{after}</div></div>\n</figure>\n",
+            label = escaped(&row.title),
+            outcome = if success { "success" } else { "failure" },
+            original = data_uri(&row.original)?,
+            perturbed = data_uri(&row.perturbed)?,
+            perturbation = data_uri(&row.magnified()?)?,
+            before = self.top(&row.record, &row.record.clean_scores),
+            after = self.top(&row.record, &row.record.scores),
+        ))
+    }
+
+    fn top(&self, record: &Record, scores: &[f32]) -> String {
+        let ranking = Ranking::new(scores).ok();
+        let top = ranking.as_ref().and_then(|ranking| ranking.top(record.setting.k).ok());
+        let mut html = String::from("<ol>");
+        for &label in top.unwrap_or_default() {
+            let (class, mark) = match role(record, label) {
+                Role::Specified => ("specified", ""),
+                Role::Relevant => ("relevant", ""),
+                Role::Irrelevant => ("irrelevant", " ×"),
+            };
+            let name = self.classes.get(label).map_or("?", String::as_str);
+            let _ = write!(html, "<li><span class=\"{class}\">{}{mark}</span></li>", escaped(name));
+        }
+        html + "</ol>"
+    }
+}
+
+impl ReportTable {
+    fn html(&self) -> String {
+        let mut html = String::from("<table class=\"sortable\"><thead><tr>");
+        let words = name_headings(self.table.scheme).into_iter().chain(["Method", "n"]);
+        let columns = self.columns(Form::Html).into_iter().map(|column| column.heading(Form::Html));
+        for heading in words.map(str::to_owned).chain(columns) {
+            // Lines break between a name and its unit only.
+            let heading =
+                heading.replace(" ↓", "\u{a0}↓").replace(" ↑", "\u{a0}↑").replace('-', "\u{2011}");
+            let _ = write!(html, "<th>{heading}</th>");
+        }
+        html += "</tr></thead><tbody>\n";
+        for row in &self.rows {
+            html += &self.row(row);
+        }
+        html += "</tbody></table>\n";
+        for line in self.legend(str::to_owned) {
+            let _ = writeln!(html, "<p class=\"legend\">{}</p>", escaped(&line));
+        }
+        html
+    }
+
+    fn row(&self, row: &Row) -> String {
+        let mut html = String::from("<tr>");
+        for name in row.names() {
+            let _ = write!(html, "<td>{}</td>", escaped(&name));
+        }
+        let _ = write!(
+            html,
+            "<td title=\"{}\">{}</td><td data-value=\"{}\">{}</td>",
+            escaped(&row.run.to_string()),
+            escaped(&row.label),
+            row.n,
+            escaped(&row.samples())
+        );
+        for (column, cell) in self.cells(row, Form::Html) {
+            html += &table_cell(cell, column.digits(Form::Html), row.suspect());
+        }
+        html + "</tr>\n"
+    }
+}
+
+fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
+    format!("<{tag}><summary>{summary}</summary>\n{}</details>\n", chart.svg())
+}
+
+fn table_cell(cell: &Cell, digits: usize, suspect: Option<&str>) -> String {
+    let mut html = match cell.value {
+        Some(value) => format!("<td data-value=\"{value}\">{}", fixed(value, digits)),
+        None => "<td>–".to_owned(),
+    };
+    if let Some([low, high]) = cell.interval {
+        let _ = write!(html, " <small>[{}, {}]</small>", fixed(low, digits), fixed(high, digits));
+    }
+    if let Some(printed) = cell.printed {
+        let _ = match suspect {
+            Some(why) => write!(
+                html,
+                " <span class=\"printed suspect\" title=\"suspect as printed: {}\">({printed:.4}†)</span>",
+                escaped(why)
+            ),
+            None => write!(html, " <span class=\"printed\">({printed:.4})</span>"),
+        };
+    }
+    html + "</td>"
+}
+
+fn list(heading: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut html = format!("<details><summary>{heading}</summary>\n<ul>\n");
+    for line in lines {
+        let _ = writeln!(html, "<li>{}</li>", escaped(line));
+    }
+    html + "</ul></details>\n"
+}
+
+fn data_uri(image: &RgbImage) -> Result<String, ReportError> {
+    Ok(format!("data:image/png;base64,{}", STANDARD.encode(png(image)?)))
+}
