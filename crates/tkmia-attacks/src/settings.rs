@@ -176,9 +176,7 @@ impl AttackSettings {
         let mut knobs = self.knobs();
         knobs.retain(|_, value| !value.is_null());
         let json = Value::Object(knobs).to_string();
-        let digest =
-            Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        format!("1:{digest}")
+        format!("1:{}", hex::encode(Sha256::digest(json)))
     }
 
     /// The table of knobs; those that aren't set are null.

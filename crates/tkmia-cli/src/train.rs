@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use strum::VariantNames;
 use tkmia_core::device;
@@ -27,8 +27,8 @@ use crate::progress::{self, INTERRUPTED, STOP};
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Layout of the data set
-    #[arg(long, value_enum, default_value_t = Kind::Voc2012)]
-    kind: Kind,
+    #[arg(long, default_value_t = DatasetKind::Voc2012, value_parser = named::<DatasetKind>())]
+    kind: DatasetKind,
     /// Folder of the data set
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
@@ -91,28 +91,13 @@ const EXAMPLES: &str = "Examples:
       --lr 3e-3 --epochs 60 --augment nus-wide --output out/mini
   tkmia inspect out/mini/best.safetensors";
 
-/// The layouts of data sets.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    #[value(name = "voc-2012")]
-    Voc2012,
-    #[value(name = "coco-2014")]
-    Coco2014,
-    NusWide,
-    Folder,
-}
-
-impl Kind {
-    fn open(self, root: &Path, split: &str) -> Result<Box<dyn Dataset>, DataError> {
-        let within = |kind| (kind, root.to_owned(), split.to_owned());
-        let (kind, root, split) = match self {
-            Self::Voc2012 => within(DatasetKind::Voc2012),
-            Self::Coco2014 => within(DatasetKind::Coco2014),
-            Self::NusWide => within(DatasetKind::NusWide),
-            Self::Folder => (DatasetKind::Folder, root.join(split), String::new()),
-        };
-        open(&DatasetSpec { kind, root, split })
-    }
+/// A split of the data; a folder has none, and its parts are folders within the root.
+fn open_split(kind: DatasetKind, root: &Path, split: &str) -> Result<Box<dyn Dataset>, DataError> {
+    let (root, split) = match kind {
+        DatasetKind::Folder => (root.join(split), String::new()),
+        _ => (root.to_owned(), split.to_owned()),
+    };
+    open(&DatasetSpec { kind, root, split })
 }
 
 fn names() -> impl TypedValueParser<Value = String> {
@@ -171,7 +156,7 @@ impl Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    let open = |split: &str| arguments.kind.open(&arguments.root, split);
+    let open = |split: &str| open_split(arguments.kind, &arguments.root, split);
     let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
     let (network, origin) = arguments.network(train.classes().len())?;
     let recipe = arguments.recipe();

@@ -71,7 +71,7 @@ impl Attack for GradientAttack {
 
     fn passes_at_most(&self, _: usize, _: usize) -> Passes {
         let forward = self.limits.max_iterations;
-        self.limits.cap(Passes { forward, backward: forward - 1 })
+        self.limits.cap(Passes { forward, backward: forward.saturating_sub(1) })
     }
 
     fn view(&self) -> View {
