@@ -144,7 +144,8 @@ fn parts(c: &mut Criterion) {
                 |gradient| {
                     let gradient = space.pull_back(images.clone(), gradient, bounds);
                     let slope = Norm::L2.of(gradient.clone());
-                    let at = At { variable: variable.clone(), gradient, loss: &[0.0; 8] };
+                    let (variable, origin) = (variable.clone(), images.clone());
+                    let at = At { space, origin, bounds, variable, gradient, loss: &[0.0; 8] };
                     black_box((steps.step(at), slope))
                 },
                 BatchSize::PerIteration,

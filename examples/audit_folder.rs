@@ -13,13 +13,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tkmia::attacks::AttackName;
-use tkmia::core::device;
+use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, DatasetKind, Folder};
 use tkmia::experiment::{
     Campaign, DataSpec, Experiment, MethodSpec, ResizeKind, TableSpec, Victim, VictimFacts,
     VictimSpec,
 };
-use tkmia::models::load;
+use tkmia::models::{fingerprint, load};
 
 mod terminal;
 
@@ -73,10 +73,13 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         model: Some(arguments.model.clone()),
         input_size: arguments.input_size,
         resize: arguments.centre_crop.then_some(ResizeKind::ShortSide),
+        ..VictimSpec::default()
     };
 
     let classifier = load(&arguments.model, &device(&arguments.device)?)?;
-    let facts = VictimFacts::new(&arguments.model, &classifier)?;
+    let sha256 = fingerprint(&arguments.model)?;
+    let description = classifier.description();
+    let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
     let transform = experiment.victim.transform(kind, &classifier)?;
     let victim = Victim::new(&classifier, &folder, &transform)?;
     let workers = terminal::workers(None, 8, &arguments.device);

@@ -20,12 +20,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 use tkmia::attacks::{AttackName, Stop, Variant};
-use tkmia::core::device;
+use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, DatasetKind, Voc2012};
 use tkmia::experiment::{
     Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts,
 };
-use tkmia::models::{Architecture, architecture, load};
+use tkmia::models::{Architecture, architecture, fingerprint, load};
 
 mod terminal;
 
@@ -130,7 +130,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     experiment.victim.input_size = arguments.input_size;
 
     let classifier = load(&arguments.model, &device(&arguments.device)?)?;
-    let facts = VictimFacts::new(&arguments.model, &classifier)?;
+    let sha256 = fingerprint(&arguments.model)?;
+    let description = classifier.description();
+    let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
     let transform = experiment.victim.transform(kind, &classifier)?;
     let victim = Victim::new(&classifier, &voc, &transform)?;
     let workers = terminal::workers(arguments.workers, arguments.batch_size, &arguments.device);

@@ -10,7 +10,17 @@ type Features = BTreeMap<String, BTreeSet<String>>;
 
 fn features(packages: &[&str], edges: &str) -> Features {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p}|{f}", "--edges", edges])
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}|{f}",
+            "--edges",
+            edges,
+        ])
         .args(packages)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
@@ -29,12 +39,17 @@ fn one_crate_the_root_and_the_workspace_build_the_same_burn() {
     let below_burn = features(&["-p", "tkmia-core"], "normal,build");
     let tests = features(&["--workspace"], "normal,build,dev");
     let mut different = Vec::new();
-    for crate_ in ["core", "models", "data", "attacks", "train", "experiment", "report", "cli", ""] {
-        let package = if crate_.is_empty() { "tkmia".to_owned() } else { format!("tkmia-{crate_}") };
+    for crate_ in ["core", "models", "data", "attacks", "train", "experiment", "report", "cli", ""]
+    {
+        let package =
+            if crate_.is_empty() { "tkmia".to_owned() } else { format!("tkmia-{crate_}") };
         for edges in ["normal,build", "normal,build,dev"] {
             for (name, set) in features(&["-p", &package], edges) {
                 if below_burn.contains_key(&name) && set != tests[&name] {
-                    different.push(format!("-p {package} ({edges}): {name} {set:?}, the tests {:?}", tests[&name]));
+                    different.push(format!(
+                        "-p {package} ({edges}): {name} {set:?}, the tests {:?}",
+                        tests[&name]
+                    ));
                 }
             }
         }

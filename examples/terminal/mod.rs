@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tkmia::attacks::View;
-use tkmia::experiment::{Campaign, Event, Plan, Reached, Workers};
+use tkmia::experiment::{Campaign, Event, Plan, Printed, Reached, Workers};
 use tkmia::metrics::{MeanMeasures, mean_measures};
 use tkmia::report::{Pictured, draw, pictures, write_report};
 
@@ -91,7 +91,7 @@ pub fn run(
     let successes = successes(output, pictured)?;
     if let Some(Pictured { record, .. }) = successes.first() {
         let heading = format!("{} on {}", record.method, record.setting.dataset);
-        draw(&successes, &report.classes, &heading)?.save(output.join("figure.png"))?;
+        draw(&successes, &report.inputs.data.classes, &heading)?.save(output.join("figure.png"))?;
     }
     println!("\n{table}");
     println!("written  {}", output.display());
@@ -121,7 +121,8 @@ fn clean_measures(
     let mut clean = Vec::new();
     for &k in ks {
         let Some(measures) = mean_measures(&scores, &relevant, None, k)? else { continue };
-        let shown = measures.means.iter().filter(|(measure, _)| measure.column.is_some());
+        let shown =
+            measures.means.iter().filter(|(measure, _)| Printed::has_column(measure.column));
         let shown = shown.map(|(measure, mean)| format!("{} {mean:.3}", measure.symbol));
         bar.suspend(|| println!("clean    k = {k}: {}", shown.collect::<Vec<_>>().join(", ")));
         clean.push(CleanMeasures { k, measures });
@@ -149,6 +150,12 @@ fn show(bar: &ProgressBar, event: Event<'_>) {
             bar.set_prefix("scoring");
             bar.set_length(images as u64);
         }
+        Event::Fitting(fits) => {
+            bar.reset();
+            bar.set_prefix("fitting");
+            bar.set_length(fits as u64);
+        }
+        Event::Fitted => bar.inc(1),
         Event::Attacking { plan, recorded } => {
             bar.reset();
             bar.set_prefix("attack");

@@ -1,15 +1,34 @@
 //! [`Attack`]: what every attack is, and the one door to them.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use tkmia_core::{Bounds, Classifier};
 
-use crate::{AttackBatch, AttackError, BatchResult, Observer, Passes, Perturbed, Stop, View};
+use crate::{
+    AttackBatch, AttackError, BatchResult, Observer, Passes, Perturbed, Stop, UniversalAttack, View,
+};
+
+/// What an attack is run on, and who watches.
+pub struct Run<'a> {
+    /// The victim.
+    pub classifier: &'a dyn Classifier,
+    /// Images that fit the victim, and what is wanted of each.
+    pub batch: &'a AttackBatch,
+    /// Sees each pass, and may end the run.
+    pub watch: &'a mut dyn Observer,
+}
+
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { classifier, batch, .. } = self;
+        f.debug_struct("Run").field("classifier", classifier).field("batch", batch).finish()
+    }
+}
 
 /// A way to perturb images until their top-k changes as wanted.
 ///
 /// Rows are independent: a batch gives what its images give one at a time. The exception is an attack whose
-/// perturbation is [universal](Self::is_universal).
+/// perturbation is [universal](Self::universal).
 ///
 /// An attack of your own implements [`perturb`](Self::perturb) and says what it stops at; [`run`](Self::run)
 /// checks what goes in.
@@ -17,14 +36,9 @@ pub trait Attack: Debug + Send + Sync {
     /// Perturbs each image of a batch that [`run_watched`](Self::run_watched) has checked.
     ///
     /// # Errors
-    /// [`AttackError`] if the scores aren't finite. An image that can't be attacked as asked is no error but
-    /// [`Outcome::Ineligible`](crate::Outcome::Ineligible).
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        batch: &AttackBatch,
-        watch: &mut dyn Observer,
-    ) -> Result<Perturbed, AttackError>;
+    /// [`AttackError`] if the attack can't be made. What is wrong with one image is its
+    /// [`Outcome`](crate::Outcome), and the others go on.
+    fn perturb(&self, run: Run<'_>) -> Result<Perturbed, AttackError>;
 
     /// When an image is done, and what counts as success.
     fn stop(&self) -> &Stop;
@@ -47,10 +61,10 @@ pub trait Attack: Debug + Send + Sync {
         false
     }
 
-    /// Whether the images of a batch share one perturbation, so that they must not be cut into several
-    /// batches.
-    fn is_universal(&self) -> bool {
-        false
+    /// The fit behind it, if the images of a batch share one perturbation: they must not be cut into several
+    /// batches then.
+    fn universal(&self) -> Option<&UniversalAttack> {
+        None
     }
 
     /// Attacks each image of a batch.
@@ -77,17 +91,9 @@ pub trait Attack: Debug + Send + Sync {
         batch: &AttackBatch,
         watch: &mut dyn Observer,
     ) -> Result<BatchResult, AttackError> {
-        self.check(classifier)?;
-        batch.check(classifier)?;
-        let (target, stop) = (batch.goal().target(), self.stop());
-        if target.is_none() && (self.is_targeted() || stop.needs_target()) {
-            return Err(AttackError::NoTarget { stop: stop.to_string() });
-        }
-        if batch.start().is_some() && !self.takes_start() {
-            return Err(AttackError::NoStart);
-        }
-        let perturbed = self.perturb(classifier, batch, watch)?;
-        Ok(BatchResult { perturbed, goal: batch.goal().clone(), stop: stop.clone() })
+        admit(self, classifier, batch)?;
+        let perturbed = self.perturb(Run { classifier, batch, watch })?;
+        Ok(BatchResult { perturbed, goal: batch.goal().clone(), stop: self.stop().clone() })
     }
 
     /// Whether it can be run on this classifier.
@@ -99,5 +105,23 @@ pub trait Attack: Debug + Send + Sync {
             (View::Image, _) | (View::Tanh, Bounds::SYMMETRIC) => Ok(()),
             (View::Tanh, Bounds { low, high }) => Err(AttackError::NotSymmetric { low, high }),
         }
+    }
+}
+
+/// Checks what an attack is given.
+pub(crate) fn admit<A: Attack + ?Sized>(
+    attack: &A,
+    classifier: &dyn Classifier,
+    batch: &AttackBatch,
+) -> Result<(), AttackError> {
+    attack.check(classifier)?;
+    batch.check(classifier)?;
+    let (target, stop) = (batch.goal().target(), attack.stop());
+    if target.is_none() && (attack.is_targeted() || stop.needs_target()) {
+        return Err(AttackError::NoTarget { stop: stop.to_string() });
+    }
+    match batch.start() {
+        Some(_) if !attack.takes_start() => Err(AttackError::NoStart),
+        _ => Ok(()),
     }
 }

@@ -66,12 +66,16 @@ impl AttackBatch {
     /// The same batch with a start for the attack's variable, in its own space. Without one it starts at 0.
     ///
     /// # Errors
-    /// [`AttackError::StartShape`] unless it is shaped as the images are.
+    /// [`AttackError::Shape`] unless it is shaped as the images are.
     pub fn with_start(self, start: Tensor<4>) -> Result<Self, AttackError> {
         let (expected, found) = (self.images.dims(), start.dims());
         match expected == found {
             true => Ok(Self { start: Some(start), ..self }),
-            false => Err(AttackError::StartShape { expected, found }),
+            false => Err(AttackError::Shape {
+                what: "start, as the images",
+                expected: expected.into(),
+                found: found.into(),
+            }),
         }
     }
 
@@ -135,9 +139,12 @@ impl AttackBatch {
         }
         let [rows, channels, height, width] = self.images.dims();
         let [expected_height, expected_width] = classifier.input_size().unwrap_or([height, width]);
-        let (found, expected) = ([channels, height, width], [3, expected_height, expected_width]);
+        let found = [rows, channels, height, width];
+        let expected = [rows, 3, expected_height, expected_width];
         if found != expected {
-            return Err(AttackError::ImageSize { expected, found });
+            let what = "images, as the classifier takes them";
+            let (expected, found) = (expected.into(), found.into());
+            return Err(AttackError::Shape { what, expected, found });
         }
         let relevant = self.goal.relevant();
         if relevant.classes() != classifier.classes() {

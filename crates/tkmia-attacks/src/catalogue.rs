@@ -67,9 +67,9 @@ pub enum Family {
 /// How an attack steps by rows of the Jacobian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
-    /// Towards the facets of the labels ahead: [`KFool`](crate::KFool).
+    /// Towards the facets of the labels ahead: kFool.
     KFool,
-    /// Towards the decisions wanted: [`MlDp`](crate::MlDp).
+    /// Towards the decisions wanted: ML-DP.
     MlDp,
 }
 

@@ -1,12 +1,11 @@
-//! [`draw`]: labels at random, by seed and sample.
+//! [`draw`]: labels at random, by seed and sample, and [`shuffled`].
 
 use sha2::{Digest, Sha256};
 
 /// `count` of the labels, without replacement; all of them where there are no more. Ascending.
 ///
-/// A function of the seed, the sample's id and the labels alone, on any machine: those whose SHA-256 of
-/// (seed, label, id) is the smallest, as bytes; seed and label are 8 bytes each, little-endian, and the
-/// id is its UTF-8. A label keeps its digest whatever else could be drawn, so that draws of one seed
+/// A function of the seed, the sample's id and the labels alone, on any machine: the first ones
+/// [`shuffled`]. A label keeps its digest whatever else could be drawn, so that draws of one seed
 /// differ only where the candidates do.
 pub(crate) fn draw(
     labels: impl IntoIterator<Item = usize>,
@@ -14,18 +13,29 @@ pub(crate) fn draw(
     seed: u64,
     id: &str,
 ) -> Vec<usize> {
-    let digest = |label: usize| {
-        let mut hash = Sha256::new();
-        hash.update(seed.to_le_bytes());
-        hash.update((label as u64).to_le_bytes());
-        hash.update(id);
-        hash.finalize()
-    };
-    let mut drawn: Vec<usize> = labels.into_iter().collect();
-    drawn.sort_by_cached_key(|&label| digest(label));
+    let mut drawn = shuffled(labels, seed, id);
     drawn.truncate(count);
     drawn.sort_unstable();
     drawn
+}
+
+/// Numbers in the order of their SHA-256 of (seed, number, id), as bytes; seed and number are 8 bytes each,
+/// little-endian, and the id is its UTF-8.
+pub(crate) fn shuffled(
+    numbers: impl IntoIterator<Item = usize>,
+    seed: u64,
+    id: &str,
+) -> Vec<usize> {
+    let digest = |number: usize| {
+        let mut hash = Sha256::new();
+        hash.update(seed.to_le_bytes());
+        hash.update((number as u64).to_le_bytes());
+        hash.update(id);
+        hash.finalize()
+    };
+    let mut shuffled: Vec<usize> = numbers.into_iter().collect();
+    shuffled.sort_by_cached_key(|&number| digest(number));
+    shuffled
 }
 
 #[cfg(test)]

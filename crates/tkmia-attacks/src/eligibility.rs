@@ -26,6 +26,14 @@ pub enum Reason {
     /// No specified label is in the clean top-k, so there is none to push out.
     #[error("no specified label is in the clean top-k")]
     NothingToExclude,
+    /// Fewer specified labels in the clean top-k than are to leave it.
+    #[error("{found} specified labels in the clean top-k, δ = {delta} are to leave it")]
+    TooFewToExclude {
+        /// `|S ∩ T_k(x)|`.
+        found: usize,
+        /// δ.
+        delta: usize,
+    },
     /// The attack is a targeted one, and the sample has no target.
     #[error("no target: fewer than k labels are irrelevant")]
     NoTarget,
@@ -130,8 +138,8 @@ pub fn eligible_by_labels(relevant: &[bool], specified: &[bool], k: usize) -> Re
     Ok(())
 }
 
-/// The whole filter of the global scheme: [`eligible_by_labels`], and a label of `S` is in the
-/// clean top-k.
+/// The whole filter of the global scheme: [`eligible_by_labels`], and a label of `S`, or as many as δ asks
+/// for, are in the clean top-k.
 ///
 /// # Errors
 /// The [`Reason`] why the sample doesn't take part.
@@ -143,10 +151,12 @@ pub fn eligible(
     relevant: &[bool],
     specified: &[bool],
     k: usize,
+    delta: Option<usize>,
 ) -> Result<(), Reason> {
     eligible_by_labels(relevant, specified, k)?;
-    match hits(clean, specified, k) {
-        0 => Err(Reason::NothingToExclude),
+    match (hits(clean, specified, k), delta) {
+        (0, _) => Err(Reason::NothingToExclude),
+        (found, Some(delta)) if found < delta => Err(Reason::TooFewToExclude { found, delta }),
         _ => Ok(()),
     }
 }
@@ -159,7 +169,7 @@ mod tests {
     fn each_part_of_the_filter_gives_its_reason() {
         let ranking = Ranking::new(&[0.9_f32, 0.8, 0.7, 0.1]).unwrap();
         let check = |relevant: [usize; 4], specified: [usize; 4], k| {
-            eligible(&ranking, &relevant.map(|r| r == 1), &specified.map(|s| s == 1), k)
+            eligible(&ranking, &relevant.map(|r| r == 1), &specified.map(|s| s == 1), k, None)
         };
         assert_eq!(check([1, 1, 1, 0], [1, 0, 0, 0], 2), Ok(()));
         assert_eq!(check([1, 1, 1, 0], [0, 0, 0, 0], 2), Err(Reason::NothingSpecified));
@@ -168,6 +178,10 @@ mod tests {
             Err(Reason::TooFewRelevant { relevant: 2, needed: 3 })
         );
         assert_eq!(check([1, 1, 1, 0], [0, 0, 1, 0], 2), Err(Reason::NothingToExclude));
+        // Labels 0 and 3 are specified, and label 0 alone is in the top-2.
+        let by = |delta| eligible(&ranking, &[true; 4], &[true, false, false, true], 2, delta);
+        assert_eq!((by(None), by(Some(1))), (Ok(()), Ok(())));
+        assert_eq!(by(Some(2)), Err(Reason::TooFewToExclude { found: 1, delta: 2 }));
     }
 
     #[test]

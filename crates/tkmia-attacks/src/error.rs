@@ -16,13 +16,15 @@ pub enum AttackError {
         /// What it is.
         found: f64,
     },
-    /// The images aren't what the classifier takes.
-    #[error("images: the classifier takes {expected:?} (channels, height, width), found {found:?}")]
-    ImageSize {
-        /// What the classifier takes.
-        expected: [usize; 3],
-        /// What the batch holds.
-        found: [usize; 3],
+    /// Images, or the start of a batch, haven't the shape that they must have.
+    #[error("{what}: expected {expected:?}, found {found:?}")]
+    Shape {
+        /// What hasn't, and whose shape it must have.
+        what: &'static str,
+        /// That shape.
+        expected: Vec<usize>,
+        /// Its own.
+        found: Vec<usize>,
     },
     /// An image has a value that isn't finite or lies outside the classifier's range.
     #[error("image {row} of the batch: value {value} is outside [{low}, {high}]")]
@@ -94,16 +96,10 @@ pub enum AttackError {
         /// The attack.
         name: &'static str,
     },
-    /// A solver that has no form in L∞.
-    #[error("solver {solver} makes the l2 norm small: expected first-order for linf")]
-    SolverNorm {
-        /// The solver.
-        solver: &'static str,
-    },
     /// The attack doesn't search for what the criterion asks.
     #[error(
-        "{method} doesn't search for `{criterion}`: expected a criterion by which specified labels leave the top-k, \
-         as excluded, measure-preserving or imperceptible"
+        "{method} doesn't search for `{criterion}`: expected excluded, measure-preserving or imperceptible, alone or \
+         with precision-preserved or a measure-budget of p, ap or ndcg"
     )]
     NotSearched {
         /// The attack.
@@ -122,18 +118,12 @@ pub enum AttackError {
     /// The batch has a start, but the attack always begins at the same place.
     #[error("the attack has no use for a start")]
     NoStart,
-    /// A budget that doesn't even allow the first look at an image.
-    #[error("an attack needs at least {needed} forward passes for each image, fewer are allowed")]
-    NoForwardPass {
-        /// The smallest number that does.
-        needed: usize,
-    },
-    /// The start of a batch isn't shaped as its images are.
-    #[error("start: expected the shape of the images, {expected:?}, found {found:?}")]
-    StartShape {
-        /// The shape of the images.
+    /// A universal perturbation of another size than the image that it is for.
+    #[error("perturbation: expected {expected:?}, found {found:?}")]
+    PerturbationSize {
+        /// The size that would do.
         expected: [usize; 4],
-        /// The shape of the start.
+        /// Its size.
         found: [usize; 4],
     },
     /// Images and classifier are on two devices.
@@ -143,18 +133,6 @@ pub enum AttackError {
         images: String,
         /// The device of the classifier.
         classifier: String,
-    },
-    /// The classifier gave a score that isn't a number, at a finite image.
-    #[error("image {row} of the batch, forward pass {pass}: score of label {label} is {score}")]
-    NonFiniteScore {
-        /// Position of the image in the batch.
-        row: usize,
-        /// The forward pass, from 1.
-        pass: usize,
-        /// The label.
-        label: usize,
-        /// Its score.
-        score: f64,
     },
     /// Labels, `k` or the goal's shape.
     #[error(transparent)]

@@ -2,11 +2,12 @@
 
 use burn::tensor::Tensor;
 use tkmia_core::pixels::{l2_norm, linf_norm, round_to_pixels};
-use tkmia_core::{Classifier, Goal};
+use tkmia_core::{Bounds, Classifier, Goal};
 
 use crate::criterion::{Criterion, SampleState, hits};
 use crate::eligibility::eligible;
-use crate::readback::{scored, values};
+use crate::indicator::is_on_border;
+use crate::readback::{NonFinite, Scored, scored, values};
 use crate::{AttackError, BatchResult, Indicator, Outcome, Perturbed};
 
 /// Forward passes of judging a sample: unattacked, attacked, and rounded.
@@ -21,7 +22,7 @@ pub struct Verdict {
     /// PNG.
     pub success_rounded: bool,
     /// The criterion's margin at the returned image, whether the sample takes part or not: below 0
-    /// where it holds, see [`Criterion::margin`].
+    /// where it holds, see [`Criterion::margin`]; `∞` where a score isn't finite.
     pub margin: f64,
     /// Scores (logits) of the unattacked image, `[classes]`.
     pub clean_scores: Vec<f32>,
@@ -35,8 +36,9 @@ pub struct Verdict {
     pub norm_input: f64,
     /// `‖x* − x̃‖_∞` in model-input units.
     pub linf_input: f64,
-    /// Signs that the attack failed for reasons of its own: those of its run, and whether its success was lost
-    /// here.
+    /// Whether the attack was fitted to this very image, so that its success says nothing of other images.
+    pub fitted: bool,
+    /// Signs that the attack failed for reasons of its own: those of its run, and those that show in its image.
     pub indicators: Vec<Indicator>,
 }
 
@@ -45,7 +47,7 @@ impl BatchResult {
     /// an image.
     ///
     /// # Errors
-    /// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
+    /// [`AttackError::NoTarget`] if the criterion needs a target and the goal has none.
     pub fn judge(&self, classifier: &dyn Classifier) -> Result<Vec<Verdict>, AttackError> {
         self.judge_by(classifier, &*self.stop)
     }
@@ -71,40 +73,90 @@ fn judge(
     result: &Perturbed,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
+    if goal.target().is_none() && criterion.needs_target() {
+        return Err(AttackError::NoTarget { stop: criterion.to_string() });
+    }
+    let bounds = classifier.bounds();
     let difference = result.images.clone() - result.unattacked.clone();
     let norm = values(l2_norm(result.perturbation.clone()));
     let norm_input = values(l2_norm(difference.clone()));
     let linf_input = values(linf_norm(difference));
-    let rounded = round_to_pixels(result.images.clone(), classifier.bounds());
+    let on_border = on_border(result, bounds);
+    let rounded = round_to_pixels(result.images.clone(), bounds);
 
     let verdict = |row: usize| {
         let look = |images: &Tensor<4>| {
-            let scores = classifier.scores(images.clone().narrow(0, row, 1));
-            Ok::<_, AttackError>(scored(scores, &[row], 0)?.remove(0))
+            scored(classifier.scores(images.clone().narrow(0, row, 1))).remove(0)
         };
-        let (clean, now) = (look(&result.unattacked)?, look(&result.images)?);
-        let rounded = look(&rounded)?;
-        let state = SampleState::of(goal, row, &clean, &now);
-        let rounded = SampleState::of(goal, row, &clean, &rounded);
-        let takes_part = eligible(state.clean, state.relevant, state.specified, goal.k()).is_ok();
-        let specified_in = |ranking| hits(ranking, state.specified, goal.k()) as i64;
-        let success = takes_part && criterion.is_met(&state);
+        let (clean, now, rounded) =
+            (look(&result.unattacked), look(&result.images), look(&rounded));
+        let state = state(goal, row, &clean, &now);
+        let takes_part = state.is_some_and(|state| {
+            let SampleState { clean, relevant, specified, k, delta, .. } = state;
+            eligible(clean, relevant, specified, k, delta).is_ok()
+        });
+        let is_met = |state: Option<SampleState<'_>>| {
+            takes_part && state.is_some_and(|state| criterion.is_met(&state))
+        };
+        let success = is_met(state);
+        let success_rounded = is_met(self::state(goal, row, &clean, &rounded));
+        let specified_in = |ranking| hits(ranking, goal.specified().row(row), goal.k()) as i64;
+
+        let outcome = result.outcomes[row];
+        let non_finite = [&clean, &now, &rounded].iter().any(|look| look.is_err())
+            || matches!(outcome, Outcome::NonFiniteScore { .. });
         let mut indicators = result.indicators[row].clone();
-        if result.outcomes[row] == Outcome::Succeeded && !success {
-            indicators.push(Indicator::SuccessLost);
-        }
-        Ok(Verdict {
+        let found = [
+            (non_finite, Indicator::NonFiniteScore),
+            (outcome == Outcome::Exhausted && on_border[row], Indicator::OnBoxBorder),
+            (outcome == Outcome::Succeeded && !success, Indicator::SuccessLost),
+        ];
+        indicators.extend(found.iter().filter(|(shows, _)| *shows).map(|&(_, sign)| sign));
+        indicators.sort_unstable();
+        Verdict {
             success,
-            success_rounded: takes_part && criterion.is_met(&rounded),
-            margin: criterion.margin(&state),
-            excluded: specified_in(&clean.ranking) - specified_in(&now.ranking),
+            success_rounded,
+            margin: state.map_or(f64::INFINITY, |state| criterion.margin(&state)),
+            excluded: state.map_or(0, |state| specified_in(state.clean) - specified_in(state.now)),
             norm: norm[row].into(),
             norm_input: norm_input[row].into(),
             linf_input: linf_input[row].into(),
+            fitted: result.fitted,
             indicators,
-            clean_scores: clean.scores,
-            scores: now.scores,
-        })
+            clean_scores: scores(clean),
+            scores: scores(now),
+        }
     };
-    (0..goal.rows()).map(verdict).collect()
+    Ok((0..goal.rows()).map(verdict).collect())
+}
+
+/// A row by its scores before and now, where they are finite.
+fn state<'a>(
+    goal: &'a Goal,
+    row: usize,
+    clean: &'a Result<Scored, NonFinite>,
+    now: &'a Result<Scored, NonFinite>,
+) -> Option<SampleState<'a>> {
+    Some(SampleState::of(goal, row, clean.as_ref().ok()?, now.as_ref().ok()?))
+}
+
+fn scores(look: Result<Scored, NonFinite>) -> Vec<f32> {
+    look.map_or_else(|fault| fault.scores, |scored| scored.scores)
+}
+
+/// Of the box's width: what is nearer to its border is on it.
+const NEAR: f32 = 1e-6;
+
+/// Which images are [on the border of their box](Indicator::OnBoxBorder).
+fn on_border(result: &Perturbed, Bounds { low, high }: Bounds) -> Vec<bool> {
+    let near = NEAR * (high - low);
+    let off = |images: &Tensor<4>| {
+        let above = images.clone().greater_elem(low + near);
+        above.bool_and(images.clone().lower_elem(high - near)).float()
+    };
+    let count = |flags: Tensor<4>| values(flags.flatten::<2>(1, 3).sum_dim(1));
+    let (before, now) = (off(&result.unattacked), off(&result.images));
+    let free = count(before.clone());
+    let left = count(before * now);
+    free.iter().zip(left).map(|(&free, left)| is_on_border(free - left, free)).collect()
 }

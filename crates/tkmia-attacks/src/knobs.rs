@@ -4,7 +4,6 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::min_norm::MinNorm;
-use crate::universal::UniversalFit;
 use crate::{
     AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, TargetChoice, Variant,
 };
@@ -58,7 +57,6 @@ pub fn all_knobs() -> Vec<Knob> {
         described::<PenalisedSgd>(),
         described::<MiFgsmSteps>(),
         described::<MinNorm>(),
-        described::<UniversalFit>(),
         described::<Limits>(),
     ];
     for knob in of_types.into_iter().flatten() {

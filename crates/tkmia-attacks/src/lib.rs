@@ -8,7 +8,9 @@
 //! - [`GradientAttack`]: an objective × a space × a [`StepRule`] × a criterion × limits, each exchangeable alone
 //! - [`global_selection`], [`random_selection`], [`eligible`]: which labels are specified, which samples
 //!   take part; [`Targets`]: what targeted attacks aim at
-//! - [`Indicator`]: signs that an attack failed for reasons of its own
+//! - [`UniversalAttack::fit`] gives a [`UniversalPerturbation`], which is applied to any image
+//! - [`Indicator`]: signs that an attack failed for reasons of its own; [`ActiveTest`]: whether it finds an adversarial
+//!   example that is surely there
 //!
 //! Attacks see a model only as a [`Classifier`](tkmia_core::Classifier), and never print, read the
 //! clock or touch files.
@@ -16,6 +18,7 @@
 #[macro_use]
 mod named;
 
+mod active_test;
 mod attack;
 mod batch;
 mod catalogue;
@@ -38,26 +41,26 @@ mod targets;
 mod universal;
 mod view;
 
-pub use attack::Attack;
+pub use active_test::{ActiveTest, Check, Found, Planted, Unplanted};
+pub use attack::{Attack, Run};
 pub use batch::AttackBatch;
 pub use catalogue::{AttackName, Family, Repeats, Steps, Variant};
 pub use criterion::*;
 pub use descent::{
-    At, AutoPgd, AutoPgdSteps, Ball, Descent, GradientAttack, Lambda, MiFgsm, MiFgsmSteps, Norm,
-    Optimiser, OptimiserName, PenalisedSgd, Pgd, PgdSteps, ScoreKind, Sgd, Space, StepRule,
-    Stepping,
+    At, AutoPgd, Ball, Descent, GradientAttack, Lambda, MiFgsm, MiFgsmSteps, Norm, Optimiser,
+    OptimiserName, PenalisedSgd, Pgd, PgdSteps, ScoreKind, Sgd, Space, StepRule, Stepping,
 };
 pub use eligibility::{Reason, eligible, eligible_by_labels, global_selection, random_selection};
 pub use error::AttackError;
-pub use geometry::{Geometric, KFool, MlDp};
+pub use geometry::{Geometric, GeometricAttack};
 pub use indicator::Indicator;
 pub use judge::{JUDGING_PASSES, Verdict};
 pub use knobs::{Knob, KnobKind, all_knobs};
 pub use limits::{Limits, Passes};
-pub use min_norm::{Keep, MinNorm, MinNormAttack, Pair, Solver, Tight};
+pub use min_norm::{MinNorm, MinNormAttack, Pair, Solver, Tight};
 pub use observer::{Observer, Step};
 pub use result::{BatchResult, Outcome, Perturbed};
 pub use settings::{AttackSettings, Knobs, Method};
 pub use targets::{TargetChoice, Targets};
-pub use universal::{Inner, Universal, UniversalAttack, UniversalFit};
+pub use universal::{Applied, Controls, Fitted, Universal, UniversalAttack, UniversalPerturbation};
 pub use view::View;

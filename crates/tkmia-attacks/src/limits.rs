@@ -22,11 +22,10 @@ pub struct Passes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps, for min-norm all passes. In
-    /// the paper 100, 300 or 500
+    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps, for min-norm all passes, for
+    /// universal attacks rounds over the images. In the paper 100, 300 or 500
     pub max_iterations: usize,
-    /// Forward passes for each image at most, Jacobian rows included; a universal attack counts anew each time
-    /// that it comes to the image [default: no cap]
+    /// Forward passes for each image at most, Jacobian rows included [default: no cap]
     pub max_forward: Option<usize>,
     /// Backward passes for each image at most [default: no cap]
     pub max_backward: Option<usize>,
@@ -44,6 +43,13 @@ impl Limits {
         check("max iterations", "at least 1", iterations as f64, iterations > 0)?;
         let enough = forward.is_none_or(|forward| forward > 0);
         check("max forward passes", "at least 1", forward.unwrap_or_default() as f64, enough)
+    }
+
+    /// The steps of a descent: one between two forward passes each, of one backward pass.
+    pub(crate) fn steps(&self) -> usize {
+        let (forward, backward) = (self.max_iterations, self.max_iterations.saturating_sub(1));
+        let Passes { forward, backward } = self.cap(Passes { forward, backward });
+        backward.min(forward.saturating_sub(1))
     }
 
     /// The same with iterations that are steps: there is one look more.

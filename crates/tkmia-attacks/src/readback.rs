@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use tkmia_metrics::{MetricsError, Ranking};
 
-use crate::AttackError;
+use crate::Outcome;
 
 /// The values of a tensor as `f32`, row-major; waits for the device.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -28,28 +28,39 @@ pub(crate) struct Seen {
     pub slope: Option<f32>,
 }
 
+/// The scores of an image can't be ranked: they aren't all finite.
+#[derive(Debug, Clone)]
+pub(crate) struct NonFinite {
+    /// `[classes]`
+    pub scores: Vec<f32>,
+    /// The first label whose score isn't.
+    pub label: usize,
+}
+
+impl From<NonFinite> for Outcome {
+    fn from(NonFinite { label, .. }: NonFinite) -> Self {
+        Self::NonFiniteScore { label }
+    }
+}
+
 /// Reads scores `[batch, classes]` and ranks each row; losses and slopes `[batch]` in the same read, for
 /// each read waits for the device.
-///
-/// `rows` are the rows' positions in the batch and `pass` the forward pass, both for the error.
 pub(crate) fn read(
     scores: Tensor<2>,
     loss: Option<Tensor<1>>,
     slope: Option<Tensor<1>>,
-    rows: &[usize],
-    pass: usize,
-) -> Result<Vec<Seen>, AttackError> {
+) -> Vec<Result<Seen, NonFinite>> {
     let classes = scores.dims()[1];
     let (has_loss, has_slope) = (loss.is_some(), slope.is_some());
     let columns = [loss, slope].into_iter().flatten().map(|column| column.unsqueeze_dim(1));
     let all = Tensor::cat(std::iter::once(scores).chain(columns).collect(), 1);
     let width = all.dims()[1];
     let all = values(all);
-    let seen = all.chunks_exact(width).zip(rows).map(|(all, &row)| {
+    let seen = all.chunks_exact(width).map(|all| {
         let (scores, mut rest) = (&all[..classes], all[classes..].iter().copied());
         let ranking = Ranking::new(scores).map_err(|error| match error {
-            MetricsError::NonFiniteScore { label, score } => {
-                AttackError::NonFiniteScore { row, pass, label, score }
+            MetricsError::NonFiniteScore { label, .. } => {
+                NonFinite { scores: scores.to_vec(), label }
             }
             other => unreachable!("ranking refuses only scores that aren't finite: {other}"),
         })?;
@@ -61,11 +72,7 @@ pub(crate) fn read(
 }
 
 /// Reads and ranks scores alone.
-pub(crate) fn scored(
-    scores: Tensor<2>,
-    rows: &[usize],
-    pass: usize,
-) -> Result<Vec<Scored>, AttackError> {
-    let seen = read(scores, None, None, rows, pass)?;
-    Ok(seen.into_iter().map(|seen| seen.scored).collect())
+pub(crate) fn scored(scores: Tensor<2>) -> Vec<Result<Scored, NonFinite>> {
+    let seen = read(scores, None, None).into_iter();
+    seen.map(|seen| seen.map(|seen| seen.scored)).collect()
 }

@@ -25,6 +25,9 @@ pub struct Perturbed {
     pub iterations: Vec<usize>,
     /// Passes through the classifier that each image's result took.
     pub passes: Vec<Passes>,
+    /// Whether a universal perturbation was fitted to these images: successes are the fit's own then, and say
+    /// nothing of other images.
+    pub fitted: bool,
     /// Signs, seen while each image was attacked, that the attack failed for reasons of its own;
     /// [`BatchResult::judge`] adds what it finds.
     pub indicators: Vec<Vec<Indicator>>,
@@ -51,6 +54,12 @@ pub enum Outcome {
     Exhausted,
     /// The image doesn't take part, and no step was made.
     Ineligible(Reason),
+    /// The classifier gave a score that isn't finite, on the image or on the way. The image comes back
+    /// unattacked.
+    NonFiniteScore {
+        /// The first such label.
+        label: usize,
+    },
     /// The observer ended the run before the attack had ended.
     Interrupted,
 }

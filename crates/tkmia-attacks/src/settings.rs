@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::universal::Inner;
 use crate::{
     Attack, AttackError, AttackName, Descent, Family, Geometric, Limits, MinNorm, Norm, Optimiser,
-    OptimiserName, Repeats, Solver, Stop, TargetChoice, Universal, Variant, View,
+    OptimiserName, Solver, Stop, TargetChoice, Universal, Variant, View,
 };
 
 /// Knobs by their names, as a table of an experiment's file or a command line's flags give them.
@@ -91,7 +90,7 @@ impl AttackSettings {
             Method::Descent(descent) => descent.name,
             Method::Geometric(geometric) => geometric.name,
             Method::MinNorm(_) => AttackName::Tkmia,
-            Method::Universal(universal) => universal.inner.name(),
+            Method::Universal(universal) => universal.name(),
         }
     }
 
@@ -119,6 +118,11 @@ impl AttackSettings {
             Variant::Released => View::Tanh,
             Variant::Corrected | Variant::Literal | Variant::MinNorm => View::Image,
         }
+    }
+
+    /// How it measures what it keeps small, or within a radius.
+    pub fn norm(&self) -> Norm {
+        selected(&self.knobs(), "norm").expect("settings are read as they are written")
     }
 
     /// What it makes the top-k, if it is targeted.
@@ -164,7 +168,7 @@ impl AttackSettings {
         let (limits, stop) = (self.limits, &self.stop);
         Ok(match &self.method {
             Method::Descent(descent) => Box::new(descent.init(limits, stop)?),
-            Method::Geometric(geometric) => geometric.init(limits, stop)?,
+            Method::Geometric(geometric) => Box::new(geometric.init(limits, stop)?),
             Method::MinNorm(min_norm) => Box::new(min_norm.init(limits, stop)?),
             Method::Universal(universal) => Box::new(universal.init(limits, stop)?),
         })
@@ -189,28 +193,17 @@ impl AttackSettings {
         let mut parts = vec![table(&self.limits)];
         match &self.method {
             Method::Descent(descent) => {
-                set("optimiser", descent.optimiser.name().to_string().into());
                 if descent.name.has_lambdas() {
                     set("lambda", value(&descent.lambda));
                 }
                 if let Some(target) = descent.aims_at() {
                     set("target", value(&target));
                 }
-                parts.push(match &descent.optimiser {
-                    Optimiser::Sgd(steps) => table(steps),
-                    Optimiser::Pgd(steps) => table(steps),
-                    Optimiser::MiFgsm(steps) => table(steps),
-                    Optimiser::AutoPgd(steps) => table(steps),
-                });
+                parts.push(table(&descent.optimiser));
             }
             Method::Geometric(_) => {}
             Method::MinNorm(min_norm) => parts.push(table(min_norm)),
-            Method::Universal(universal) => {
-                parts.push(table(&universal.fit));
-                if let Inner::TkmlApU(sgd) = &universal.inner {
-                    parts.push(table(sgd));
-                }
-            }
+            Method::Universal(universal) => parts.push(table(&universal.steps)),
         }
         parts.into_iter().for_each(|part| knobs.extend(part));
         knobs
@@ -256,14 +249,9 @@ impl AttackSettings {
                 target: name.is_targeted().then(|| selected(knobs, "target")).transpose()?,
             }),
             Family::Geometric(_) => Method::Geometric(Geometric { name, variant }),
-            Family::Universal(repeats) => Method::Universal(Universal {
-                inner: match repeats {
-                    Repeats::TkmlApU => Inner::TkmlApU(part(knobs)?),
-                    Repeats::KFool => Inner::KFool,
-                },
-                variant,
-                fit: part(knobs)?,
-            }),
+            Family::Universal(repeats) => {
+                Method::Universal(Universal { repeats, variant, steps: part(knobs)? })
+            }
         };
         let stop = selected(knobs, "stop")?;
         let settings = Self { method, limits: part(knobs)?, stop };
@@ -317,7 +305,7 @@ impl fmt::Display for AttackSettings {
             Method::Descent(descent) => write!(f, ", {descent}")?,
             Method::Geometric(_) => {}
             Method::MinNorm(min_norm) => write!(f, "{min_norm}")?,
-            Method::Universal(universal) => write!(f, ", {universal}")?,
+            Method::Universal(universal) => write!(f, ", {}", universal.steps)?,
         }
         let Limits { max_iterations, max_forward, max_backward } = self.limits;
         write!(f, ", {} within {max_iterations}", self.stop)?;

@@ -73,13 +73,14 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The goal with a target for each row; an empty one where fewer than `k` labels are irrelevant.
+    /// The goal with a target for each row; an empty one where fewer than `k` labels are irrelevant, or the
+    /// scores aren't finite.
     ///
     /// `unattacked` are the images as the classifier is given them without a perturbation, `ids` what the
     /// data set calls them. One forward pass.
     ///
     /// # Errors
-    /// [`AttackError::NonFiniteScore`] if the classifier gives a score that isn't a number.
+    /// [`CoreError::ShapeMismatch`](tkmia_core::CoreError::ShapeMismatch) if the classifier hasn't the goal's labels.
     pub fn aim(
         &self,
         goal: Goal,
@@ -87,10 +88,11 @@ impl Targets {
         unattacked: Tensor<4>,
         ids: &[impl AsRef<str>],
     ) -> Result<Goal, AttackError> {
-        let rows: Vec<usize> = (0..goal.rows()).collect();
-        let clean = scored(classifier.scores(unattacked), &rows, 0)?;
+        let clean = scored(classifier.scores(unattacked));
         let targets = clean.iter().zip(ids).enumerate().map(|(row, (clean, id))| {
-            let relevant = goal.relevant().row(row);
+            let (Ok(clean), relevant) = (clean, goal.relevant().row(row)) else {
+                return Vec::new();
+            };
             self.choice.target(&clean.ranking, relevant, goal.k(), self.seed, id.as_ref())
         });
         let targets: Vec<Vec<usize>> = targets.collect();

@@ -1,7 +1,7 @@
 //! [`Npz`] and [`Npy`]: NumPy's files, checked before they are read.
 
 use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayD, ShapeBuilder};
@@ -46,13 +46,17 @@ pub struct Npz {
 
 impl Npz {
     pub fn open(path: &Path) -> Result<Self, CliError> {
-        let (file, _) = open(path)?;
+        let archive = ZipArchive::new(BufReader::new(open(path)?));
         let path = path.to_owned();
-        match ZipArchive::new(BufReader::new(file)) {
+        match archive {
             Ok(archive) => Ok(Self { path, archive }),
             Err(ZipError::Io(source)) => Err(CliError::Read { path, source }),
             Err(source) => Err(CliError::NotNpz { path, source }),
         }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.archive.index_for_name(&format!("{name}.npy")).is_some()
     }
 
     pub fn array(&mut self, name: &'static str) -> Result<Npy<impl Read + '_>, CliError> {
@@ -84,18 +88,15 @@ pub struct Npy<R> {
 
 impl Npy<BufReader<File>> {
     pub fn open(path: &Path) -> Result<Self, CliError> {
-        let (file, bytes) = open(path)?;
+        let file = open(path)?;
+        let unreadable = |source| CliError::Read { path: path.to_owned(), source };
+        let bytes = file.metadata().map_err(unreadable)?.len();
         Self::new(Place::file(path), bytes, BufReader::new(file))
     }
 }
 
-/// A file and its length. A folder can be opened too, but gives odd errors later.
-fn open(path: &Path) -> Result<(File, u64), CliError> {
-    let opened = File::open(path).and_then(|file| match file.metadata()? {
-        found if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        found => Ok((file, found.len())),
-    });
-    opened.map_err(|source| CliError::Read { path: path.to_owned(), source })
+fn open(path: &Path) -> Result<File, CliError> {
+    tkmia_file::open(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
 impl<R: Read> Npy<R> {

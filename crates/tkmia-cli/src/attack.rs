@@ -1,66 +1,46 @@
 //! `tkmia attack`.
 
 use std::error::Error;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 use clap::Args;
-use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, AttackSettings, Outcome, Step, Stop, Targets,
-};
-use tkmia_core::{Classifier, device};
+use tkmia_attacks::{Attack, AttackError, Controls, Outcome, Step, Targets, UniversalPerturbation};
+use tkmia_core::Classifier;
 use tkmia_experiment::{ExperimentError, Workers};
-use tkmia_models::load;
 
-use crate::computing::Computing;
-use crate::error::CliError;
 use crate::input::Input;
-use crate::knobs::KnobFlags;
-use crate::output::Output;
+use crate::output::{Output, refuse_overwriting};
 use crate::progress::{self, INTERRUPTED, STOP};
 use crate::results::{AttackedImage, AttackedImages, Results};
+use crate::subject::{SubjectFlags, batch};
+use crate::universal::{FitFlags, describe};
 
 /// Attack images of an npz file, and write the adversarial ones to another
 ///
-/// IN.npz: images float32 [n, 3, h, w] in [-1, 1]; labels and specified uint8 [n, c], 0 or 1.
+/// IN.npz: images float32 [n, 3, h, w] in the model's range; labels and specified uint8 [n, c], 0 or 1.
 ///
 /// OUT.npz: adversarial and perturbation float32 [n, 3, h, w], the latter in the variant's own space;
 /// clean_scores and scores float32 [n, c] (logits); success uint8 [n]; iterations int64 [n]; norm
 /// float32 [n], L2 of the perturbation; norm_input float32 [n], the same in model-input units; excluded
 /// int64 [n]; success_rounded uint8 [n], success after rounding to 8-bit pixels; forward and backward int64
-/// [n], passes through the model; with --trace loss float32 [n, max-iterations], NaN past the end.
+/// [n], passes through the model; for a universal method negated uint8 [n] and shuffled float32 [n], the
+/// success of its controls; with --trace loss float32 [n, max-iterations], NaN past the end.
 ///
-/// Ctrl-C ends the run: OUT.npz then holds the finished rows and their indices, `rows` int64.
+/// Ctrl-C or SIGTERM ends the run: OUT.npz then holds the finished rows and their indices, `rows` int64.
+///
+/// An image for which the victim gives a score that isn't finite comes back unattacked and is named; the others are
+/// attacked, and the status is 1.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The victim: a ResNet in an ONNX, safetensors or PyTorch file
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
-    /// Images, relevant and specified labels
-    #[arg(long, value_name = "IN.npz")]
-    input: PathBuf,
-    /// Size of the predicted set
-    #[arg(long)]
-    k: usize,
     #[command(flatten)]
-    knobs: KnobFlags,
-    /// When an image is done, and what counts as success: a criterion of those below, or several with `and`, `or`
-    /// and `not`; labels are indices
-    #[arg(long, default_value_t)]
-    stop: Stop,
-    /// Specified labels that must leave the top-k [default: all that are in the clean one]
-    #[arg(long)]
-    delta: Option<NonZeroUsize>,
+    subject: SubjectFlags,
     #[command(flatten)]
-    computing: Computing,
-    /// Seed of random targets; nothing else is drawn
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    fit: FitFlags,
     /// Write the loss of each forward pass too
     #[arg(long)]
     trace: bool,
@@ -76,80 +56,90 @@ const EXAMPLES: &str = "Examples:
   tkmia attack --model resnet50_voc.onnx --input in.npz --optimiser auto-pgd --norm linf --radius 0.03 \\
       --k 3 --max-iterations 100 --output out.npz
   tkmia attack --model resnet50_voc.onnx --input in.npz --method tkml-ap-t --target worst --k 3 \\
-      --stop target-reached --output out.npz";
-
-impl Arguments {
-    fn settings(&self) -> Result<AttackSettings, Box<dyn Error>> {
-        if let Some(delta) = self.delta.map(NonZeroUsize::get)
-            && self.stop.leaving(Some(delta)) == self.stop.leaving(None)
-        {
-            return Err(CliError::DeltaUnused { stop: self.stop.to_string() }.into());
-        }
-        let settings = AttackSettings::from_knobs(&self.knobs.0)?;
-        Ok(AttackSettings { stop: self.stop.clone(), ..settings })
-    }
-
-    /// A universal method sees all images as one batch.
-    fn workers(
-        &self,
-        model: &dyn Classifier,
-        attack: &dyn Attack,
-        [images, _, height, width]: [usize; 4],
-    ) -> Workers<'static> {
-        if attack.is_universal() {
-            return Workers { count: 1, batch_size: images.max(1), stop: &STOP };
-        }
-        self.computing.workers(model, [height, width])
-    }
-}
+      --stop target-reached --output out.npz
+  tkmia attack --model resnet50_voc.onnx --input in.npz --method kuap --fit fit.npz --radius 12 \\
+      --k 3 --perturbation v.npz --output out.npz";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    let settings = arguments.settings()?;
-    let attack = settings.init()?;
-    let model = load(&arguments.model, &device(&arguments.computing.device)?)?;
-    let (model, attack) = (model.as_ref(), attack.as_ref());
-    attack.check(model)?;
-    let delta = arguments.delta.map(NonZeroUsize::get);
-    let input = Input::read(&arguments.input, model, arguments.k, delta)?;
-    let output = Output::create(&arguments.output)?;
-
-    let rows: Vec<usize> = (0..input.shape[0]).collect();
-    let progress = progress::Images::new(rows.len());
-    let targets = settings.target().map(|choice| Targets { choice, seed: arguments.seed });
-    let work = Work { model, attack, input: &input, targets, trace: arguments.trace };
+    let flags = &arguments.subject;
+    let subject = flags.open()?;
+    let mut inputs = flags.files()?;
+    inputs.extend(arguments.fit.inputs());
+    let output = Output::create(&arguments.output, &inputs)?;
+    refuse_overwriting(&arguments.fit.outputs(), &inputs)?;
+    let fitted = arguments.fit.fit(&subject, flags)?;
+    if fitted.as_ref().is_some_and(|fitted| fitted.interrupted) {
+        crate::print("interrupted while the perturbation was fitted: nothing is written\n")?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let (settings, input, model) = (&subject.settings, &subject.input, subject.model.as_ref());
+    let applied = fitted.as_ref().map(|fitted| fitted.perturbation.attack(settings.stop.clone()));
+    let own = subject.attack.as_ref();
+    let work = Work {
+        model,
+        attack: applied.as_ref().map_or(own, |applied| applied as &dyn Attack),
+        input,
+        targets: subject.targets,
+        controlled: fitted.as_ref().map(|fitted| &fitted.perturbation),
+        trace: arguments.trace,
+    };
     let trace = arguments.trace.then_some(settings.limits.max_iterations);
-    let mut results = Results::new(input.shape, model.classes(), trace);
+    let workers = flags.computing.workers(model, [input.shape[2], input.shape[3]]);
+    let results = attack_all(&work, workers, trace)?;
+    output.finish(|npz| results.add_to(npz))?;
+
+    let (name, k) = (settings.short_name(), flags.k);
+    let fit = fitted.as_ref().map_or(String::new(), describe);
+    crate::print(&format!("{fit}{name}, k = {k}: {}", results.summary(settings.view())))?;
+    ended(&results, &arguments.output)
+}
+
+/// Attacks all images of an input, or as many as Ctrl-C lets.
+pub fn attack_all(
+    work: &Work<'_>,
+    workers: Workers<'_>,
+    trace: Option<usize>,
+) -> Result<Results, ExperimentError> {
+    let rows: Vec<usize> = (0..work.input.shape[0]).collect();
+    let progress = progress::Images::new(rows.len());
+    let mut results = Results::new(work.input.shape, work.model.classes(), trace);
     let batch = |rows: &[usize]| {
         let attacked = work.batch(rows, |finished| progress.finished(finished));
         let ids = || format!("images {} to {}", rows[0], rows[rows.len() - 1]);
         attacked.map_err(|source| ExperimentError::Attack { ids: ids(), source })
     };
-    arguments.workers(model, attack, input.shape).run(&rows, batch, |attacked| {
+    workers.run(&rows, batch, |attacked| {
         results.push(attacked);
         Ok(())
     })?;
     progress.end();
-    output.finish(&results)?;
+    Ok(results)
+}
 
-    let (name, k) = (settings.short_name(), arguments.k);
-    crate::print(&format!("{name}, k = {k}: {}", results.summary(settings.view())))?;
+/// The exit status, and a line if some images are missing.
+pub fn ended(results: &Results, output: &Path) -> Result<ExitCode, Box<dyn Error>> {
     if !results.is_partial() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(match results.are_finite() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        });
     }
-    let (done, all, path) = (results.len(), rows.len(), arguments.output.display());
+    let (done, all, path) = (results.len(), results.of(), output.display());
     crate::print(&format!("interrupted: {path} holds the {done} of {all} images that are done\n"))?;
     Ok(ExitCode::from(INTERRUPTED))
 }
 
 /// An attack on the images of an input.
-struct Work<'a> {
-    model: &'a dyn Classifier,
-    attack: &'a dyn Attack,
-    input: &'a Input,
+pub struct Work<'a> {
+    pub model: &'a dyn Classifier,
+    pub attack: &'a dyn Attack,
+    pub input: &'a Input,
     /// What a targeted attack aims at; random targets are drawn by the rows' numbers.
-    targets: Option<Targets>,
-    trace: bool,
+    pub targets: Option<Targets>,
+    /// The universal perturbation whose controls are wanted.
+    pub controlled: Option<&'a UniversalPerturbation>,
+    pub trace: bool,
 }
 
 impl Work<'_> {
@@ -162,16 +152,7 @@ impl Work<'_> {
         finished: impl Fn(usize),
     ) -> Result<AttackedImages, AttackError> {
         let (model, size) = (self.model, self.input.image_size());
-        let [_, channels, height, width] = self.input.shape;
-        let images = &self.input.images[rows[0] * size..][..rows.len() * size];
-        let images = TensorData::new(images.to_vec(), [rows.len(), channels, height, width]);
-        let images = Tensor::<4>::from_data(images, &model.device());
-        let mut batch = AttackBatch::with_goal(images, self.input.goal.select(rows))?;
-        if let Some(targets) = self.targets {
-            let ids: Vec<String> = rows.iter().map(usize::to_string).collect();
-            batch = batch.aim(targets, self.attack.view(), model, &ids)?;
-        }
-
+        let batch = batch(self.input, model, (self.targets, self.attack.view()), rows)?;
         let mut losses = vec![Vec::new(); rows.len()];
         let mut watch = |step: &Step<'_>| {
             if let Some(loss) = step.loss.filter(|_| self.trace) {
@@ -187,6 +168,8 @@ impl Work<'_> {
         };
         let result = self.attack.run_watched(model, &batch, &mut watch)?;
         let verdicts = result.judge(model)?;
+        let controls = self.controlled.map(|v| Controls::of(v, &result.stop, model, &batch));
+        let controls = controls.transpose()?;
 
         let perturbed = result.perturbed;
         let ended = |&at: &usize| perturbed.outcomes[at] != Outcome::Interrupted;
@@ -205,7 +188,7 @@ impl Work<'_> {
         let of_rows = verdicts.into_iter().zip(losses).enumerate();
         for (at, (mut verdict, loss)) in of_rows.filter(|(at, _)| ended(at)) {
             let outcome = perturbed.outcomes[at];
-            if let Outcome::Ineligible(_) = outcome {
+            if let Outcome::Ineligible(_) | Outcome::NonFiniteScore { .. } = outcome {
                 // There is no perturbation; what is left is rounding of the change of variable.
                 attacked.perturbation[attacked.images.len() * size..][..size].fill(0.0);
                 verdict.norm = 0.0;
@@ -216,6 +199,7 @@ impl Work<'_> {
                 outcome,
                 iterations: perturbed.iterations[at],
                 passes: perturbed.passes[at],
+                controls: controls.as_ref().map(|controls| controls[at]),
                 loss,
             });
         }

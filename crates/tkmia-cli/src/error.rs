@@ -93,10 +93,26 @@ pub enum CliError {
         "--delta counts specified labels that leave the top-k, as --stop excluded does; --stop {stop} doesn't"
     )]
     DeltaUnused { stop: String },
+    /// No radius.
+    #[error("--within must be a number above 0, found {found}")]
+    Within { found: f64 },
     /// Neither the command nor the experiment says what is needed.
     #[error("{option} is needed: {place}")]
     OptionMissing { option: &'static str, place: &'static str },
-    /// An experiment's file makes no sense.
+    /// A universal method without images to fit to.
+    #[error(
+        "a universal method is fitted to other images than those of --input: expected --fit FIT.npz with them"
+    )]
+    NoFit,
+    /// Images to fit to for another method.
+    #[error("--fit is for universal methods, which find one perturbation for all images")]
+    FitUnused,
+    /// An image is both fitted to and attacked.
+    #[error(
+        "{fit}, row {fit_row}: expected images that aren't in --input, found that of {input}, row {row}"
+    )]
+    FittedInput { fit: PathBuf, fit_row: usize, input: PathBuf, row: usize },
+    /// An experiment's file is no experiment that can be run.
     #[error("{path}")]
     Experiment {
         path: PathBuf,
@@ -106,6 +122,9 @@ pub enum CliError {
     /// The folder of the output file isn't there.
     #[error("{path}: expected a folder `{folder}` to write it in, found none")]
     NoFolder { path: PathBuf, folder: PathBuf },
+    /// An output is an input.
+    #[error("{path}: it is read here, and --output would overwrite it: give another")]
+    Overwrites { path: PathBuf },
     /// The output file can't be written.
     #[error("{path}: can't be written")]
     Write {

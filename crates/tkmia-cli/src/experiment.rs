@@ -1,24 +1,27 @@
 //! [`Options`]: what `tkmia run` and `tkmia reproduce` have in common.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
+use std::{iter, slice, thread};
 
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
-use tkmia_core::device;
+use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, DatasetSpec, open};
 use tkmia_experiment::{
-    Campaign, Experiment, ExperimentError, Outline, Reached, Shard, Until, Victim, VictimFacts,
+    Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
+    VictimFacts, held_out,
 };
-use tkmia_models::load;
+use tkmia_models::{fingerprint, load};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
 use crate::error::CliError;
+use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
 
 /// Where an experiment finds what it needs, and how the work is cut up.
@@ -27,6 +30,12 @@ pub struct Options {
     /// The victim's file, in place of the experiment's `model`
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// The split that the model was trained on, which is then not tuned on; `other` for none of the data's images
+    #[arg(long, value_name = "SPLIT")]
+    trained_on: Option<String>,
+    /// Nothing about the attacks was chosen on this model; the report says so
+    #[arg(long)]
+    held_out: bool,
     /// The data's folder, in place of the experiment's `root`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -63,32 +72,65 @@ impl Options {
     pub fn run(&self, experiment: &mut Experiment) -> Result<ExitCode, Box<dyn Error>> {
         progress::watch_interrupt()?;
         let place = "the experiment has none";
-        let model = self.model.clone().or(experiment.victim.model.take());
+        let own = experiment.victim.model.take();
+        if self.model.is_some() && own.is_some() {
+            // What the file says of its own model isn't true of another one.
+            (experiment.victim.trained_on, experiment.victim.held_out) = (None, false);
+        }
+        let model = self.model.clone().or(own);
         let model = model.ok_or(CliError::OptionMissing { option: "--model", place })?;
         let root = self.root.clone().or(experiment.data.root.take());
         let root = root.ok_or(CliError::OptionMissing { option: "--root", place })?;
         let output = self.output.clone().or(experiment.output.take());
         let output = output.ok_or(CliError::OptionMissing { option: "--output", place })?;
 
+        let tuned = experiment.tuning.as_ref().and_then(|tuning| tuning.root.clone());
+        let roots: Vec<PathBuf> = iter::once(root.clone()).chain(tuned).collect();
+        refuse_overwriting(slice::from_ref(&output), &roots)?;
+
         let kind = experiment.data.kind;
         let split = experiment.data.split.clone().unwrap_or_default();
-        let dataset = open(&DatasetSpec { kind, root: root.clone(), split: split.clone() })?;
-        let tuning = match &experiment.tuning {
-            None => None,
-            Some(tuning) => {
-                let root = tuning.root.clone().unwrap_or(root);
-                let split = tuning.split.clone().unwrap_or(split);
-                Some(open(&DatasetSpec { kind, root, split })?)
+        let at = |root: &PathBuf, split: &str| {
+            open(&DatasetSpec { kind, root: root.clone(), split: split.to_owned() })
+        };
+        let whole = at(&root, &split)?;
+        let share = experiment.tuning.as_ref().and_then(|tuning| tuning.share);
+        let parts = share.map(|share| held_out(whole.as_ref(), share, experiment.seed));
+        let other = match &experiment.tuning {
+            Some(tuning) if share.is_none() => {
+                let split = tuning.split.as_ref().unwrap_or(&split);
+                Some(at(tuning.root.as_ref().unwrap_or(&root), split)?)
+            }
+            _ => None,
+        };
+        let (dataset, tuning): (&dyn Dataset, _) = match &parts {
+            Some([reported, kept]) => (reported, Some(kept as &dyn Dataset)),
+            None => (whole.as_ref(), other.as_deref()),
+        };
+        let trained_on = self.trained_on.clone().or(experiment.victim.trained_on.take());
+        let trained = trained_on.as_ref().filter(|split| *split != "other");
+        let trained = trained.map(|split| at(&root, split)).transpose()?;
+        let fit = match (&experiment.fit.root, &experiment.fit.split) {
+            (None, None) => None,
+            (own_root, own_split) => {
+                Some(at(own_root.as_ref().unwrap_or(&root), own_split.as_ref().unwrap_or(&split))?)
             }
         };
         let classifier = load(&model, &device(&self.computing.device)?)?;
-        let facts = VictimFacts::new(&model, &classifier)?;
+        let facts = VictimFacts {
+            sha256: fingerprint(&model)?,
+            description: classifier.description(),
+            trained_on,
+            held_out: self.held_out || experiment.victim.held_out,
+        };
         let transform = experiment.victim.transform(kind, &classifier)?;
         let campaign = Campaign {
             experiment,
-            victim: Victim::new(&classifier, dataset.as_ref(), &transform)?,
+            victim: Victim::new(&classifier, dataset, &transform)?,
             facts: &facts,
-            tuning: tuning.as_deref(),
+            tuning,
+            trained_on: trained.as_deref(),
+            fit: fit.as_deref(),
             output: &output,
             shard: self.shard,
             from: self.from.as_deref(),
@@ -100,7 +142,7 @@ impl Options {
             workers: self.computing.workers(&classifier, [transform.resize.side() as usize; 2]),
         };
         if self.dry_run {
-            crate::print(&outline(&campaign.outline()?, dataset.as_ref(), self.shard))?;
+            crate::print(&outline(&campaign.outline()?, dataset, self.shard))?;
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(minutes) = experiment.budget.minutes {
@@ -121,6 +163,7 @@ impl Options {
             ))?;
             Ok(ExitCode::from(INTERRUPTED))
         };
+        let mut lost = BTreeSet::new();
         let text = match reached? {
             Reached::TuningStopped { records, of } => {
                 return stopped(records, of, "tuning records");
@@ -129,6 +172,10 @@ impl Options {
             Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
             Reached::Complete { records } => {
                 let mut text = format!("{records} records in {place}\n");
+                lost = Plan::read(&output)?.lost(&output)?;
+                for id in &lost {
+                    text += &format!("not attacked: a score of {id} isn't finite\n");
+                }
                 if self.shard.is_none() {
                     write_report(&output, self.pictured)?;
                     text += &format!("report  {}\n", output.join("report/index.html").display());
@@ -137,7 +184,7 @@ impl Options {
             }
         };
         crate::print(&text)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(if lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

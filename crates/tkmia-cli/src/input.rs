@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tkmia_core::{Classifier, CoreError, Goal, LabelSet};
+use burn::tensor::{Tensor, TensorData};
+use tkmia_core::{Bounds, Classifier, CoreError, Goal, LabelSet};
 
 use crate::arrays::{Axis, Npz};
 use crate::error::{CliError, Place};
@@ -23,13 +24,7 @@ impl Input {
         delta: Option<usize>,
     ) -> Result<Self, CliError> {
         let mut npz = Npz::open(path)?;
-        let images = npz.array("images")?;
-        let [height, width] =
-            model.input_size().map_or([Axis::Any("h"), Axis::Any("w")], |size| size.map(Axis::Is));
-        let axes = [Axis::Any("n"), Axis::Is(3), height, width];
-        let shape = images.expect_shape(axes, "as the model takes it")?;
-        let images = images.read::<f32>()?;
-        check_range(path, &images, shape, model)?;
+        let (images, shape) = images_for(&mut npz, path, "images", model)?;
 
         let mut flags = |name| {
             let array = npz.array(name)?;
@@ -57,20 +52,44 @@ impl Input {
     pub fn image_size(&self) -> usize {
         self.shape[1..].iter().product()
     }
+
+    /// The images of consecutive rows, on the model's device.
+    pub fn tensor(&self, rows: &[usize], model: &dyn Classifier) -> Tensor<4> {
+        let [_, channels, height, width] = self.shape;
+        let images = &self.images[rows[0] * self.image_size()..][..rows.len() * self.image_size()];
+        let images = TensorData::new(images.to_vec(), [rows.len(), channels, height, width]);
+        Tensor::from_data(images, &model.device())
+    }
 }
 
-fn check_range(
+/// The images of an array and their shape, in the model's size and range.
+pub fn images_for(
+    npz: &mut Npz,
     path: &Path,
-    images: &[f32],
-    shape: [usize; 4],
+    name: &'static str,
     model: &dyn Classifier,
-) -> Result<(), CliError> {
-    let bounds = model.bounds();
+) -> Result<(Vec<f32>, [usize; 4]), CliError> {
+    let size =
+        model.input_size().map_or([Axis::Any("h"), Axis::Any("w")], |size| size.map(Axis::Is));
+    images(npz, path, name, (size, "as the model takes it"), model.bounds())
+}
+
+/// The images of an array and their shape, of this size and range; `why` says where the size is from.
+pub fn images(
+    npz: &mut Npz,
+    path: &Path,
+    name: &'static str,
+    ([height, width], why): ([Axis; 2], &str),
+    bounds: Bounds,
+) -> Result<(Vec<f32>, [usize; 4]), CliError> {
+    let images = npz.array(name)?;
+    let shape = images.expect_shape([Axis::Any("n"), Axis::Is(3), height, width], why)?;
+    let images = images.read::<f32>()?;
     let range = bounds.low..=bounds.high;
     match images.iter().position(|value| !range.contains(value)) {
-        None => Ok(()),
+        None => Ok((images, shape)),
         Some(at) => Err(CliError::Pixel {
-            place: Place::array(path, "images"),
+            place: Place::array(path, name),
             row: at / shape[1..].iter().product::<usize>(),
             low: bounds.low,
             high: bounds.high,

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use tkmia_core::device;
+use tkmia_core::{Classifier, device};
 use tkmia_experiment::{PassTime, Workers, pass_time};
-use tkmia_models::{Architecture, architecture, load};
+use tkmia_models::{Architecture, GraphSummary, Holding, holding, load};
 
 use crate::computing::Computing;
 use crate::progress;
@@ -17,7 +17,7 @@ use crate::progress;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A ResNet in an ONNX, safetensors or PyTorch file
+    /// A network in an ONNX file, or a ResNet in a safetensors or PyTorch file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Print one JSON object
@@ -41,12 +41,12 @@ const EXAMPLES: &str = "Examples:
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = device(&arguments.computing.device)?;
-    let architecture = architecture(&arguments.model)?;
+    let holding = holding(&arguments.model, &device)?;
     let time = match arguments.time {
         true => {
             let model = load(&arguments.model, &device)?;
             let given = arguments.input_size.map(|side| [side as usize; 2]);
-            let size = given.or(architecture.input_size).unwrap_or([224; 2]);
+            let size = given.or(model.input_size()).unwrap_or([224; 2]);
             let workers = arguments.computing.workers(&model, size);
             progress::watch_interrupt()?;
             Some((pass_time(&model, size, workers)?, workers))
@@ -55,8 +55,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     };
     let text = match arguments.json {
         true => {
-            let mut object = serde_json::to_value(&architecture)?;
-            object["depth"] = json!(architecture.depth());
+            let mut object = match &holding {
+                Holding::ResNet(architecture) => {
+                    let mut object = serde_json::to_value(architecture)?;
+                    object["depth"] = json!(architecture.depth());
+                    object
+                }
+                Holding::Graph(summary) => serde_json::to_value(summary)?,
+            };
             if let Some((time, _)) = time {
                 object["seconds"] = json!(time);
             }
@@ -64,7 +70,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         false => {
             let time = time.map(|(time, workers)| line(time, workers));
-            table(&architecture) + &time.unwrap_or_default()
+            let table = match &holding {
+                Holding::ResNet(architecture) => table(architecture),
+                Holding::Graph(summary) => table_of_graph(summary),
+            };
+            table + &time.unwrap_or_default()
         }
     };
     crate::print(&text)?;
@@ -75,6 +85,37 @@ fn line(PassTime { forward, both }: PassTime, workers: Workers<'_>) -> String {
     let Workers { count, batch_size, .. } = workers;
     format!(
         "pass           {forward:.4} s an image, {both:.4} s with the way back ({batch_size} at once by {count} workers)\n"
+    )
+}
+
+fn table_of_graph(summary: &GraphSummary) -> String {
+    let GraphSummary { format, nodes, classes, parameters, .. } = summary;
+    let types: Vec<String> = summary.weight_types.iter().map(ToString::to_string).collect();
+    let input = match summary.input_size {
+        Some([height, width]) => format!("{height}×{width}"),
+        None => "any".to_owned(),
+    };
+    let batch = match summary.fixed_batch {
+        Some(size) => format!("any, cut up into {size}, which the graph works with"),
+        None => "any".to_owned(),
+    };
+    let scores = if summary.sigmoid {
+        "logits, what enters the sigmoid at the file's end"
+    } else {
+        "the graph's output"
+    };
+    let notes: String =
+        summary.notes.iter().map(|note| format!("note           {note}\n")).collect();
+    format!(
+        "file           {format}, {} weights
+nodes          {nodes}
+labels         {classes}
+input          {input}, values in [0, 1]
+batch          {batch}
+scores         {scores}
+parameters     {parameters}
+{notes}",
+        types.join(" and "),
     )
 }
 

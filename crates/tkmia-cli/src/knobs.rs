@@ -48,7 +48,7 @@ impl FromArgMatches for KnobFlags {
 }
 
 /// Knobs that bound the work.
-const BUDGET: [&str; 5] = ["max-iterations", "max-forward", "max-backward", "rounds", "enough"];
+const BUDGET: [&str; 4] = ["max-iterations", "max-forward", "max-backward", "rounds"];
 /// What is attacked, and by which attack.
 const WHAT: [&str; 3] = ["method", "variant", "target"];
 

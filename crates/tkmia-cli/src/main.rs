@@ -1,7 +1,9 @@
 //! The `tkmia` command: attacks, experiments, measures and models from the shell.
 
+mod apply;
 mod arrays;
 mod attack;
+mod check_attack;
 mod completions;
 mod computing;
 mod cost;
@@ -12,16 +14,20 @@ mod inspect;
 mod knobs;
 mod merge;
 mod metrics;
+mod network;
 mod output;
 mod progress;
 mod report;
 mod reproduce;
 mod results;
 mod run;
+mod scores;
+mod subject;
 mod train;
+mod universal;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -37,12 +43,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attack(Box<attack::Arguments>),
+    CheckAttack(Box<check_attack::Arguments>),
+    Apply(apply::Arguments),
     Run(run::Arguments),
     Reproduce(reproduce::Arguments),
     Cost(cost::Arguments),
     Merge(merge::Arguments),
     Report(report::Arguments),
     Metrics(metrics::Arguments),
+    Scores(scores::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
     Completions(completions::Arguments),
@@ -51,12 +60,15 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Attack(arguments) => attack::run(&arguments),
+        Command::CheckAttack(arguments) => check_attack::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
+        Command::Scores(arguments) => scores::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -69,8 +81,14 @@ fn main() -> ExitCode {
 }
 
 /// Writes to the standard output, which `print!` would panic on where it is closed or full.
+///
+/// A reader who has closed the pipe, as `head` does, has seen enough: that is no error.
 fn print(text: &str) -> Result<(), Box<dyn Error>> {
     let mut stdout = io::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|source| format!("standard output: {source}").into())
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(source) if source.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {source}").into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::slice;
 
 use clap::Args;
 use tkmia_experiment::{Plan, merge};
 use tkmia_report::write_report;
+
+use crate::output::refuse_overwriting;
 
 /// Put the shards of an experiment together
 ///
@@ -31,6 +34,7 @@ const EXAMPLES: &str = "Examples:
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let output = &arguments.output;
+    refuse_overwriting(slice::from_ref(output), &arguments.shards)?;
     let records = merge(&arguments.shards, output)?;
     let mut text = format!("{records} records in {}\n", output.display());
     // A tuning alone has nothing to report.

@@ -1,27 +1,31 @@
-//! Progress bars, and Ctrl-C.
+//! Progress bars, and what ends a run early.
 
 use std::io::{self, IsTerminal, Write};
-use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use tkmia_experiment::Event;
 
-/// Set by Ctrl-C: what is finished is kept and written.
-pub static STOP: AtomicBool = AtomicBool::new(false);
+/// Set by Ctrl-C or SIGTERM: what is finished is kept and written.
+pub static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// The exit status of a run that Ctrl-C ended, as a shell has it.
+/// The exit status of a run that one of them ended, as a shell has it of Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
 
-/// From here on the first Ctrl-C sets [`STOP`], and a second one ends the process at once.
-pub fn watch_interrupt() -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            process::exit(INTERRUPTED.into());
-        }
-    })
+/// From here on the first Ctrl-C or SIGTERM sets [`STOP`], and a second one ends the process at once.
+///
+/// SIGHUP is left alone, for `nohup` to be of use.
+pub fn watch_interrupt() -> io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: what finds it set isn't the first.
+        flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&STOP))?;
+        flag::register(signal, Arc::clone(&STOP))?;
+    }
+    Ok(())
 }
 
 /// How many images are done: a bar, or lines where the standard error isn't a terminal.
@@ -106,6 +110,8 @@ impl Display {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Scoring(images) => self.begin("scoring", 0, images),
+            Event::Fitting(fits) => self.begin("fitting", 0, fits),
+            Event::Fitted => self.all.inc(1),
             Event::Scored(images) => self.all.inc(images as u64),
             Event::Attacking { plan, recorded } => {
                 self.begin("in all", recorded, plan.records());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_report::write_report;
+use tkmia_report::{beside, write_report};
 
 /// Make an experiment's report again from its records
 ///
@@ -14,9 +14,9 @@ use tkmia_report::write_report;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The folder of the experiment, finished or not
-    #[arg(value_name = "OUT")]
-    output: PathBuf,
+    /// The folder of the experiment, finished or not; of several, on other victims, the means are printed side by side
+    #[arg(value_name = "OUT", required = true)]
+    outputs: Vec<PathBuf>,
     /// Settings with images in the page at most
     #[arg(long, default_value_t = 6)]
     pictured: usize,
@@ -27,14 +27,21 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   tkmia report out/mini-voc
-  tkmia report out/mini-voc --print | less -S";
+  tkmia report out/mini-voc --print | less -S
+  tkmia report out/min-norm out/min-norm-held-out";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let report = write_report(&arguments.output, arguments.pictured)?;
-    let page = arguments.output.join("report/index.html");
-    crate::print(&match arguments.print {
-        true => report.markdown(),
-        false => format!("report  {}\n", page.display()),
-    })?;
+    let mut reports = Vec::new();
+    for output in &arguments.outputs {
+        let report = write_report(output, arguments.pictured)?;
+        crate::print(&match arguments.print {
+            true => report.markdown(),
+            false => format!("report  {}\n", output.join("report/index.html").display()),
+        })?;
+        reports.push(report);
+    }
+    if reports.len() > 1 {
+        crate::print(&format!("\n{}", beside(&reports)))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

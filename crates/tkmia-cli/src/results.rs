@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Seek, Write};
-use std::mem;
 
-use ndarray::{Array2, ArrayView, Dimension, IntoDimension};
-use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
-use tkmia_attacks::{Indicator, Outcome, Passes, Verdict, View};
-use zip::CompressionMethod;
-use zip::write::SimpleFileOptions;
+use ndarray::Array2;
+use ndarray_npy::{NpzWriter, WriteNpzError};
+use tkmia_attacks::{Controls, Indicator, Outcome, Passes, Verdict, View};
+
+use crate::output::add;
 
 /// What came of several images: their pixels one after the other, and the rest of each.
 pub struct AttackedImages {
@@ -25,6 +24,8 @@ pub struct AttackedImage {
     pub outcome: Outcome,
     pub iterations: usize,
     pub passes: Passes,
+    /// For a universal perturbation: its controls.
+    pub controls: Option<Controls>,
     /// Of each forward pass, where it was asked for and the attack has one.
     pub loss: Vec<f32>,
 }
@@ -64,29 +65,23 @@ impl Results {
         self.rows.len()
     }
 
+    /// How many images there are.
+    pub fn of(&self) -> usize {
+        self.shape[0]
+    }
+
     /// Whether some images are missing, because the run was interrupted.
     pub fn is_partial(&self) -> bool {
         self.rows.len() < self.shape[0]
     }
 
-    /// Writes the npz file; with the rows' indices as `rows`, if some are missing.
-    pub fn write<W: Write + Seek>(&self, writer: W) -> Result<W, WriteNpzError> {
-        // Like NumPy: stored, and without the limit of 4 GiB for an array.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .large_file(true);
-        let mut npz = NpzWriter::new_with_options(writer, options);
-        match self.add_to(&mut npz) {
-            Ok(()) => npz.finish(),
-            Err(error) => {
-                // Dropped, it would try again and print what is wrong.
-                mem::forget(npz);
-                Err(error)
-            }
-        }
+    /// Whether the victim gave finite scores for all of them.
+    pub fn are_finite(&self) -> bool {
+        !self.rows.iter().any(|row| matches!(row.outcome, Outcome::NonFiniteScore { .. }))
     }
 
-    fn add_to<W: Write + Seek>(&self, npz: &mut NpzWriter<W>) -> Result<(), WriteNpzError> {
+    /// Writes the arrays; with the rows' indices as `rows`, if some are missing.
+    pub fn add_to<W: Write + Seek>(&self, npz: &mut NpzWriter<W>) -> Result<(), WriteNpzError> {
         let [_, channels, height, width] = self.shape;
         let rows = self.len();
         let images = [rows, channels, height, width];
@@ -109,6 +104,13 @@ impl Results {
         add(npz, "success_rounded", [rows], &rounded)?;
         add(npz, "forward", [rows], &self.column(|row| row.passes.forward as i64))?;
         add(npz, "backward", [rows], &self.column(|row| row.passes.backward as i64))?;
+        let controls: Option<Vec<Controls>> = self.rows.iter().map(|row| row.controls).collect();
+        if let Some(controls) = controls.filter(|controls| !controls.is_empty()) {
+            let negated = controls.iter().map(|controls| u8::from(controls.negated));
+            add(npz, "negated", [rows], &negated.collect::<Vec<u8>>())?;
+            let shuffled = controls.iter().map(|controls| controls.shuffled as f32);
+            add(npz, "shuffled", [rows], &shuffled.collect::<Vec<f32>>())?;
+        }
         if let Some(length) = self.trace {
             let mut loss = Array2::from_elem((rows, length), f32::NAN);
             for (mut padded, row) in loss.rows_mut().into_iter().zip(&self.rows) {
@@ -126,7 +128,7 @@ impl Results {
         self.rows.iter().map(of).collect()
     }
 
-    /// One line, and one more for each reason why images took no part.
+    /// One line, and one more for each reason why images took no part, and for each sign of failure.
     pub fn summary(&self, view: View) -> String {
         let succeeded: Vec<&Verdict> =
             self.rows.iter().map(|row| &row.verdict).filter(|verdict| verdict.success).collect();
@@ -134,10 +136,15 @@ impl Results {
             succeeded.iter().map(|verdict| of(verdict)).sum::<f64>() / succeeded.len() as f64
         };
         let mut reasons: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        let mut lost: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut signs: BTreeMap<Indicator, Vec<usize>> = BTreeMap::new();
         for row in &self.rows {
-            if let Outcome::Ineligible(reason) = row.outcome {
-                reasons.entry(reason.to_string()).or_default().push(row.row);
+            match row.outcome {
+                Outcome::Ineligible(reason) => {
+                    reasons.entry(reason.to_string()).or_default().push(row.row);
+                }
+                Outcome::NonFiniteScore { label } => lost.entry(label).or_default().push(row.row),
+                Outcome::Succeeded | Outcome::Exhausted | Outcome::Interrupted => {}
             }
             for &indicator in &row.verdict.indicators {
                 signs.entry(indicator).or_default().push(row.row);
@@ -154,36 +161,35 @@ impl Results {
             let kept = succeeded.iter().filter(|verdict| verdict.success_rounded).count();
             let _ = write!(text, ", {kept} kept in 8-bit pixels");
         }
+        let controls: Vec<Controls> = self.rows.iter().filter_map(|row| row.controls).collect();
+        if !controls.is_empty() {
+            let negated = controls.iter().filter(|controls| controls.negated).count();
+            let shuffled: f64 = controls.iter().map(|controls| controls.shuffled).sum();
+            let _ =
+                write!(text, "; controls: −v {negated}, v with its pixels shuffled {shuffled:.1}");
+        }
         let ineligible: usize = reasons.values().map(Vec::len).sum();
         let _ = writeln!(text, "; {ineligible} not eligible");
         for (reason, rows) in reasons {
             let _ = writeln!(text, "not eligible: {reason} ({})", numbered(&rows));
         }
+        for (label, rows) in lost {
+            let rows = numbered(&rows);
+            let _ =
+                writeln!(text, "not attacked: the score of label {label} isn't finite ({rows})");
+        }
         for (indicator, rows) in signs {
-            let _ = writeln!(text, "sign of a failing attack: {indicator} ({})", numbered(&rows));
+            let (rows, sentence) = (numbered(&rows), indicator.sentence());
+            let _ = writeln!(text, "sign of a failing attack: {indicator} ({rows}): {sentence}");
         }
         text
     }
 }
 
 /// The first of these rows, for people.
-fn numbered(rows: &[usize]) -> String {
+pub fn numbered(rows: &[usize]) -> String {
     const SHOWN: usize = 8;
     let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
     let more = if rows.len() > SHOWN { ", …" } else { "" };
     format!("rows {}{more}", shown.join(", "))
-}
-
-fn add<W: Write + Seek, T: WritableElement, D: IntoDimension>(
-    npz: &mut NpzWriter<W>,
-    name: &str,
-    shape: D,
-    values: &[T],
-) -> Result<(), WriteNpzError>
-where
-    D::Dim: Dimension,
-{
-    let array = ArrayView::from_shape(shape.into_dimension(), values)
-        .expect("each row has added as many values as the shape says");
-    npz.add_array(name, &array)
 }

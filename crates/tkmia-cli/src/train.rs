@@ -12,9 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use strum::VariantNames;
 use tkmia_core::device;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
-use tkmia_models::{ARCHITECTURES, TrainableResNet};
-use tkmia_train::{Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training};
+use tkmia_models::{ARCHITECTURES, TrainableResNet, fingerprint, model_files};
+use tkmia_train::{
+    Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training, WRITTEN,
+};
 
+use crate::output::refuse_overwriting;
 use crate::progress::{self, INTERRUPTED, STOP};
 
 /// Train a ResNet to tag images, and write it to a file that --model takes
@@ -146,7 +149,7 @@ impl Arguments {
                 true => network,
                 false => network.with_head(classes, self.seed),
             };
-            return Ok((network, path.display().to_string()));
+            return Ok((network, format!("{}, SHA-256 {}", path.display(), fingerprint(path)?)));
         }
         let name = self.new.as_deref().unwrap_or_default();
         let network = TrainableResNet::new(name, self.width, classes, self.seed, &device)?;
@@ -154,20 +157,34 @@ impl Arguments {
     }
 }
 
+/// Refuses an output folder that is the data's, or in which the weights would be overwritten.
+fn check_output(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { output, root, train, validation, .. } = arguments;
+    let mut inputs = vec![root.clone(), root.join(train), root.join(validation)];
+    if let Some(weights) = &arguments.weights {
+        inputs.extend(model_files(weights)?);
+    }
+    let written = WRITTEN.iter().map(|name| output.join(name));
+    let outputs: Vec<PathBuf> = written.chain([output.clone()]).collect();
+    Ok(refuse_overwriting(&outputs, &inputs)?)
+}
+
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
+    check_output(arguments)?;
     let open = |split: &str| open_split(arguments.kind, &arguments.root, split);
     let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
     let (network, origin) = arguments.network(train.classes().len())?;
     let recipe = arguments.recipe();
     let epochs = recipe.epochs;
     let architecture = network.architecture();
-    crate::print(&format!(
+    // Output that can't be written is told at the end: it is no reason not to train.
+    let mut printed = crate::print(&format!(
         "network  {architecture}, from {origin}\nimages   {} of {} to train on, {} to measure on\n",
         train.len(),
         train.name(),
         validation.len(),
-    ))?;
+    ));
 
     let training = Training {
         network,
@@ -179,7 +196,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         stop: &STOP,
     };
     let bar = bar();
-    let mut unwritten = None;
     let curve = training.run(|progress| match progress {
         Progress::Resumed(done) => bar.set_message(format!("{done} epochs were done")),
         Progress::Begin(epoch, steps) => {
@@ -191,16 +207,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             bar.inc(1);
             bar.set_message(format!("loss {loss:.3}"));
         }
-        Progress::End(epoch) => {
-            if let Err(error) = bar.suspend(|| crate::print(&line(epoch))) {
-                unwritten.get_or_insert(error);
-            }
+        Progress::End(epoch) if printed.is_ok() => {
+            printed = bar.suspend(|| crate::print(&line(epoch)));
         }
+        Progress::End(_) => {}
     })?;
     bar.finish_and_clear();
-    if let Some(error) = unwritten {
-        return Err(error);
-    }
+    printed?;
     end(&curve, epochs, &arguments.output)
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use burn::tensor::{Tensor, TensorData};
 use tempfile::TempDir;
 use tkmia_core::{Bounds, Classifier, device};
+use tkmia_data::image::{Rgb, RgbImage};
 use tkmia_data::{Dataset, Resize, Transform, Voc2012};
 use tkmia_models::load;
 
@@ -25,6 +26,7 @@ pictures = 1
 
 [victim]
 model = "MODEL"
+trained-on = "other"
 
 [data]
 kind = "voc-2012"
@@ -33,6 +35,7 @@ split = "val"
 
 [budget]
 samples = 5
+draws = 1
 
 [[table]]
 paper = 15
@@ -179,20 +182,76 @@ fn killed_at_random_moments_a_run_ends_in_the_records_of_an_unbroken_one() {
     assert!(torn > 0, "no kill came after the first record");
 }
 
+/// The settings of [`EXPERIMENT`] with a universal method.
+fn universal(more: &str) -> String {
+    let settings = &EXPERIMENT[..EXPERIMENT.find("[[table]]").unwrap()];
+    let tables = &EXPERIMENT[EXPERIMENT.find("[[table]]").unwrap()..];
+    let tables = &tables[..tables.find("[[method]]").unwrap()];
+    let method = "[[method]]\nname = \"kuap\"\nradius = 4.0\nmax-iterations = 2\n";
+    format!("{settings}{more}{tables}{method}")
+}
+
+/// A file of JSON.
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// The ids of a manifest.
+fn ids(manifest: &Path) -> Vec<String> {
+    let samples = json(manifest)["samples"].as_array().unwrap().clone();
+    samples.iter().map(|sample| sample["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_universal_perturbation_is_reported_on_images_that_it_was_not_fitted_to() {
+    let lab = Lab::new(&universal(""));
+    lab.run("out", &[]);
+    let manifests: Vec<String> =
+        files(&lab.path("out/manifests")).into_iter().map(|(name, _)| name).collect();
+    let fits = manifests.iter().filter(|name| name.starts_with("fit-"));
+    assert_eq!((fits.clone().count(), manifests.len()), (4, 8));
+    for fit in fits {
+        let reported = ids(&lab.path("out/manifests").join(&fit[4..]));
+        let fitted = ids(&lab.path("out/manifests").join(fit));
+        assert!(reported.len() == 5 && fitted.len() > 5);
+        assert!(fitted.iter().all(|id| !reported.contains(id)), "{fit}");
+        assert!(!fitted.is_sorted(), "they are in an order of their own");
+    }
+    for line in fs::read_to_string(lab.path("out/records.jsonl")).unwrap().lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let universal = &record["universal"];
+        assert!(universal["fit"]["images"].as_u64() > Some(5), "{line}");
+        for number in [&universal["fit"]["success"], &universal["shuffled"]] {
+            assert!((0.0..=1.0).contains(&number.as_f64().unwrap()), "{line}");
+        }
+        assert!(universal["negated"].is_boolean(), "{line}");
+        // One look, not the fit's.
+        assert_eq!(record["passes"]["forward"], 2);
+    }
+    let names: Vec<String> =
+        files(&lab.path("out/perturbations")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names[..3], ["a001.json", "a001.npz", "a001.png"]);
+    let report = fs::read_to_string(lab.path("out/report/report.md")).unwrap();
+    for column in ["where fitted", "−v", "v shuffled"] {
+        assert!(report.contains(column), "{column}");
+    }
+
+    // From other images: all of them are there to be fitted to.
+    lab.write(&universal("[fit]\nsplit = \"train\"\nsamples = 7\n"));
+    lab.run("train", &[]);
+    assert_eq!(ids(&lab.path("train/manifests/fit-01-person-k-1.json")).len(), 7);
+    // Where every image is reported there is none to fit to.
+    lab.write(&universal("").replace("samples = 5", "samples = 500"));
+    let says = lab.fail("none", &[]);
+    assert!(says.contains("no image is left to fit") && says.contains("`[fit]`"), "{says}");
+}
+
 #[test]
 fn a_universal_attack_is_found_again_from_any_beginning_and_not_in_shards() {
-    const METHODS: &str = r#"
-[[method]]
-name = "kuap"
-radius = 4.0
-
-[[method]]
-name = "ml-cw-t"
-target = ["random", "worst"]
-lr = 1e-2
-"#;
-    let settings = &EXPERIMENT[..EXPERIMENT.find("[[method]]").unwrap()];
-    let lab = Lab::new(&format!("{settings}{METHODS}"));
+    const OTHER: &str =
+        "[[method]]\nname = \"ml-cw-t\"\ntarget = [\"random\", \"worst\"]\nlr = 1e-2\n";
+    let experiment = universal("[fit]\nsamples = 9\n") + OTHER;
+    let lab = Lab::new(&experiment);
     lab.run("whole", &[]);
     let whole = lab.records("whole");
     assert_eq!(whole.lines().count(), 4 * 3 * 5);
@@ -200,17 +259,39 @@ lr = 1e-2
         whole.contains("ml-cw-t (corrected), lr 0.01, alpha 0.0001, momentum 0.9, target worst")
     );
 
-    // One perturbation: what the second image's is, depends on the first. It has to be fitted again.
     copy_all(&lab.path("whole"), &lab.path("torn"));
     let records = lab.path("torn").join("records.jsonl");
     let text = fs::read_to_string(&records).unwrap();
-    for kept in [2, 5, 18] {
+    for kept in [0, 2, 5, 18] {
         let beginning: String = text.split_inclusive('\n').take(kept).collect();
         fs::write(&records, beginning).unwrap();
+        // Killed while a perturbation was written: without its last file it is fitted again.
+        fs::remove_file(lab.path("torn/perturbations/a004.json")).unwrap();
+        fs::write(lab.path("torn/perturbations/a004.npz"), "torn").unwrap();
         lab.run("torn", &["--batch-size", "3", "--workers", "2"]);
         assert_eq!(lab.records("torn"), whole, "{kept} records kept");
+        let perturbations = |folder: &str| files(&lab.path(folder).join("perturbations"));
+        assert_eq!(perturbations("torn"), perturbations("whole"));
     }
 
+    // Stopped before the fit is done, nothing of it is kept.
+    lab.run("stopped", &["--until", "manifests"]);
+    let minutes = "samples = 5\nminutes = 1e-9";
+    lab.write(&experiment.replace("samples = 5", minutes));
+    let stopped = lab.command("stopped").output().unwrap();
+    assert_eq!(stopped.status.code(), Some(130));
+    assert!(!lab.path("stopped/perturbations").exists());
+    lab.write(&experiment);
+    lab.run("stopped", &[]);
+    assert_eq!(lab.records("stopped"), whole);
+
+    // Another perturbation than the one that was fitted.
+    let beginning: String = text.split_inclusive('\n').take(18).collect();
+    fs::write(&records, beginning).unwrap();
+    fs::copy(lab.path("whole/perturbations/a001.npz"), lab.path("torn/perturbations/a004.npz"))
+        .unwrap();
+    let error = lab.fail("torn", &[]);
+    assert!(error.contains("a004.npz: its values have the SHA-256"), "{error}");
     let error = lab.fail("shard", &["--shard", "1/2"]);
     assert!(error.contains("kuap") && error.contains("without `--shard`"), "{error}");
 }
@@ -321,6 +402,63 @@ fn what_has_changed_is_refused_by_name() {
     assert!(error.contains("records.jsonl, line 1: expected `tkmia (corrected)"), "{error}");
 }
 
+#[test]
+fn weights_beside_a_model_are_part_of_it() {
+    let lab = Lab::new("");
+    let experiment = r#"
+title = "Weights beside a model"
+output = "out"
+
+[victim]
+model = "model.onnx"
+
+[data]
+kind = "folder"
+root = "data"
+
+[[table]]
+scheme = "global"
+types = ["a", "b", "c", "d", "e"]
+k = [1]
+max-iterations = 2
+
+[[method]]
+name = "tkmia"
+"#;
+    fs::write(lab.path("experiment.toml"), experiment).unwrap();
+    // Its data are in a file that isn't named after it.
+    let variants = shell::repository("crates/tkmia-models/tests/golden/variants");
+    let weights = lab.path("dynamo-external.onnx.data");
+    fs::copy(variants.join("dynamo-external.onnx"), lab.path("model.onnx")).unwrap();
+    fs::copy(variants.join("dynamo-external.onnx.data"), &weights).unwrap();
+    fs::create_dir(lab.path("data")).unwrap();
+    let mut table = "image,a,b,c,d,e\n".to_owned();
+    for (at, levels) in [[9, 200, 40], [250, 8, 90]].into_iter().enumerate() {
+        let image =
+            RgbImage::from_fn(32, 32, |x, y| Rgb(levels.map(|level| level ^ (x * y) as u8)));
+        image.save(lab.path(&format!("data/{at}.png"))).unwrap();
+        table += &format!("{at}.png,1,1,1,1,1\n");
+    }
+    fs::write(lab.path("data/labels.csv"), table).unwrap();
+
+    lab.run("out", &[]);
+    lab.run("one", &["--shard", "1/2"]);
+    let before = lab.records("out");
+    let mut bytes = fs::read(&weights).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let error = lab.fail("out", &[]);
+    assert!(error.contains("victim.sha256: "), "{error}");
+    assert_eq!(lab.records("out"), before);
+    let error = lab.fail("from", &["--from", &lab.path("out").display().to_string()]);
+    assert!(error.contains("victim_sha256: "), "{error}");
+    lab.run("two", &["--shard", "2/2"]);
+    let mut merge = shell::tkmia();
+    merge.arg("merge").args([lab.path("one"), lab.path("two")]);
+    let error = shell::fail(merge.arg("--output").arg(lab.path("whole")));
+    assert!(error.contains("two") && error.contains("victim.sha256: "), "{error}");
+}
+
 fn copy_all(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -375,6 +513,82 @@ fn hyper_parameters_are_chosen_on_other_samples_whole_or_in_shards() {
     lab.write(&grids.replace("split = \"train\"", "split = \"trainval\""));
     let error = lab.fail("overlapping", &[]);
     assert!(error.contains("must be chosen on other images"), "{error}");
+}
+
+/// Of each record of a folder its setting, sample and specified labels.
+fn samples(folder: &Path) -> Vec<[String; 3]> {
+    let sample = |line: &str| {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["setting", "id", "specified"].map(|field| record[field].to_string())
+    };
+    let records = fs::read_to_string(folder.join("records.jsonl")).unwrap();
+    records.lines().map(sample).collect()
+}
+
+#[test]
+fn specified_labels_are_drawn_repeatedly_and_each_choice_is_attacked_once() {
+    let text = EXPERIMENT
+        .replace("\n[[method]]\nname = \"tkml-ap-u\"\nvariant = \"released\"\nlr = 1e-2", "");
+    let lab = Lab::new(&text.replace("draws = 1", ""));
+    lab.run("out", &[]);
+    let records = lab.records("out");
+    let found = samples(&lab.path("out"));
+    let of = |setting: &str| found.iter().filter(|sample| sample[0].contains(setting)).count();
+    // Of two labels in the top two one is drawn in two ways, and both of two in one.
+    assert!((6..=10).contains(&of("\"random\":1")), "{records}");
+    assert_eq!((of("\"random\":2"), of("Person")), (5, 5));
+    let different: std::collections::HashSet<_> = found.iter().collect();
+    assert_eq!(different.len(), found.len());
+    // The first draw is that of a single one.
+    lab.write(&text);
+    lab.run("single", &[]);
+    let single = samples(&lab.path("single"));
+    assert!(single.iter().all(|sample| found.contains(sample)) && single.len() == 20);
+    let markdown = fs::read_to_string(lab.path("out/report/report.md")).unwrap();
+    assert!(markdown.contains("S is drawn 5 times") && markdown.contains(" ± "), "{markdown}");
+
+    lab.write(&text.replace("draws = 1", ""));
+    for part in ["1", "2"] {
+        lab.run(&format!("part-{part}"), &["--shard", &format!("{part}/2")]);
+    }
+    let parts = ["part-1", "part-2"].map(|part| lab.path(part));
+    shell::run(shell::tkmia().arg("merge").args(parts).arg("--output").arg(lab.path("merged")));
+    assert!(lab.records("merged") == records);
+}
+
+#[test]
+fn tuning_sees_neither_reported_images_nor_the_victims_training_images() {
+    let grids = EXPERIMENT.replace("lr = 1e-2", "lr = [1e-2, 1e-5]");
+    let share = grids.clone() + "[tuning]\nshare = 0.5\nsamples = 2\n";
+    let lab = Lab::new(&share);
+    lab.run("out", &["--trained-on", "train"]);
+    let [reported, tuned] = ["out", "out/tuning"].map(|folder| samples(&lab.path(folder)));
+    assert!(
+        !tuned.is_empty() && tuned.iter().all(|one| reported.iter().all(|two| one[1] != two[1]))
+    );
+    let manifests = files(&lab.path("out/manifests"));
+    let text = String::from_utf8(manifests[0].1.clone()).unwrap();
+    assert!(
+        text.contains("\"split\":\"val without a share of 0.5 for tuning, by seed 7\""),
+        "{text}"
+    );
+    let report = fs::read_to_string(lab.path("out/report/report.md")).unwrap();
+    for expected in ["trained on \\`train\\`", "a share of 0.5 of val, by seed 7", "not held out"] {
+        assert!(report.contains(expected), "{report}");
+    }
+
+    lab.write(&(grids + TUNING));
+    let error = lab.fail("trained", &["--trained-on", "train"]);
+    assert!(error.contains("other images than the training ones"), "{error}");
+    assert!(
+        lab.run("other", &["--trained-on", "other", "--held-out", "--dry-run"]).contains("at most")
+    );
+    lab.write(&share.replace("trained-on = \"other\"\n", ""));
+    assert!(lab.fail("unknown", &[]).contains("`trained-on` is missing"));
+    lab.write(&share.replace("share = 0.5", "share = 1"));
+    assert!(lab.fail("all", &[]).contains("`share` must be a number between 0 and 1, found 1"));
+    lab.write(&share.replace("share = 0.5", "share = 0.5\nsplit = \"train\""));
+    assert!(lab.fail("both", &[]).contains("goes with no `split`"));
 }
 
 #[test]
@@ -465,7 +679,11 @@ fn a_file_that_makes_no_sense_is_refused_by_name() {
         ),
         ("delta = 1", "delta = 3", "`delta` must be in 1..=1, found 3"),
         ("types = [\"Person\", \"Animals\"]", "types = [\"Persons\"]", "Persons"),
-        ("types = [\"Person\", \"Animals\"]", "specified = [1]", "`specified` makes no sense"),
+        (
+            "types = [\"Person\", \"Animals\"]",
+            "specified = [1]",
+            "`specified` is for the random scheme",
+        ),
         ("paper = 15", "paper = 12", "the paper has no table 12 of results"),
         ("\"tkmia\"", "\"pgd\"", "pgd"),
         ("lr = 1e-2", "lr = -1.0", "learning rate must be a number above 0"),

@@ -1,4 +1,4 @@
-//! Ctrl-C during `tkmia attack`.
+//! Ctrl-C and SIGTERM during `tkmia attack`.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -16,6 +16,12 @@ mod shell;
 
 #[test]
 fn what_is_finished_is_written_with_its_rows() {
+    for signal in ["-INT", "-TERM"] {
+        interrupt(signal);
+    }
+}
+
+fn interrupt(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     // Images 1 and 4 take no part and are done at once; the others would go on for hours.
@@ -30,7 +36,7 @@ fn what_is_finished_is_written_with_its_rows() {
     let mut progress = BufReader::new(running.stderr.take().unwrap()).lines();
     assert!(progress.any(|line| line.unwrap() == "2/12 images"), "it ended before two were done");
     assert!(shell::has_partial(folder.path()));
-    let signalled = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
+    let signalled = Command::new("kill").args([signal, &running.id().to_string()]).status();
     assert!(signalled.unwrap().success());
     let output = running.wait_with_output().unwrap();
 

@@ -24,11 +24,12 @@ fn every_method_writes_the_same_arrays() {
     for method in AttackName::iter() {
         let name: &str = method.into();
         let mut arguments = vec!["--method", name];
+        let fit = shell::fit_input(folder.path());
         if method.is_universal() {
-            arguments.extend(["--radius", "2", "--rounds", "1"]);
+            arguments.extend(["--radius", "2", "--fit", fit.to_str().unwrap()]);
         }
         let (summary, mut npz) = attack(folder.path(), &arguments);
-        assert!(summary.starts_with(name), "{summary}");
+        assert!(summary.lines().any(|line| line.starts_with(name)), "{summary}");
         let rows = npz.vector::<u8>("success").len();
         for name in ["iterations", "excluded", "forward", "backward"] {
             assert_eq!(npz.vector::<i64>(name).len(), rows);
@@ -94,7 +95,10 @@ fn what_does_not_go_together_is_an_error() {
             "pgd has no released variant: expected corrected or literal",
         ),
         (&["--max-forward", "0"], "max forward passes must be at least 1, found 0"),
-        (&["--method", "tkml-ap-uv", "--radius", "1", "--enough", "1.5"], "share that is enough"),
+        (&["--method", "kuap", "--radius", "1"], "expected --fit FIT.npz"),
+        (&["--fit", "fit.npz"], "--fit is for universal methods"),
+        (&["--perturbation", "v.npz"], "--fit"),
+        (&["--method", "kuap", "--radius", "1", "--enough", "1"], "unexpected argument '--enough'"),
         (&["--optimiser", "pgd", "--radius", "1", "--step", "0"], "step must be a number above 0"),
         // A knob that the attack hasn't is named with those that it has.
         (

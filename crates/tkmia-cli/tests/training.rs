@@ -45,6 +45,23 @@ fn a_new_network_is_trained_gone_on_with_and_taken_as_a_victim() {
 
     let error = shell::fail(train(&output).args(["--epochs", "3", "--seed", "1"]));
     assert!(error.contains("seed"), "{error}");
+
+    // Other weights in the same place are another start.
+    let start = folder.path().join("start.safetensors");
+    let mut bytes = weights(&whole);
+    let go_on = |bytes: &[u8]| {
+        fs::write(&start, bytes).unwrap();
+        let mut command = shell::tkmia();
+        command.arg("train").arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+        command.arg("--weights").arg(&start).args(["--input-size", "32", "--epochs", "1"]);
+        command.arg("--output").arg(folder.path().join("on"));
+        command
+    };
+    shell::run(&mut go_on(&bytes));
+    let last = bytes.len() - 4;
+    bytes[last] ^= 1;
+    let error = shell::fail(&mut go_on(&bytes));
+    assert!(error.contains("origin is") && error.contains("SHA-256"), "{error}");
 }
 
 #[test]

@@ -42,6 +42,11 @@ pub trait Classifier: Debug + Send + Sync {
         None
     }
 
+    /// What one should know before one attacks it: where no gradient goes through, or where scores aren't logits.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
+
     /// What the network is, in a few words: by default its number of labels and its input size.
     ///
     /// An experiment's plan keeps it: the same network must give the same text in every version.
@@ -83,6 +88,10 @@ impl<C: Classifier + ?Sized> Classifier for Box<C> {
 
     fn label_names(&self) -> Option<&[String]> {
         (**self).label_names()
+    }
+
+    fn notes(&self) -> &[String] {
+        (**self).notes()
     }
 
     fn description(&self) -> String {

@@ -8,11 +8,10 @@
 mod instances;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use tkmia_core::LabelSet;
+use tkmia_file::open_text;
 
 use crate::{DataError, Dataset, Listing};
 use instances::{Category, Instances};
@@ -57,12 +56,9 @@ impl Coco2014 {
             return Err(DataError::UnknownSplit { path: folder, found: split.into(), known });
         }
         let path = folder.join(format!("instances_{split}2014.json"));
-        let file = File::open(&path).map_err(|source| DataError::Read {
-            path: path.clone(),
-            expected: "COCO 2014's instance annotations",
-            source,
-        })?;
-        let instances = instances::parse(BufReader::with_capacity(1 << 16, file), &path)?;
+        let expected = "COCO 2014's instance annotations";
+        let text = open_text(&path).map_err(DataError::read(&path, expected))?;
+        let instances = instances::parse(text, &path)?;
         Self::resolve(instances, root.as_ref().join(format!("{split}2014")), &path)
     }
 

@@ -1,6 +1,5 @@
 //! From a file to pixels, refusing what a lenient decoder would make up.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -12,57 +11,83 @@ use crate::DataError;
 ///
 /// JPEG values are within 4 levels of libjpeg's (measured), which rounds elsewhere.
 pub(crate) fn read_rgb(path: &Path) -> Result<RgbImage, DataError> {
-    let bytes = fs::read(path).map_err(|source| DataError::Read {
-        path: path.into(),
-        expected: "a JPEG or PNG image",
-        source,
-    })?;
+    let bytes = tkmia_file::read(path).map_err(DataError::read(path, "a JPEG or PNG image"))?;
     let undecodable = |source| DataError::Decode { path: path.into(), source };
 
     let reader = ImageReader::new(Cursor::new(&bytes))
         .with_guessed_format()
         .map_err(|source| undecodable(source.into()))?;
-    // The decoder fills what is missing of a truncated JPEG with grey and says nothing.
-    let format = reader.format();
+    let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
+    let other = match reader.format() {
+        Some(ImageFormat::Jpeg) => markers(&bytes).find_map(odd_coding),
+        None => OTHERS.iter().find(|(at, start, _)| has(&bytes, *at, start)).map(|other| other.2),
+        Some(_) => None,
+    };
+    if let Some(found) = other {
+        return Err(DataError::OtherImage { path: path.into(), found });
+    }
     let image = reader.decode().map_err(undecodable)?;
-    if format == Some(ImageFormat::Jpeg) && !reaches_end_of_image(&bytes) {
+    // The decoder fills what is missing of a truncated JPEG with grey and says nothing.
+    if is_jpeg && !markers(&bytes).any(|marker| marker == END_OF_IMAGE) {
         return Err(DataError::TruncatedJpeg { path: path.into() });
     }
     Ok(image.into_rgb8())
 }
 
-/// Whether a JPEG's markers lead to the one that ends it, ITU-T T.81 (B.1.1).
+/// Images that the decoder has no name for: where bytes stand in them, which, and what they are.
+const OTHERS: [(usize, &[u8], &str); 6] = [
+    (4, b"ftyphei", "a HEIC image"),
+    (4, b"ftypmif1", "a HEIF image"),
+    (0, b"\xff\x0a", "a JPEG XL image"),
+    (4, b"JXL ", "a JPEG XL image"),
+    (4, b"jP  ", "a JPEG 2000 image"),
+    (0, b"<", "a text such as SVG or XML"),
+];
+
+fn has(bytes: &[u8], at: usize, start: &[u8]) -> bool {
+    bytes.get(at..).is_some_and(|bytes| bytes.starts_with(start))
+}
+
+const END_OF_IMAGE: u8 = 0xd9;
+
+/// The markers of a JPEG, up to the one that ends it, ITU-T T.81 (B.1.1).
 ///
 /// A marker is `ff` and a byte that is neither `00` (a literal `ff` of the compressed data) nor
 /// another `ff` (padding). Segments are skipped by their length: a thumbnail within one ends too.
-fn reaches_end_of_image(jpeg: &[u8]) -> bool {
+fn markers(jpeg: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = jpeg;
-    while let Some(at) =
-        rest.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff))
-    {
+    std::iter::from_fn(move || {
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0xff);
+        let at = rest.windows(2).position(is_marker)?;
         let marker = rest[at + 1];
         rest = &rest[at + 2..];
         match marker {
-            0xd9 => return true,
+            END_OF_IMAGE => rest = &[],
             // Start of image, restarts and TEM stand alone.
             0xd0..=0xd8 | 0x01 => {}
             _ => {
-                let Some(&[high, low]) = rest.first_chunk() else {
-                    return false;
-                };
-                let length = usize::from(u16::from_be_bytes([high, low]));
-                let Some(after) = rest.get(length..) else {
-                    return false;
-                };
-                rest = after;
+                let &[high, low] = rest.first_chunk()?;
+                rest = rest.get(usize::from(u16::from_be_bytes([high, low]))..)?;
             }
         }
+        Some(marker)
+    })
+}
+
+/// What the marker of a frame says, if that is of a coding that the decoder doesn't know (T.81, table B.1).
+fn odd_coding(marker: u8) -> Option<&'static str> {
+    match marker {
+        0xc3 => Some("a JPEG image in lossless coding"),
+        0xc5..=0xc7 => Some("a JPEG image in hierarchical coding"),
+        0xc9..=0xcb | 0xcd..=0xcf => Some("a JPEG image in arithmetic coding"),
+        _ => None,
     }
-    false
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::{DynamicImage, Rgb, RgbaImage};
 
     use super::*;
@@ -139,8 +164,33 @@ mod tests {
     #[test]
     fn the_end_of_an_embedded_thumbnail_is_not_the_end_of_the_image() {
         // SOI, an APP1 segment of 4 + 2 bytes that holds a whole tiny JPEG, then nothing.
-        assert!(!reaches_end_of_image(b"\xff\xd8\xff\xe1\x00\x06\xff\xd8\xff\xd9"));
-        assert!(reaches_end_of_image(b"\xff\xd8\xff\xe1\x00\x06\xff\xd8\xff\xd9\xff\xff\xd9"));
-        assert!(!reaches_end_of_image(b"\xff\xd8\xff\xe1\x00"));
+        let found = |jpeg| markers(jpeg).collect::<Vec<_>>();
+        assert_eq!(found(b"\xff\xd8\xff\xe1\x00\x06\xff\xd8\xff\xd9"), [0xd8, 0xe1]);
+        let whole = b"\xff\xd8\xff\xe1\x00\x06\xff\xd8\xff\xd9\xff\xff\xd9\xff\xd8";
+        assert_eq!(found(whole), [0xd8, 0xe1, END_OF_IMAGE]);
+        assert_eq!(found(b"\xff\xd8\xff\xe1\x00"), [0xd8]);
+    }
+
+    #[test]
+    fn a_coding_that_is_not_read_is_named() {
+        let whole = encoded(gradient(), ImageFormat::Jpeg);
+        let frame = whole.windows(2).position(|pair| pair == b"\xff\xc0").unwrap() + 1;
+        for (marker, coding) in [(0xc3, "lossless"), (0xc6, "hierarchical"), (0xc9, "arithmetic")] {
+            let mut odd = whole.clone();
+            odd[frame] = marker;
+            let error = read(&odd).unwrap_err().to_string();
+            assert!(error.contains("image.jpg") && error.contains(coding), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_for_an_image_is_named() {
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+        let heic = read(b"\0\0\0\x18ftypheic\0\0\0\0").unwrap_err().to_string();
+        assert!(heic.contains("found a HEIC image"), "{heic}");
+        let error = read(pointer).unwrap_err();
+        assert!(
+            matches!(&error, DataError::Read { source, .. } if source.to_string().contains("LFS"))
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! [`DataError`]: what can be wrong with a dataset's files, or with what is asked of them.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// A file that isn't what its dataset promises, or a request that the data can't meet.
 #[derive(Debug, thiserror::Error)]
@@ -15,15 +16,15 @@ pub enum DataError {
         /// What it should have held.
         expected: &'static str,
         /// Why it can't be read.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file or folder can't be written.
     #[error("`{}`: can't be written", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// Why it can't be written.
-        source: std::io::Error,
+        /// Why it can't be written, or put into the file's form.
+        source: io::Error,
     },
     /// A list names no image.
     #[error("`{}`: names no image, expected at least one line with one", path.display())]
@@ -135,7 +136,7 @@ pub enum DataError {
 
     // COCO.
     /// A file isn't JSON in COCO's format, or ends too early.
-    #[error("`{}` {at}: expected COCO's instances format", path.display())]
+    #[error("`{}` {at}: expected COCO's instances format, JSON in UTF-8 or UTF-16", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -261,6 +262,14 @@ pub enum DataError {
         /// What the decoder objects to.
         source: image::ImageError,
     },
+    /// A file holds another kind of image, or none.
+    #[error("`{}`: expected a baseline or progressive JPEG image or a PNG image, found {found}", path.display())]
+    OtherImage {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: &'static str,
+    },
     /// A JPEG file is cut short: a decoder would make up the missing part in grey.
     #[error("`{}`: the JPEG data ends before its end-of-image marker (ff d9)", path.display())]
     TruncatedJpeg {
@@ -278,14 +287,6 @@ pub enum DataError {
         height: u32,
         /// The side that was asked for.
         side: u32,
-    },
-    /// A picture can't be put into a file's form.
-    #[error("`{}`: can't be written", path.display())]
-    Encode {
-        /// The file.
-        path: PathBuf,
-        /// What the encoder objects to.
-        source: image::ImageError,
     },
     /// A batch has no such image, or its images haven't three channels.
     #[error(
@@ -335,4 +336,19 @@ pub enum DataError {
         /// The names that exist: types first, then classes.
         known: Vec<String>,
     },
+}
+
+impl DataError {
+    /// What a failure to read this file is.
+    pub(crate) fn read<'p>(
+        path: &'p Path,
+        expected: &'static str,
+    ) -> impl Fn(io::Error) -> Self + 'p {
+        move |source| Self::Read { path: path.into(), expected, source }
+    }
+
+    /// What a failure to write this file is.
+    pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Write { path: path.into(), source }
+    }
 }

@@ -18,8 +18,8 @@ use crate::{DataError, Dataset, Listing};
 /// ```
 ///
 /// The header names the classes, in label order; each row is an image, by its path within the
-/// directory, and 1 for each class that it shows, else 0. Images keep the table's order. The
-/// dataset is named after the directory.
+/// directory, and 1 for each class that it shows, else 0. Images keep the table's order. Cells may have semicolons,
+/// tabs or bars between them, and paths backslashes. The dataset is named after the directory.
 #[derive(Debug, Clone)]
 pub struct Folder {
     root: PathBuf,
@@ -98,24 +98,18 @@ impl Table {
         let mut first_lines = HashMap::new();
         for row in rows {
             let (line, row) = row?;
-            let image = row[0].to_owned();
+            let image = row[0].replace('\\', "/");
             if let Some(first) = first_lines.insert(image.clone(), line) {
                 return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
             }
             for (class, cell) in classes.iter().zip(row.iter().skip(1)) {
-                flags.push(match cell {
-                    "0" => false,
-                    "1" => true,
-                    other => {
-                        return Err(DataError::Cell {
-                            path: path.into(),
-                            line,
-                            class: class.clone(),
-                            expected: "0 or 1",
-                            found: other.into(),
-                        });
-                    }
-                });
+                flags.push(flag(cell).ok_or_else(|| DataError::Cell {
+                    path: path.into(),
+                    line,
+                    class: class.clone(),
+                    expected: "0 or 1",
+                    found: cell.into(),
+                })?);
             }
             images.push(image);
             lines.push(line);
@@ -126,6 +120,15 @@ impl Table {
         let labels = LabelSet::new(flags, classes.len())
             .expect("every row has as many cells as the header, which names a class");
         Ok(Self { classes, images, lines, labels })
+    }
+}
+
+/// 0 or 1, which pandas may have written as a float or as a truth value.
+fn flag(cell: &str) -> Option<bool> {
+    match cell.parse() {
+        Ok(0.0) => Some(false),
+        Ok(1.0) => Some(true),
+        _ => cell.to_lowercase().parse().ok(),
     }
 }
 
@@ -169,8 +172,10 @@ mod tests {
 
     #[test]
     fn rows_are_images_and_columns_are_classes() {
-        let text = "\u{feff}image, dog, cat\n\nb.png, 0, 1\n\"a, 2.png\", 1, 1\n";
-        for text in [text, &text.replace('\n', "\r\n")] {
+        let text = "image, dog, cat\n\nb.png, 0, 1.0\n\"a, 2.png\", True, 1\n";
+        let semicolons = "image;dog;cat\n\nb.png;0;1\na, 2.png;1;1\n";
+        for text in [text, &text.replace('\n', "\r\n"), semicolons, &semicolons.replace(';', "\t")]
+        {
             let table = parse(text).unwrap();
             assert_eq!(table.classes, ["dog", "cat"]);
             assert_eq!(table.images, ["b.png", "a, 2.png"]);

@@ -108,23 +108,19 @@ impl Miniature {
     /// # Errors
     /// [`DataError::Write`].
     pub fn write(&self, root: &Path) -> Result<[Part; 2], DataError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| DataError::Write { path, source }
-        };
         if root.exists() {
-            return Err(failed(root)(ErrorKind::AlreadyExists.into()));
+            return Err(DataError::write(root)(ErrorKind::AlreadyExists.into()));
         }
         let Some(name) = root.file_name() else {
-            return Err(failed(root)(ErrorKind::InvalidInput.into()));
+            return Err(DataError::write(root)(ErrorKind::InvalidInput.into()));
         };
         let mut partial = name.to_owned();
         partial.push(".partial");
         let partial = root.with_file_name(partial);
         if let Some(parent) = partial.parent() {
-            fs::create_dir_all(parent).map_err(failed(parent))?;
+            fs::create_dir_all(parent).map_err(DataError::write(parent))?;
         }
-        fs::create_dir(&partial).map_err(failed(&partial))?;
+        fs::create_dir(&partial).map_err(DataError::write(&partial))?;
 
         let splits = self.layout.splits();
         let first = self.part(&partial, 0, splits[0])?;
@@ -132,7 +128,7 @@ impl Miniature {
         if self.layout == Layout::Voc2012 {
             voc::write_trainval(&partial, &first, &second)?;
         }
-        fs::rename(&partial, root).map_err(failed(root))?;
+        fs::rename(&partial, root).map_err(DataError::write(root))?;
         Ok([first, second])
     }
 
@@ -171,7 +167,7 @@ impl Miniature {
 fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), DataError> {
     let folders = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = folders.and_then(|()| fs::write(path, bytes));
-    written.map_err(|source| DataError::Write { path: path.into(), source })
+    written.map_err(DataError::write(path))
 }
 
 /// Writes the scenes as JPEG files at the given places below `root`.

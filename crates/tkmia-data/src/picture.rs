@@ -1,7 +1,7 @@
 //! Between pixels and a model's values: [`to_image`] and [`to_rgb`] go back to a picture, [`save_png`] keeps
 //! it.
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::path::Path;
 
 use burn::tensor::Tensor;
@@ -118,12 +118,11 @@ pub fn to_png(picture: &RgbImage) -> ImageResult<Vec<u8>> {
 /// Writes a picture as a PNG file, whole or not at all; see [`to_image`].
 ///
 /// # Errors
-/// [`DataError::Encode`] and [`DataError::Write`].
+/// [`DataError::Write`].
 pub fn save_png(picture: &RgbImage, path: impl AsRef<Path>) -> Result<(), DataError> {
     let path = path.as_ref();
-    let encoded = to_png(picture);
-    let bytes = encoded.map_err(|source| DataError::Encode { path: path.into(), source })?;
-    write_whole(path, bytes).map_err(|source| DataError::Write { path: path.into(), source })
+    let bytes = to_png(picture).map_err(io::Error::other);
+    bytes.and_then(|bytes| write_whole(path, bytes)).map_err(DataError::write(path))
 }
 
 #[cfg(test)]
@@ -172,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let empty = save_png(&RgbImage::new(0, 3), &path).unwrap_err();
-        assert!(matches!(&empty, DataError::Encode { path: named, .. } if *named == path));
+        assert!(matches!(&empty, DataError::Write { path: named, .. } if *named == path));
         let nowhere = save_png(&RgbImage::new(1, 1), path.join("b.png")).unwrap_err();
         assert!(matches!(nowhere, DataError::Write { .. }));
     }

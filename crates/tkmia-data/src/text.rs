@@ -1,20 +1,15 @@
 //! What the readers of text files share: whole texts, lists of images, tables.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
 
 use crate::DataError;
 
-/// The whole of a text file; `expected` says what it should hold.
+/// The whole of a text file in whichever encoding; `expected` says what it should hold.
 pub(crate) fn read_text(path: &Path, expected: &'static str) -> Result<String, DataError> {
-    fs::read_to_string(path).map_err(|source| DataError::Read {
-        path: path.into(),
-        expected,
-        source,
-    })
+    tkmia_file::read_text(path).map_err(DataError::read(path, expected))
 }
 
 /// The first of some folders or files below `root` that is there.
@@ -60,10 +55,12 @@ pub(crate) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// Of a CSV file's text; the path only serves the errors.
+    /// Of a CSV file's text, whose cells have commas, semicolons, tabs or bars between them, as the header shows; the
+    /// path only serves the errors.
     pub fn new(text: &'t str, path: &'t Path) -> Self {
-        let reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
-        Self { text, path, reader }
+        let mut builder = ReaderBuilder::new();
+        builder.trim(Trim::All).delimiter(delimiter(text));
+        Self { text, path, reader: builder.from_reader(text.as_bytes()) }
     }
 
     pub fn header(&mut self) -> Result<StringRecord, DataError> {
@@ -83,11 +80,36 @@ impl<'t> Table<'t> {
     }
 }
 
+/// The separator that the header has most of, outside quotes.
+fn delimiter(text: &str) -> u8 {
+    let header = text.trim_start().lines().next().unwrap_or_default();
+    let plain: String = header.split('"').step_by(2).collect();
+    let count = |delimiter: &u8| plain.bytes().filter(|byte| byte == delimiter).count();
+    // Of equals the last is taken.
+    [b'|', b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',')
+}
+
 impl Iterator for Table<'_> {
     type Item = Result<(u64, StringRecord), DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.reader.records().next()?;
         Some(row.map(|row| (self.line_at(row.position()), row)).map_err(|e| self.malformed(e)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_header_shows_what_stands_between_cells() {
+        for (text, delimiter) in [
+            ("image,cat;dog\n", ','),
+            ("image;cat;\"dog, small, brown\"\n", ';'),
+            ("\n\nimage\tcat\n", '\t'),
+            ("image\n", ','),
+            ("", ','),
+        ] {
+            assert_eq!(char::from(super::delimiter(text)), delimiter, "{text}");
+        }
     }
 }

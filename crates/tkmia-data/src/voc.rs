@@ -106,8 +106,7 @@ fn read_split(root: &Path, split: &str) -> Result<Vec<String>, DataError> {
 
 /// Names of the lists in a folder, without those of a single class (`cat_val.txt`).
 fn known_splits(folder: &Path) -> Result<Vec<String>, DataError> {
-    let unreadable =
-        |source| DataError::Read { path: folder.into(), expected: "a folder of splits", source };
+    let unreadable = DataError::read(folder, "a folder of splits");
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let paths = entries.map_err(unreadable)?.into_iter().map(|entry| entry.path());
     let lists = paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
@@ -121,9 +120,8 @@ fn known_splits(folder: &Path) -> Result<Vec<String>, DataError> {
 
 fn relevant_classes(root: &Path, id: &str) -> Result<Vec<usize>, DataError> {
     let path = root.join("Annotations").join(format!("{id}.xml"));
-    let xml = read_text(&path, "the image's annotation")?;
     let mut relevant = Vec::new();
-    for object in annotation::parse(&xml, &path)? {
+    for object in annotation::objects(&path)? {
         let class = VOC_CLASSES.iter().position(|class| *class == object.name);
         let Some(class) = class else {
             return Err(DataError::UnknownClass { path, found: object.name });

@@ -118,3 +118,71 @@ fn nothing_that_is_there_is_written_over() -> Result<(), Box<dyn Error>> {
     assert!(matches!(error, DataError::Write { path, .. } if path == partial));
     Ok(())
 }
+
+/// The texts of a data set, written anew by `encode`.
+fn encode_texts(root: &Path, encode: fn(&str) -> Vec<u8>) -> io::Result<()> {
+    for (path, bytes) in files(root)? {
+        if path.extension().is_none_or(|extension| extension != "jpg") {
+            let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+            fs::write(path, encode(&text))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_reader_takes_text_in_whichever_encoding_and_with_whichever_line_ends()
+-> Result<(), Box<dyn Error>> {
+    let utf_16: fn(&str) -> Vec<u8> =
+        |text| text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let encodings: [fn(&str) -> Vec<u8>; 4] = [
+        |text| format!("\u{feff}{}", text.replace('\n', "\r\n")).into(),
+        |text| {
+            "\u{feff}"
+                .encode_utf16()
+                .chain(text.encode_utf16())
+                .flat_map(u16::to_be_bytes)
+                .collect()
+        },
+        utf_16,
+        |text| text.replace('\n', "\r").into(),
+    ];
+    let dir = tempfile::tempdir()?;
+    for layout in LAYOUTS {
+        for (at, encode) in encodings.into_iter().enumerate() {
+            let root = dir.path().join(format!("{layout:?}-{at}"));
+            let parts = miniature(layout, 7).write(&root)?;
+            encode_texts(&root, encode)?;
+            for part in &parts {
+                assert_reads_back(layout, &root, part)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn text_in_no_encoding_of_ours_is_named_with_its_line() -> Result<(), Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    for (layout, file) in [
+        (Layout::Voc2012, "ImageSets/Main/val.txt"),
+        (Layout::NusWide, "ImageList/TestImagelist.txt"),
+        (Layout::NusWide, "Concepts81.txt"),
+        (Layout::NusWideTable, "classification_labels/classification_test.csv"),
+    ] {
+        let root = dir.path().join(file.replace('/', "-"));
+        let [_, part] = miniature(layout, 7).write(&root)?;
+        let mut bytes = fs::read(root.join(file)).unwrap_or_default();
+        bytes.splice(0..0, *b"\ncaf\xe9\n");
+        fs::write(root.join(file), bytes)?;
+        let spec = DatasetSpec { kind: layout.kind(), root, split: part.split.into() };
+        match open(&spec) {
+            Err(DataError::Read { path, source, .. }) => {
+                assert!(path.ends_with(file));
+                assert!(source.to_string().starts_with("line 2 isn't in UTF-8"), "{source}");
+            }
+            other => panic!("{file}: {other:?}"),
+        }
+    }
+    Ok(())
+}

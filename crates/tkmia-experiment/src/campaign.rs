@@ -1,7 +1,6 @@
 //! [`Campaign`]: an experiment from its file to its last record.
 
 use std::collections::HashSet;
-use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -10,11 +9,11 @@ use tkmia_data::{Dataset, type_classes};
 use crate::changes::refuse_changes;
 use crate::error::ExperimentError;
 use crate::event::Event;
-use crate::fingerprint::list_sha256;
+use crate::fingerprint::{image_file, list_sha256};
 use crate::folder::TUNING;
 use crate::manifest::Input;
 use crate::outline::{Outline, outline};
-use crate::plan::{DataFacts, FORMAT, Inputs, Plan, TuningFacts, VictimFacts};
+use crate::plan::{DataFacts, FORMAT, FitImages, Inputs, Plan, TuningFacts, VictimFacts};
 use crate::setting::Selection;
 use crate::shard::Shard;
 use crate::spec::{Experiment, Table};
@@ -37,6 +36,11 @@ pub struct Campaign<'a> {
     pub facts: &'a VictimFacts,
     /// The images that hyper-parameters are chosen on, where the experiment tunes.
     pub tuning: Option<&'a dyn Dataset>,
+    /// The images that the victim was trained on, if that is stated; they may not be tuned on.
+    pub trained_on: Option<&'a dyn Dataset>,
+    /// The images that universal perturbations are fitted to, if they are others than those of the victim and,
+    /// while hyper-parameters are chosen, those of the tuning.
+    pub fit: Option<&'a dyn Dataset>,
     /// The folder of the results; made if it isn't there.
     pub output: &'a Path,
     /// Which part of the samples, if not all.
@@ -61,7 +65,7 @@ pub enum Until {
     Attacks,
 }
 
-/// How far a campaign came. A stopped one goes on from there when it is started again.
+/// How far a campaign came. A stopped one continues from there when it is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reached {
     /// It was stopped while the grids were tried on the tuning samples.
@@ -98,14 +102,27 @@ impl<'a> Campaign<'a> {
         output: &'a Path,
         workers: Workers<'a>,
     ) -> Self {
-        let (tuning, shard, from, until) = (None, None, None, Until::Attacks);
-        Self { experiment, victim, facts, tuning, output, shard, from, until, workers }
+        let (tuning, trained_on, fit) = (None, None, None);
+        let (shard, from, until) = (None, None, Until::Attacks);
+        Self {
+            experiment,
+            victim,
+            facts,
+            tuning,
+            trained_on,
+            fit,
+            output,
+            shard,
+            from,
+            until,
+            workers,
+        }
     }
 
-    /// Runs the experiment, or goes on with it.
+    /// Runs the experiment, or continues one that was stopped.
     ///
     /// # Errors
-    /// An experiment that makes no sense, a folder whose records are of something else
+    /// An experiment that can't be run, a folder whose records are of something else
     /// ([`ExperimentError::Changed`]), the first sample that can't be attacked, a file that can't be written.
     pub fn run(&self, progress: &(dyn Fn(Event<'_>) + Sync)) -> Result<Reached, ExperimentError> {
         let inputs = self.inputs()?;
@@ -117,7 +134,8 @@ impl<'a> Campaign<'a> {
             return Ok(Reached::Tuned);
         }
         let request = self.request(&inputs, self.from, &trials);
-        let stage = Stage::prepare(self.output, &request, self.victim, self.workers, progress)?;
+        let (victim, fit) = (self.victim, self.fit_victim(self.victim));
+        let stage = Stage::prepare(self.output, &request, victim, fit, self.workers, progress)?;
         if self.until == Until::Manifests {
             return Ok(Reached::Drawn);
         }
@@ -139,17 +157,48 @@ impl<'a> Campaign<'a> {
     /// What a run would do, at most; nothing is attacked, scored or written.
     ///
     /// # Errors
-    /// An experiment that makes no sense, a folder whose records are of something else.
+    /// An experiment that can't be run, a folder whose records are of something else.
     pub fn outline(&self) -> Result<Vec<Outline>, ExperimentError> {
         let inputs = self.inputs()?;
         let mut lines = Vec::new();
-        if let Some((tuning_inputs, dataset)) = self.tuning_inputs(&inputs) {
+        if let Some((tuning_inputs, dataset)) = self.tuning_inputs(&inputs)? {
             let folder = self.output.join(TUNING);
-            lines.extend(outline(&folder, &tuning_inputs, dataset, true, false)?);
+            let images = [dataset, self.fit.unwrap_or(dataset)];
+            lines.extend(outline(&folder, &tuning_inputs, images, true, false)?);
         }
         let tunes = !lines.is_empty();
-        lines.extend(outline(self.output, &inputs, self.victim.dataset, false, tunes)?);
+        let images = [self.victim.dataset, self.fit.unwrap_or(self.victim.dataset)];
+        lines.extend(outline(self.output, &inputs, images, false, tunes)?);
         Ok(lines)
+    }
+
+    /// The victim on the images that perturbations are fitted to, while it is attacked on its own.
+    fn fit_victim(&self, victim: Victim<'a>) -> Victim<'a> {
+        Victim { dataset: self.fit.unwrap_or(victim.dataset), ..victim }
+    }
+
+    /// The images that perturbations are fitted to while these are attacked, where the tables have universal
+    /// attacks.
+    fn fit_images(
+        &self,
+        tables: &[Table],
+        data: &DataFacts,
+        dataset: &dyn Dataset,
+    ) -> Result<Option<FitImages>, ExperimentError> {
+        if !tables.iter().flat_map(Table::runs).any(|run| run.name().is_universal()) {
+            return Ok(None);
+        }
+        let samples = self.experiment.fit.samples;
+        let images = self.fit.unwrap_or(dataset);
+        if images.classes() != dataset.classes() {
+            return Err(ExperimentError::TuningClasses { dataset: images.name().to_owned() });
+        }
+        let Experiment { data: own, fit, .. } = self.experiment;
+        let split = match self.fit {
+            Some(_) => fit.split.as_ref().or(own.split.as_ref()).map_or("", String::as_str),
+            None => &data.split,
+        };
+        Ok(Some(FitImages { data: facts(&data.name, split, images), samples }))
     }
 
     fn inputs(&self) -> Result<Inputs, ExperimentError> {
@@ -160,47 +209,80 @@ impl<'a> Campaign<'a> {
         // What can't be started shows before anything is scored.
         for run in tables.iter().flat_map(Table::runs) {
             let contender = Contender::new(run, classifier, seed)?;
-            if self.shard.is_some() && contender.attack.is_universal() {
+            if self.shard.is_some() && contender.attack.universal().is_some() {
                 return Err(ExperimentError::ShardedUniversal { run: contender.named.method });
             }
         }
         refuse_synonyms(&tables, dataset)?;
+        let split = self.experiment.data.split.clone().unwrap_or_default();
+        let mut reported = split.clone();
         let tuning = match (&self.experiment.tuning, self.tuning) {
+            (Some(_), Some(_)) if self.facts.trained_on.is_none() => {
+                return Err(ExperimentError::TrainedOnUnknown);
+            }
             (Some(spec), Some(tuning)) => {
-                disjoint(dataset, tuning)?;
-                Some(TuningFacts { data: facts(name, tuning), samples: spec.samples })
+                for (images, what) in [(Some(dataset), "reported"), (self.trained_on, "training")] {
+                    images.map_or(Ok(()), |images| disjoint(images, what, tuning))?;
+                }
+                let own = match (spec.share, &spec.split) {
+                    (Some(share), _) => {
+                        reported +=
+                            &format!(" without a share of {share} for tuning, by seed {seed}");
+                        format!("a share of {share} of {split}, by seed {seed}")
+                    }
+                    (None, own) => own.clone().unwrap_or(split),
+                };
+                Some(TuningFacts { data: facts(name, &own, tuning), samples: spec.samples })
             }
             _ => None,
         };
+        let data = facts(name, reported.trim(), dataset);
+        let fit = self.fit_images(&tables, &data, dataset)?;
         let (resize, side) = (transform.resize.into(), transform.resize.side());
         Ok(Inputs {
             format: FORMAT,
             victim: self.facts.clone(),
-            data: facts(name, dataset),
+            data,
             input: Input { resize, side, low: bounds.low, high: bounds.high },
             seed,
+            draws: self.experiment.budget.draws,
             samples: self.experiment.budget.samples,
             pictures: self.experiment.pictures,
             tables,
             tuning,
+            fit,
         })
     }
 
     /// The tuning as an experiment of its own, where there is something to choose.
-    fn tuning_inputs(&self, inputs: &Inputs) -> Option<(Inputs, &dyn Dataset)> {
-        let (TuningFacts { data, samples }, dataset) = (inputs.tuning.as_ref()?, self.tuning?);
+    fn tuning_inputs(
+        &self,
+        inputs: &Inputs,
+    ) -> Result<Option<(Inputs, &'a dyn Dataset)>, ExperimentError> {
+        let (Some(TuningFacts { data, samples }), Some(dataset)) = (&inputs.tuning, self.tuning)
+        else {
+            return Ok(None);
+        };
         let mut tables = inputs.tables.clone();
         for table in &mut tables {
             table.grids.retain(|grid| grid.len() > 1);
         }
         if tables.iter().all(|table| table.grids.is_empty()) {
-            return None;
+            return Ok(None);
         }
+        let fit = self.fit_images(&tables, data, dataset)?;
         let (data, samples) = (data.clone(), *samples);
-        Some((
-            Inputs { data, samples, tables, pictures: 0, tuning: None, ..inputs.clone() },
-            dataset,
-        ))
+        let inputs = Inputs {
+            data,
+            samples,
+            draws: 1,
+            tables,
+            pictures: 0,
+            tuning: None,
+            fit,
+            ..inputs.clone()
+        };
+        Ok(Some((inputs, dataset)))
     }
 
     /// How hyper-parameters were chosen, if there is something to choose; or where the campaign ends
@@ -210,7 +292,7 @@ impl<'a> Campaign<'a> {
         inputs: &Inputs,
         progress: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<ControlFlow<Reached, Vec<Trial>>, ExperimentError> {
-        let Some((tuning, dataset)) = self.tuning_inputs(inputs) else {
+        let Some((tuning, dataset)) = self.tuning_inputs(inputs)? else {
             return Ok(ControlFlow::Continue(Vec::new()));
         };
         let folder = self.from.unwrap_or(self.output).join(TUNING);
@@ -220,7 +302,8 @@ impl<'a> Campaign<'a> {
             }
             let victim = Victim { dataset, ..self.victim };
             let request = self.request(&tuning, None, &[]);
-            let stage = Stage::prepare(&folder, &request, victim, self.workers, progress)?;
+            let fit = self.fit_victim(victim);
+            let stage = Stage::prepare(&folder, &request, victim, fit, self.workers, progress)?;
             let Tally { records, of } = stage.run(self.workers, progress)?;
             if records < of {
                 return Ok(ControlFlow::Break(Reached::TuningStopped { records, of }));
@@ -241,30 +324,33 @@ impl<'a> Campaign<'a> {
     }
 }
 
-fn facts(name: &str, dataset: &dyn Dataset) -> DataFacts {
+fn facts(name: &str, split: &str, dataset: &dyn Dataset) -> DataFacts {
     DataFacts {
         name: name.to_owned(),
+        split: split.to_owned(),
         images: dataset.len(),
         sha256: list_sha256(dataset),
         classes: dataset.classes().to_vec(),
     }
 }
 
-/// Refuses tuning images that are among the reported ones.
-fn disjoint(reported: &dyn Dataset, tuning: &dyn Dataset) -> Result<(), ExperimentError> {
-    let (expected, found) = (reported.classes(), tuning.classes());
+/// Refuses tuning images that are among the reported ones, or the victim's training images.
+fn disjoint(
+    others: &dyn Dataset,
+    what: &'static str,
+    tuning: &dyn Dataset,
+) -> Result<(), ExperimentError> {
+    let (expected, found) = (others.classes(), tuning.classes());
     if expected != found {
         return Err(ExperimentError::TuningClasses { dataset: tuning.name().to_owned() });
     }
-    // The same file by another name of its folder is the same.
-    let file = |dataset: &dyn Dataset, index| -> PathBuf {
-        let path = dataset.image_path(index);
-        fs::canonicalize(&path).unwrap_or(path)
-    };
-    let files: HashSet<PathBuf> = (0..reported.len()).map(|index| file(reported, index)).collect();
-    match (0..tuning.len()).find(|&index| files.contains(&file(tuning, index))) {
+    let files: HashSet<PathBuf> =
+        (0..others.len()).map(|index| image_file(others, index)).collect();
+    match (0..tuning.len()).find(|&index| files.contains(&image_file(tuning, index))) {
         None => Ok(()),
-        Some(index) => Err(ExperimentError::TunedOnReported { id: tuning.id(index).to_owned() }),
+        Some(index) => {
+            Err(ExperimentError::TunedOnOthers { id: tuning.id(index).to_owned(), what })
+        }
     }
 }
 

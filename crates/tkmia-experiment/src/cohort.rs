@@ -1,9 +1,12 @@
 //! [`Cohort`]: the samples of a setting, and what is specified of each.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use tkmia_attacks::{eligible, eligible_by_labels, global_selection, random_selection};
 use tkmia_core::{CoreError, LabelSet};
 use tkmia_data::{Dataset, type_classes};
-use tkmia_metrics::{MetricsError, Ranking};
+use tkmia_metrics::Ranking;
 
 use crate::error::ExperimentError;
 use crate::setting::{Selection, Setting};
@@ -13,7 +16,7 @@ use crate::setting::{Selection, Setting};
 pub(crate) struct Cohort {
     /// The setting.
     pub setting: Setting,
-    /// Its samples, in the dataset's order.
+    /// Its samples, in the order in which they were offered.
     pub members: Vec<Member>,
 }
 
@@ -24,15 +27,22 @@ pub(crate) struct Member {
     pub index: usize,
     /// `S`, label indices ascending.
     pub specified: Vec<usize>,
+    /// Which of the random scheme's draws gave it, from 0.
+    pub draws: Vec<usize>,
 }
 
-/// A [`Cohort`] in the making: images are offered in the dataset's order until it is full.
+/// A [`Cohort`] in the making: images are offered one after the other until it is full.
 #[derive(Debug)]
 pub(crate) struct Draw<'a> {
     dataset: &'a dyn Dataset,
     rule: Rule,
     limit: usize,
-    pub cohort: Cohort,
+    excluded: HashSet<usize>,
+    /// Images that take part by now.
+    images: usize,
+    cohort: Cohort,
+    /// Images whose labels let them through, but whose scores aren't finite, by index.
+    lost: Vec<usize>,
 }
 
 /// How `S` comes about.
@@ -40,12 +50,12 @@ pub(crate) struct Draw<'a> {
 enum Rule {
     /// `S = categories ∩ Y_p`, of every image.
     Global(LabelSet),
-    /// So many labels, drawn by this seed.
-    Random(usize, u64),
+    /// So many labels, drawn by each of these seeds.
+    Random(usize, Range<u64>),
 }
 
 impl<'a> Draw<'a> {
-    /// Of the first `limit` eligible samples; `seed` is that of the random scheme, see
+    /// Of the first `limit` eligible images; `seeds` are those of the random scheme's draws, see
     /// [`random_selection`].
     ///
     /// # Errors
@@ -55,7 +65,7 @@ impl<'a> Draw<'a> {
         dataset: &'a dyn Dataset,
         setting: Setting,
         limit: usize,
-        seed: u64,
+        seeds: Range<u64>,
     ) -> Result<Self, ExperimentError> {
         let (k, classes) = (setting.k, dataset.classes().len());
         if k == 0 || k >= classes {
@@ -66,20 +76,32 @@ impl<'a> Draw<'a> {
                 let categories = type_classes(dataset, types)?;
                 Rule::Global(global_selection(dataset.labels(), &categories)?)
             }
-            &Selection::Random(specified) => Rule::Random(specified, seed),
+            &Selection::Random(specified) => Rule::Random(specified, seeds),
         };
-        Ok(Self { dataset, rule, limit, cohort: Cohort { setting, members: Vec::new() } })
+        let (excluded, cohort) = (HashSet::new(), Cohort { setting, members: Vec::new() });
+        Ok(Self { dataset, rule, limit, excluded, images: 0, cohort, lost: Vec::new() })
+    }
+
+    /// The same without these images.
+    pub fn without(self, excluded: HashSet<usize>) -> Self {
+        Self { excluded, ..self }
     }
 
     /// Whether there is room for the image, as far as its labels alone say.
     pub fn wants(&self, index: usize) -> bool {
-        self.cohort.members.len() < self.limit && self.fits_by_labels(index)
+        self.images < self.limit && !self.excluded.contains(&index) && self.fits_by_labels(index)
     }
 
     /// How many images take part at most, as far as their labels alone say.
     pub fn upper_limit(&self) -> usize {
         let fitting = (0..self.dataset.len()).filter(|&index| self.fits_by_labels(index));
         fitting.take(self.limit).count()
+    }
+
+    /// The cohort: the first draw of all images, then what others gave; and the images that are lost to it.
+    pub fn finish(mut self) -> (Cohort, Vec<usize>) {
+        self.cohort.members.sort_by_key(|member| member.draws.first().copied());
+        (self.cohort, self.lost)
     }
 
     fn fits_by_labels(&self, index: usize) -> bool {
@@ -95,30 +117,49 @@ impl<'a> Draw<'a> {
     }
 
     /// Takes the image in, given its clean scores, if there is room for it and it is eligible.
-    pub fn offer(&mut self, index: usize, scores: &[f32]) -> Result<(), MetricsError> {
+    pub fn offer(&mut self, index: usize, scores: &[f32]) {
         // Most samples fail by their labels alone, which needs no ranking.
         if !self.wants(index) {
-            return Ok(());
+            return;
         }
-        let ranking = Ranking::new(scores)?;
-        let (relevant, k) = (self.dataset.labels().row(index), self.cohort.setting.k);
-        let specified = match &self.rule {
-            Rule::Global(specified) => eligible(&ranking, relevant, specified.row(index), k)
-                .map(|()| specified.indices(index)),
-            &Rule::Random(specified, seed) => {
-                random_selection(&ranking, relevant, k, specified, seed, self.dataset.id(index))
-            }
+        let Ok(ranking) = Ranking::new(scores) else {
+            self.lost.push(index);
+            return;
         };
+        let Setting { k, delta, .. } = self.cohort.setting;
+        let relevant = self.dataset.labels().row(index);
+        let mut members: Vec<Member> = Vec::new();
         // A sample that doesn't take part is none of the setting's.
-        if let Ok(specified) = specified {
-            self.cohort.members.push(Member { index, specified });
+        match &self.rule {
+            Rule::Global(specified) => {
+                if eligible(&ranking, relevant, specified.row(index), k, delta).is_ok() {
+                    let specified = specified.indices(index);
+                    members.push(Member { index, specified, draws: Vec::new() });
+                }
+            }
+            Rule::Random(count, seeds) => {
+                for (draw, seed) in seeds.clone().enumerate() {
+                    let id = self.dataset.id(index);
+                    let Ok(specified) = random_selection(&ranking, relevant, k, *count, seed, id)
+                    else {
+                        break;
+                    };
+                    match members.iter_mut().find(|member| member.specified == specified) {
+                        Some(member) => member.draws.push(draw),
+                        None => members.push(Member { index, specified, draws: vec![draw] }),
+                    }
+                }
+            }
         }
-        Ok(())
+        self.images += usize::from(!members.is_empty());
+        self.cohort.members.extend(members);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use tkmia_data::Voc2012;
 
     use super::*;
@@ -136,7 +177,8 @@ mod tests {
     fn labels_let_a_sample_through_to_be_drawn_from_if_it_has_enough_of_them() {
         let voc = voc();
         for (k, specified) in [(1, 1), (2, 2), (3, 2), (3, 3)] {
-            let draw = Draw::new(&voc, setting(Selection::Random(specified), k), 1000, 0).unwrap();
+            let draw =
+                Draw::new(&voc, setting(Selection::Random(specified), k), 1000, 0..1).unwrap();
             let rich =
                 (0..voc.len()).filter(|&index| voc.labels().indices(index).len() >= k + specified);
             assert_eq!(draw.upper_limit(), rich.count());
@@ -157,7 +199,7 @@ mod tests {
             };
             let expected = (0..voc.len()).filter(fits).count();
             assert!(expected > 0);
-            assert_eq!(Draw::new(&voc, setting, 1000, 0).unwrap().upper_limit(), expected);
+            assert_eq!(Draw::new(&voc, setting, 1000, 0..1).unwrap().upper_limit(), expected);
         }
     }
 
@@ -175,19 +217,19 @@ mod tests {
             })
             .collect();
         let setting = setting(Selection::Random(2), 3);
-        let cohort = |limit, seed| {
-            let mut draw = Draw::new(&voc, setting.clone(), limit, seed).unwrap();
+        let cohort = |limit, seeds| {
+            let mut draw = Draw::new(&voc, setting.clone(), limit, seeds).unwrap();
             for (index, scores) in scores.iter().enumerate() {
-                draw.offer(index, scores).unwrap();
+                draw.offer(index, scores);
             }
-            draw.cohort
+            draw.finish().0
         };
-        let all = cohort(1000, 1);
+        let all = cohort(1000, 1..2);
         let rich =
             (0..voc.len()).filter(|&index| voc.labels().count(index) >= 5).collect::<Vec<_>>();
         assert_eq!(all.members.iter().map(|member| member.index).collect::<Vec<_>>(), rich);
-        assert_eq!(cohort(7, 1).members, all.members[..7]);
-        let other = cohort(1000, 2);
+        assert_eq!(cohort(7, 1..2).members, all.members[..7]);
+        let other = cohort(1000, 2..3);
         assert_ne!(other.members, all.members, "another seed draws other labels");
         let k = setting.k;
         for member in &all.members {
@@ -196,5 +238,20 @@ mod tests {
                 member.specified.len() == 2 && member.specified.iter().all(|s| top.contains(s))
             );
         }
+        // The first draw comes first; each other is what its seed alone gives, and none is there twice.
+        let several = cohort(1000, 1..6);
+        for (draw, alone) in (1..6).map(|seed| cohort(1000, seed..seed + 1)).enumerate() {
+            let of_draw = several.members.iter().filter(|member| member.draws.contains(&draw));
+            let mut of_draw: Vec<_> = of_draw.map(|m| (m.index, &m.specified)).collect();
+            of_draw.sort();
+            assert!(of_draw.into_iter().eq(alone.members.iter().map(|m| (m.index, &m.specified))));
+        }
+        let first = &several.members[..all.members.len()];
+        assert!(first.iter().zip(&all.members).all(|(one, two)| one.specified == two.specified));
+        let different: HashSet<_> =
+            several.members.iter().map(|m| (m.index, &m.specified)).collect();
+        assert_eq!(different.len(), several.members.len());
+        // Of three labels in the top three two are drawn in three ways.
+        assert!(several.members.len() > 2 * all.members.len());
     }
 }

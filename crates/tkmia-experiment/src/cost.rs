@@ -20,7 +20,7 @@ pub struct Cost {
     pub table: u32,
     /// Its data.
     pub kind: DatasetKind,
-    /// Samples of all its settings together: as many as the paper says, or the most that a setting may have.
+    /// Images of all its settings together: as many as the paper says, or the most that a setting may have.
     pub samples: usize,
     /// Forward passes, those of choosing hyper-parameters included.
     pub forward: f64,
@@ -30,7 +30,7 @@ pub struct Cost {
 
 /// How many passes attacks take of those that they may.
 ///
-/// [`Usage::default`] is the bound itself: every attack goes on to its last iteration.
+/// [`Usage::default`] is the bound itself: every attack runs to its last iteration.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
     /// What each success took; nothing for a failure, which takes whatever there is.
@@ -60,7 +60,7 @@ impl Usage {
         k: usize,
         classes: usize,
     ) -> Result<[f64; 2], SpecError> {
-        let most = passes_at_most(run, k, classes)?;
+        let (most, _) = passes_at_most(run, k, classes)?;
         let [forward, backward] = [most.forward as f64, most.backward as f64];
         let Some(seen) = self.passes.get(&run.name()) else { return Ok([forward, backward]) };
         let mut sums = [0.0; 2];
@@ -82,7 +82,7 @@ fn taken(record: &Record) -> Option<Passes> {
 }
 
 /// What one of the paper's tables takes: its grids on the tuning samples, then one point of each on the
-/// reported ones. Scoring the images without an attack, once for each, isn't in it.
+/// reported ones, with each draw of their specified labels. Scoring the images without an attack, once for each, isn't in it.
 ///
 /// # Errors
 /// [`SpecError::NoTable`].
@@ -110,7 +110,8 @@ pub fn cost(table: u32, usage: &Usage) -> Result<Cost, SpecError> {
             for grid in &table.grids {
                 let tried = if grid.len() > 1 { &grid[..] } else { &[] };
                 let tried = tried.iter().map(|run| (run, tuning.min(samples)));
-                for (run, samples) in tried.chain([(&grid[0], samples)]) {
+                let reported = samples * setting.different(experiment.budget.draws);
+                for (run, samples) in tried.chain([(&grid[0], reported)]) {
                     // ML-DP alone looks at every label, and is in none of the tables.
                     let [forward, backward] = usage.expected(run, setting.k, 0)?;
                     cost.forward += forward * samples as f64;
@@ -128,8 +129,8 @@ mod tests {
 
     use super::*;
     use crate::paper;
-    use crate::record::tests::toy;
     use crate::spec::TABLES;
+    use crate::toy::toy;
 
     #[test]
     fn the_bound_is_a_count_by_hand() {
@@ -137,9 +138,12 @@ mod tests {
         let cost = cost(16, &Usage::default()).unwrap();
         let printed = paper::table(16).into_iter().find(|row| row.k == 2).unwrap();
         let n = [printed.samples().unwrap(), 1000];
-        let descents = |n: usize| 3 * (n + 16 * n.min(20)) * (100 + 3);
-        let kfool = |n: usize, k: usize| n * (100 * (k + 3) + 1 + 3);
-        let expected: usize = (0..2).map(|at| descents(n[at]) + kfool(n[at], [2, 3][at])).sum();
+        // Of two labels out of three there are three choices.
+        let descents = |n: usize, draws| 3 * (draws * n + 16 * n.min(20)) * (100 + 3);
+        let kfool = |n: usize, k: usize, draws| draws * n * (100 * (k + 3) + 1 + 3);
+        let each = [(n[0], 2, 1), (n[1], 3, 3)];
+        let expected: usize =
+            each.into_iter().map(|(n, k, draws)| descents(n, draws) + kfool(n, k, draws)).sum();
         assert_eq!((cost.samples, cost.forward), (n[0] + n[1], expected as f64));
     }
 

@@ -1,6 +1,6 @@
 //! [`draw`]: the samples of all settings, found by scoring no more images than that needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tkmia_attacks::View;
 
@@ -11,7 +11,8 @@ use crate::manifest::{Manifest, Origin};
 use crate::victim::Victim;
 use crate::workers::Workers;
 
-/// Draws the samples of every manifest.
+/// Draws the samples of every manifest: the first eligible ones of the images in this order that aren't
+/// `excluded` from it.
 ///
 /// # Errors
 /// A setting that the data can't have, an image that can't be read, and
@@ -19,48 +20,52 @@ use crate::workers::Workers;
 pub(crate) fn draw(
     origins: Vec<Origin>,
     victim: &Victim<'_>,
+    order: &[usize],
+    excluded: impl Fn(&Origin) -> HashSet<usize>,
     workers: Workers<'_>,
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Manifest>, ExperimentError> {
     let dataset = victim.dataset;
     let mut by_view: BTreeMap<View, Vec<(usize, Draw<'_>)>> = BTreeMap::new();
     for (place, origin) in origins.iter().enumerate() {
-        let draw = Draw::new(dataset, origin.setting.clone(), origin.limit, origin.seed)?;
+        let draw = Draw::new(dataset, origin.setting.clone(), origin.limit, origin.seeds())?;
+        let draw = draw.without(excluded(origin));
         by_view.entry(origin.view).or_default().push((place, draw));
     }
     let wanted =
         |draws: &[(usize, Draw<'_>)], index| draws.iter().any(|(_, draw)| draw.wants(index));
     let images = |draws: &Vec<(usize, Draw<'_>)>| {
-        (0..dataset.len()).filter(|&index| wanted(draws, index)).count()
+        order.iter().filter(|&&index| wanted(draws, index)).count()
     };
     progress(Event::Scoring(by_view.values().map(images).sum()));
 
-    let mut cohorts = BTreeMap::new();
+    let mut drawn = BTreeMap::new();
     // In rounds, so that the last images needn't be scored once every setting is full.
     let round = workers.count.max(1) * workers.batch_size.max(1) * 4;
     for (view, mut draws) in by_view {
-        let mut index = 0;
-        while index < dataset.len() {
-            let start = index;
+        let mut at = 0;
+        while at < order.len() {
+            let start = at;
             let mut indices = Vec::new();
-            while index < dataset.len() && indices.len() < round {
-                if wanted(&draws, index) {
-                    indices.push(index);
+            while at < order.len() && indices.len() < round {
+                if wanted(&draws, order[at]) {
+                    indices.push(order[at]);
                 }
-                index += 1;
+                at += 1;
             }
             let mut scored = 0;
             victim.scores(&indices, view, workers, |index, scores| {
                 scored += 1;
                 progress(Event::Scored(1));
-                draws.iter_mut().try_for_each(|(_, draw)| Ok(draw.offer(index, scores)?))
+                draws.iter_mut().for_each(|(_, draw)| draw.offer(index, scores));
+                Ok(())
             })?;
             if scored < indices.len() {
-                return Err(ExperimentError::Interrupted { done: start, of: dataset.len() });
+                return Err(ExperimentError::Interrupted { done: start, of: order.len() });
             }
         }
-        cohorts.extend(draws.into_iter().map(|(place, draw)| (place, draw.cohort)));
+        drawn.extend(draws.into_iter().map(|(place, draw)| (place, draw.finish())));
     }
-    let manifests = origins.into_iter().zip(cohorts.into_values());
-    Ok(manifests.map(|(origin, cohort)| Manifest::of(&cohort, origin, dataset)).collect())
+    let manifests = origins.into_iter().zip(drawn.into_values());
+    Ok(manifests.map(|(origin, drawn)| Manifest::of(&drawn, origin, dataset)).collect())
 }

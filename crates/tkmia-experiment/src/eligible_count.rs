@@ -35,5 +35,5 @@ pub fn eligible_count(
 ) -> Result<usize, ExperimentError> {
     let selection = Selection::Global(types.to_owned());
     let setting = Setting { dataset: dataset.name().to_owned(), selection, k, delta: None };
-    Ok(Draw::new(dataset, setting, usize::MAX, 0)?.upper_limit())
+    Ok(Draw::new(dataset, setting, usize::MAX, 0..1)?.upper_limit())
 }

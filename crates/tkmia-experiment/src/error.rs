@@ -49,11 +49,13 @@ pub enum ExperimentError {
     /// The worker threads can't be started.
     #[error("worker threads can't be started")]
     Threads(#[from] rayon::ThreadPoolBuildError),
-    /// An output file can't be written.
-    #[error("{path}: can't be written")]
-    Write {
+    /// A file can't be read or written.
+    #[error("{path}: can't be {what}")]
+    File {
         /// The file.
         path: PathBuf,
+        /// `read` or `written`.
+        what: &'static str,
         /// What the system said.
         #[source]
         source: io::Error,
@@ -76,15 +78,6 @@ pub enum ExperimentError {
         #[source]
         source: AttackError,
     },
-    /// An input file can't be read.
-    #[error("{path}: can't be read")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
     /// A folder holds no experiment.
     #[error("{path}: expected the folder of an experiment, found no plan.json in it")]
     NotAnExperiment {
@@ -93,7 +86,7 @@ pub enum ExperimentError {
     },
     /// A folder's files are of another form than this version's.
     #[error(
-        "{path} is of format {found}, and this version goes on with and reports format {expected} only: use the version of tkmia that began it, or another output folder to start afresh"
+        "{path} is of format {found}, and this version continues and reports format {expected} only: use the version of tkmia that began it, or another output folder to start afresh"
     )]
     Format {
         /// The folder.
@@ -111,7 +104,7 @@ pub enum ExperimentError {
     },
     /// A folder was begun with something else.
     #[error(
-        "{path} was begun with something else, and goes on only with the same: {differences} (another output folder starts afresh)"
+        "{path} was begun with something else and is continued only with the same: {differences} (another output folder starts afresh)"
     )]
     Changed {
         /// The folder.
@@ -192,11 +185,40 @@ pub enum ExperimentError {
     ShardedTuning,
     /// A part of the samples has another universal perturbation than all of them.
     #[error(
-        "`{run}`: a universal attack sees all samples of a setting at once: run it without `--shard`"
+        "`{run}`: each shard would fit a universal perturbation of its own: run it without `--shard`"
     )]
     ShardedUniversal {
         /// The attack.
         run: String,
+    },
+    /// Every image that a universal perturbation could be fitted to is a reported one.
+    #[error(
+        "{setting}: no image is left to fit a universal perturbation to: expected fewer `samples` in `[budget]`, or \
+         another `split` in `[fit]`"
+    )]
+    NothingToFit {
+        /// The setting.
+        setting: String,
+    },
+    /// A universal perturbation isn't the one that was fitted.
+    #[error(
+        "{path}: its values have the SHA-256 {found}, fitted was {expected} by the same attack"
+    )]
+    PerturbationChanged {
+        /// The file.
+        path: PathBuf,
+        /// What it was.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A file that holds no universal perturbation.
+    #[error("{path}: expected `perturbation`, `tanh` and `bounds` as tkmia writes them: {reason}")]
+    NoPerturbation {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// A grid has no sample to choose by.
     #[error("`{run}`: no tuning sample takes part in the settings of its table")]
@@ -204,21 +226,28 @@ pub enum ExperimentError {
         /// The attack.
         run: String,
     },
-    /// A tuning image is a reported one.
+    /// A tuning image is a reported one, or one of the victim's training images.
     #[error(
-        "hyper-parameters must be chosen on other images than the reported ones, `{id}` is among both"
+        "hyper-parameters must be chosen on other images than the {what} ones, `{id}` is among both"
     )]
-    TunedOnReported {
+    TunedOnOthers {
         /// The image.
         id: String,
+        /// `reported` or `training`.
+        what: &'static str,
     },
-    /// The tuning images have other labels.
-    #[error("`{dataset}`, for tuning: expected the labels of the reported images")]
+    /// The victim's training images aren't known, and might be tuned on.
+    #[error(
+        "`trained-on` is missing under [victim], or --trained-on with another model: hyper-parameters are not chosen on the victim's training images (a split of the data, or `other` for none of its images)"
+    )]
+    TrainedOnUnknown,
+    /// The tuning images, or those to fit to, have other labels.
+    #[error("`{dataset}`, for tuning or fitting: expected the labels of the reported images")]
     TuningClasses {
         /// The data set.
         dataset: String,
     },
-    /// The experiment makes no sense.
+    /// The experiment can't be run.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// Data.
@@ -233,13 +262,13 @@ pub enum ExperimentError {
 }
 
 /// What a failure to write this file is.
-pub(crate) fn write_failed(path: &Path) -> impl Fn(io::Error) -> ExperimentError + '_ {
-    |source| ExperimentError::Write { path: path.to_owned(), source }
+pub fn write_failed(path: &Path) -> impl Fn(io::Error) -> ExperimentError + '_ {
+    |source| ExperimentError::File { path: path.to_owned(), what: "written", source }
 }
 
 /// What a failure to read this file is.
-pub(crate) fn read_failed(path: &Path) -> impl Fn(io::Error) -> ExperimentError + '_ {
-    |source| ExperimentError::Read { path: path.to_owned(), source }
+pub fn read_failed(path: &Path) -> impl Fn(io::Error) -> ExperimentError + '_ {
+    |source| ExperimentError::File { path: path.to_owned(), what: "read", source }
 }
 
 /// What a failure to understand this JSON file is.

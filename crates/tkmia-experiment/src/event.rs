@@ -9,7 +9,11 @@ pub enum Event<'a> {
     Scoring(usize),
     /// So many more are.
     Scored(usize),
-    /// Attacks are about to begin, or to go on after so many records.
+    /// So many universal perturbations are about to be fitted.
+    Fitting(usize),
+    /// One more is.
+    Fitted,
+    /// Attacks are about to begin, or to continue after so many records.
     Attacking {
         /// What is done.
         plan: &'a Plan,

@@ -4,6 +4,7 @@
 //! plan.json        what the records depend on, and the attacks in their order
 //! manifests/       the samples of each setting
 //! records.jsonl    a line for each setting, attack and sample
+//! perturbations/   the universal ones: as npz and as a picture, and how they were fitted
 //! images/          of the first samples of each setting
 //! tuning/          the same of the samples on which hyper-parameters are chosen
 //! lock             held while a process works here
@@ -22,6 +23,7 @@ pub(crate) const PLAN: &str = "plan.json";
 pub(crate) const MANIFESTS: &str = "manifests";
 pub(crate) const RECORDS: &str = "records.jsonl";
 pub(crate) const IMAGES: &str = "images";
+pub(crate) const PERTURBATIONS: &str = "perturbations";
 pub(crate) const TUNING: &str = "tuning";
 
 /// Makes a folder.
@@ -43,10 +45,10 @@ pub(crate) fn lock(folder: &Path) -> Result<File, ExperimentError> {
         }
         // Some file systems of clusters have no locks; the shards of one have folders of their own.
         Err(TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => {}
-        Err(TryLockError::Error(source)) => return Err(ExperimentError::Write { path, source }),
+        Err(TryLockError::Error(source)) => return Err(write_failed(&path)(source)),
     }
-    for place in [folder, &folder.join(MANIFESTS), &folder.join(IMAGES)] {
-        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+    for place in ["", MANIFESTS, IMAGES, PERTURBATIONS] {
+        for entry in fs::read_dir(folder.join(place)).into_iter().flatten().flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "partial") {
                 fs::remove_file(entry.path()).map_err(write_failed(&entry.path()))?;
             }

@@ -26,11 +26,13 @@ pub(crate) struct Expected<'a> {
     pub setting: &'a Setting,
     pub run: Rc<Named>,
     pub id: &'a str,
+    pub specified: &'a [usize],
 }
 
 impl Expected<'_> {
     fn is_of(&self, record: &Record) -> bool {
-        (self.setting, &self.run.key, self.id) == (&record.setting, &record.key, &record.id)
+        (self.setting, &self.run.key) == (&record.setting, &record.key)
+            && (self.id, self.specified) == (&record.id, &record.specified)
     }
 }
 
@@ -39,7 +41,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`ExperimentError::Corrupt`] if a line that isn't the last is no record, [`ExperimentError::Unplanned`] if a
-    /// record isn't the one that is expected there, and [`ExperimentError::Read`], [`ExperimentError::Write`].
+    /// record isn't the one that is expected there, and [`ExperimentError::File`].
     pub fn open<'a>(
         path: &Path,
         expected: impl Iterator<Item = Expected<'a>>,
@@ -66,7 +68,7 @@ impl Journal {
     /// Adds records, and returns when they are on the disk.
     ///
     /// # Errors
-    /// [`ExperimentError::Write`].
+    /// [`ExperimentError::File`].
     pub fn append<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a Record>,
@@ -144,16 +146,16 @@ fn unplanned(
     place: Option<Expected<'_>>,
     record: &Record,
 ) -> ExperimentError {
-    let name = |setting: &Setting, method: &str, id: &str| {
-        format!("`{method}` on {setting}, sample `{id}`")
+    let name = |setting: &Setting, method: &str, id: &str, specified: &[usize]| {
+        format!("`{method}` on {setting}, sample `{id}` with S = {specified:?}")
     };
     ExperimentError::Unplanned {
         path: path.to_owned(),
         line,
         expected: place.map_or("the end of the file".to_owned(), |place| {
-            name(place.setting, &place.run.method, place.id)
+            name(place.setting, &place.run.method, place.id, place.specified)
         }),
-        found: name(&record.setting, &record.method, &record.id),
+        found: name(&record.setting, &record.method, &record.id, &record.specified),
     }
 }
 
@@ -164,13 +166,14 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
-    use crate::record::tests::toy;
+    use crate::toy::toy;
 
     fn places(records: &[Record]) -> impl Iterator<Item = Expected<'_>> {
-        records.iter().map(|Record { setting, method, key, id, .. }| Expected {
+        records.iter().map(|Record { setting, method, key, id, specified, .. }| Expected {
             setting,
             run: Rc::new(Named { method: method.clone(), key: key.clone() }),
             id,
+            specified,
         })
     }
 

@@ -27,7 +27,9 @@ mod manifest;
 mod merge;
 mod outline;
 mod paper;
+mod part;
 mod pass_time;
+mod perturbation;
 mod pictures;
 mod plan;
 mod record;
@@ -35,30 +37,36 @@ mod setting;
 mod shard;
 mod spec;
 mod stage;
+#[cfg(test)]
+mod toy;
 mod tuning;
+mod universal;
 mod victim;
 mod workers;
 
 pub use campaign::{Campaign, Reached, Until};
 pub use cost::{Cost, Usage, cost};
 pub use eligible_count::eligible_count;
-pub use error::ExperimentError;
+pub use error::{ExperimentError, read_failed, write_failed};
 pub use event::Event;
-pub use fingerprint::{list_sha256, model_sha256};
+pub use fingerprint::list_sha256;
 pub use manifest::{Input, ManifestEntry};
 pub use merge::merge;
 pub use outline::Outline;
 pub use paper::Printed;
+pub use part::{Part, held_out};
 pub use pass_time::{PassTime, pass_time};
+pub use perturbation::{read_perturbation, write_perturbation};
 pub use pictures::PicturePaths;
-pub use plan::{DataFacts, FORMAT, Inputs, Job, Plan, TuningFacts, VictimFacts};
+pub use plan::{DataFacts, FORMAT, FitImages, Inputs, Job, Plan, TuningFacts, VictimFacts};
 pub use record::Record;
 pub use setting::{Scheme, Selection, Setting};
 pub use shard::{NotAShard, Shard};
 pub use spec::{
-    Budget, DataSpec, Exhibit, Experiment, MethodSpec, ResizeKind, SpecError, TABLES, Table,
-    TableSpec, TuningSpec, Values, VictimSpec, ready_experiment, ready_file,
+    Budget, DataSpec, Exhibit, Experiment, FitSpec, MethodSpec, ResizeKind, SpecError, TABLES,
+    Table, TableSpec, TuningSpec, Values, VictimSpec, passes_at_most, ready_experiment, ready_file,
 };
 pub use tuning::Trial;
+pub use universal::{Controlled, FitFacts};
 pub use victim::Victim;
 pub use workers::Workers;

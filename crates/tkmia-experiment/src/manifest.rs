@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,12 @@ pub(crate) struct Manifest {
     /// What the samples follow from.
     #[serde(flatten)]
     pub origin: Origin,
-    /// The samples, in the data set's order.
+    /// The samples, in the order of their draw: that of the data set, or by the seed for those that
+    /// perturbations are fitted to. What later draws of `S` gave comes after the first draw of all.
     pub samples: Vec<Listed>,
+    /// Images that might have been samples, but for scores that aren't finite.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
 }
 
 /// What the samples of a setting follow from.
@@ -37,19 +42,30 @@ pub(crate) struct Origin {
     pub setting: Setting,
     /// What the classifier sees without a perturbation.
     pub view: View,
-    /// Of the random scheme.
+    /// Of the random scheme's first draw; the next have the next seeds.
     pub seed: u64,
-    /// Samples at most.
+    /// Draws of the random scheme for each image.
+    pub draws: usize,
+    /// Images at most.
     pub limit: usize,
-    /// [`model_sha256`](crate::model_sha256) of the victim.
+    /// The part of the data that they are from.
+    pub split: String,
+    /// [`VictimFacts::sha256`](crate::VictimFacts::sha256) of the victim.
     pub victim_sha256: String,
     /// [`list_sha256`](crate::list_sha256) of the data.
     pub data_sha256: String,
-    /// How images come to the classifier's input.
+    /// How images become the classifier's input.
     pub input: Input,
 }
 
-/// How images come to a classifier's input.
+impl Origin {
+    /// The seeds of the random scheme's draws.
+    pub fn seeds(&self) -> Range<u64> {
+        self.seed..self.seed.saturating_add(self.draws as u64)
+    }
+}
+
+/// How images become a classifier's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// `short-side` or `square`.
@@ -71,6 +87,9 @@ pub(crate) struct Listed {
     pub relevant: Vec<usize>,
     /// `S`, label indices ascending.
     pub specified: Vec<usize>,
+    /// Which of the random scheme's draws gave it, from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<usize>,
 }
 
 /// A manifest as a plan has it.
@@ -89,14 +108,20 @@ pub struct ManifestEntry {
 }
 
 impl Manifest {
-    /// The manifest of a cohort.
-    pub fn of(cohort: &Cohort, origin: Origin, dataset: &dyn Dataset) -> Self {
+    /// The manifest of what was drawn.
+    pub fn of(
+        (cohort, lost): &(Cohort, Vec<usize>),
+        origin: Origin,
+        dataset: &dyn Dataset,
+    ) -> Self {
         let listed = |member: &Member| Listed {
             id: dataset.id(member.index).to_owned(),
             relevant: dataset.labels().indices(member.index),
             specified: member.specified.clone(),
+            draws: member.draws.clone(),
         };
-        Self { origin, samples: cohort.members.iter().map(listed).collect() }
+        let lost = lost.iter().map(|&index| dataset.id(index).to_owned()).collect();
+        Self { origin, samples: cohort.members.iter().map(listed).collect(), lost }
     }
 
     /// The cohort, found again by the samples' ids.
@@ -111,17 +136,18 @@ impl Manifest {
                 dataset: dataset.name().to_owned(),
                 id: listed.id.clone(),
             })?;
-            Ok(Member { index, specified: listed.specified.clone() })
+            let (specified, draws) = (listed.specified.clone(), listed.draws.clone());
+            Ok(Member { index, specified, draws })
         };
         let members = self.samples.iter().map(member).collect::<Result<_, ExperimentError>>()?;
         Ok(Cohort { setting: self.origin.setting.clone(), members })
     }
 
-    /// Writes it into an experiment's folder, as the manifest of this number.
-    pub fn write(&self, folder: &Path, number: usize) -> Result<ManifestEntry, ExperimentError> {
+    /// Writes it into an experiment's folder; its file's name begins like this.
+    pub fn write(&self, folder: &Path, prefix: &str) -> Result<ManifestEntry, ExperimentError> {
         folder::make(&folder.join(MANIFESTS))?;
         let Origin { setting, view, .. } = &self.origin;
-        let file = format!("{MANIFESTS}/{number:02}-{}.json", slug(setting, *view));
+        let file = format!("{MANIFESTS}/{prefix}-{}.json", slug(setting, *view));
         let text = write_json(&folder.join(&file), self, false)?;
         Ok(ManifestEntry {
             file,

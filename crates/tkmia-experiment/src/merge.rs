@@ -22,7 +22,7 @@ use crate::shard::Shard;
 /// - [`ExperimentError::Changed`] if the folders aren't of one experiment with the same manifests
 /// - [`ExperimentError::Shards`] if a shard is missing, or there twice
 /// - [`ExperimentError::Incomplete`] if one lacks records
-/// - [`ExperimentError::Read`], [`ExperimentError::Write`], and what else a record can be wrong in
+/// - [`ExperimentError::File`], and what else a record can be wrong in
 pub fn merge(folders: &[PathBuf], output: &Path) -> Result<usize, ExperimentError> {
     let whole = |folder: &PathBuf| Plan::read(folder).map(|plan| (folder.clone(), plan));
     match folders.iter().map(whole).collect::<Result<Vec<_>, _>>() {

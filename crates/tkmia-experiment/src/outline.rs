@@ -8,6 +8,7 @@ use tkmia_data::Dataset;
 use crate::changes::refuse_changes;
 use crate::cohort::Draw;
 use crate::error::ExperimentError;
+use crate::manifest::{ManifestEntry, Origin};
 use crate::plan::{Inputs, Plan};
 use crate::setting::Setting;
 use crate::spec::passes_at_most;
@@ -33,34 +34,52 @@ pub struct Outline {
 pub(crate) fn outline(
     folder: &Path,
     inputs: &Inputs,
-    dataset: &dyn Dataset,
+    [dataset, to_fit_to]: [&dyn Dataset; 2],
     tuning: bool,
     chosen: bool,
 ) -> Result<Vec<Outline>, ExperimentError> {
-    let drawn = match Plan::read(folder) {
+    let (drawn, fits) = match Plan::read(folder) {
         Ok(plan) => {
             refuse_changes(folder, &plan.inputs, inputs)?;
-            plan.manifests
+            (plan.manifests, plan.fits)
         }
-        Err(ExperimentError::NotAnExperiment { .. }) => Vec::new(),
+        Err(ExperimentError::NotAnExperiment { .. }) => (Vec::new(), Vec::new()),
         Err(other) => return Err(other),
+    };
+    let count = |drawn: &[ManifestEntry], origin: &Origin, dataset| {
+        Ok::<_, ExperimentError>(
+            match drawn.iter().find(|entry| entry.is_of(&origin.setting, origin.view)) {
+                Some(entry) => entry.samples,
+                None => {
+                    let setting = origin.setting.clone();
+                    let draw = Draw::new(dataset, setting, origin.limit, origin.seeds())?;
+                    draw.upper_limit() * origin.setting.different(origin.draws)
+                }
+            },
+        )
+    };
+    let fit_origins = inputs.fit_origins();
+    let fitted_to = |setting: &Setting, view| {
+        let of = |origin: &&Origin| (&origin.setting, origin.view) == (setting, view);
+        let origin = fit_origins.iter().find(of);
+        origin.map_or(Ok(0), |origin| count(&fits, origin, to_fit_to))
     };
     let mut lines = Vec::new();
     for origin in inputs.origins() {
+        let samples = count(&drawn, &origin, dataset)?;
         let (setting, view) = (origin.setting, origin.view);
-        let samples = match drawn.iter().find(|entry| entry.is_of(&setting, view)) {
-            Some(entry) => entry.samples,
-            None => Draw::new(dataset, setting.clone(), origin.limit, origin.seed)?.upper_limit(),
-        };
         let tables = inputs.tables.iter().filter(|table| table.settings.contains(&setting));
         let grids = tables.flat_map(|table| &table.grids);
         let runs = grids.flat_map(|grid| if chosen { &grid[..1] } else { &grid[..] });
         let runs: Vec<&AttackSettings> = runs.filter(|run| run.view() == view).collect();
         let mut passes = Passes::default();
         for run in &runs {
-            let each = passes_at_most(run, setting.k, dataset.classes().len())?;
-            passes.forward += each.forward * samples;
-            passes.backward += each.backward * samples;
+            let (each, fit) = passes_at_most(run, setting.k, dataset.classes().len())?;
+            let fit = fit.map(|fit| Ok::<_, ExperimentError>((fit, fitted_to(&setting, view)?)));
+            for (each, images) in [Some((each, samples)), fit.transpose()?].into_iter().flatten() {
+                passes.forward += each.forward * images;
+                passes.backward += each.backward * images;
+            }
         }
         lines.push(Outline { tuning, setting, view, attacks: runs.len(), samples, passes });
     }

@@ -41,7 +41,7 @@ impl PicturePaths {
     /// The perturbation of an experiment's folder, in the classifier's units, `[3, height, width]`.
     ///
     /// # Errors
-    /// [`ExperimentError::Read`], [`ExperimentError::Npy`].
+    /// [`ExperimentError::File`], [`ExperimentError::Npy`].
     pub fn read_perturbation(&self, folder: &Path) -> Result<Array3<f32>, ExperimentError> {
         let path = folder.join(&self.perturbation);
         let bytes = fs::read(&path).map_err(read_failed(&path))?;

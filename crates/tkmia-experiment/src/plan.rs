@@ -1,15 +1,15 @@
 //! [`Plan`]: what a folder of records is of.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
-use tkmia_attacks::{AttackSettings, View};
-use tkmia_core::Classifier;
+use tkmia_attacks::{AttackSettings, Outcome, View};
+use tkmia_file::read_text;
 
 use crate::error::{ExperimentError, corrupt, read_failed};
-use crate::fingerprint::model_sha256;
 use crate::folder::{PLAN, RECORDS, write_json};
 use crate::journal::{self, Expected};
 use crate::manifest::{Input, Manifest, ManifestEntry, Origin};
@@ -23,7 +23,7 @@ use crate::tuning::Trial;
 pub struct Plan {
     /// What reports are headed with.
     pub title: String,
-    /// What the records depend on; a run goes on only where none of it has changed.
+    /// What the records depend on; a run is continued only if none of it has changed.
     pub inputs: Inputs,
     /// Which part of the samples, if not all.
     pub shard: Option<Shard>,
@@ -31,6 +31,10 @@ pub struct Plan {
     pub manifests: Vec<ManifestEntry>,
     /// How hyper-parameters were chosen.
     pub trials: Vec<Trial>,
+    /// The images that universal perturbations are fitted to: a manifest for each setting and view that has
+    /// some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fits: Vec<ManifestEntry>,
     /// The attacks, in the order of their records.
     pub jobs: Vec<Job>,
 }
@@ -44,11 +48,13 @@ pub struct Inputs {
     pub victim: VictimFacts,
     /// The images.
     pub data: DataFacts,
-    /// How images come to the classifier's input.
+    /// How images become the classifier's input.
     pub input: Input,
-    /// Of the random scheme.
+    /// Of the random scheme's first draw.
     pub seed: u64,
-    /// Samples in a setting at most.
+    /// Draws of the random scheme for each image.
+    pub draws: usize,
+    /// Images in a setting at most.
     pub samples: usize,
     /// Samples of each setting whose images are kept.
     pub pictures: usize,
@@ -56,28 +62,25 @@ pub struct Inputs {
     pub tables: Vec<Table>,
     /// The samples that hyper-parameters are chosen on.
     pub tuning: Option<TuningFacts>,
+    /// The images that universal perturbations are fitted to, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<FitImages>,
 }
 
 /// The form of plans, manifests and records that this version writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A classifier, for a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct VictimFacts {
-    /// [`model_sha256`](crate::model_sha256) of its file.
+    /// SHA-256 of its files, as `tkmia_models::fingerprint` gives it.
     pub sha256: String,
     /// What it is, in words.
     pub description: String,
-}
-
-impl VictimFacts {
-    /// Those of the classifier in a file.
-    ///
-    /// # Errors
-    /// [`ExperimentError::Read`].
-    pub fn new(path: &Path, classifier: &dyn Classifier) -> Result<Self, ExperimentError> {
-        Ok(Self { sha256: model_sha256(path)?, description: classifier.description() })
-    }
+    /// The split of the data that it was trained on, or `other`; none if that isn't stated.
+    pub trained_on: Option<String>,
+    /// Whether nothing about the attacks was chosen on it.
+    pub held_out: bool,
 }
 
 /// A data set, for a plan.
@@ -85,6 +88,8 @@ impl VictimFacts {
 pub struct DataFacts {
     /// Its name.
     pub name: String,
+    /// Which part of it, in words; empty where it has none.
+    pub split: String,
     /// The number of its images.
     pub images: usize,
     /// [`list_sha256`](crate::list_sha256) of it.
@@ -93,12 +98,30 @@ pub struct DataFacts {
     pub classes: Vec<String>,
 }
 
+/// `VOC 2012, val, 300 images`.
+impl fmt::Display for DataFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, split, images, .. } = self;
+        let comma = if split.is_empty() { "" } else { ", " };
+        write!(f, "{name}{comma}{split}, {images} images")
+    }
+}
+
 /// Where hyper-parameters are chosen, for a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TuningFacts {
     /// The images.
     pub data: DataFacts,
     /// Samples in a setting at most.
+    pub samples: usize,
+}
+
+/// Where universal perturbations are fitted, for a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FitImages {
+    /// The images.
+    pub data: DataFacts,
+    /// Images for a setting at most.
     pub samples: usize,
 }
 
@@ -117,9 +140,26 @@ impl Inputs {
     /// The manifests that are asked for: of each setting, in the order of their first appearance, one for
     /// each view that the methods have.
     pub(crate) fn origins(&self) -> Vec<Origin> {
+        self.origins_of(&self.data, self.samples, self.draws, |_| true)
+    }
+
+    /// The same of the images that universal perturbations are fitted to.
+    pub(crate) fn fit_origins(&self) -> Vec<Origin> {
+        let universal = |run: &&AttackSettings| run.name().is_universal();
+        let fit = self.fit.as_ref();
+        fit.map_or(Vec::new(), |fit| self.origins_of(&fit.data, fit.samples, 1, universal))
+    }
+
+    fn origins_of(
+        &self,
+        data: &DataFacts,
+        limit: usize,
+        draws: usize,
+        of: impl Fn(&&AttackSettings) -> bool,
+    ) -> Vec<Origin> {
         let mut origins: Vec<Origin> = Vec::new();
         for table in &self.tables {
-            let mut views: Vec<View> = table.runs().map(AttackSettings::view).collect();
+            let mut views: Vec<View> = table.runs().filter(&of).map(AttackSettings::view).collect();
             views.sort();
             views.dedup();
             for setting in &table.settings {
@@ -130,9 +170,11 @@ impl Inputs {
                             setting: setting.clone(),
                             view,
                             seed: self.seed,
-                            limit: self.samples,
+                            draws,
+                            limit,
+                            split: data.split.clone(),
                             victim_sha256: self.victim.sha256.clone(),
-                            data_sha256: self.data.sha256.clone(),
+                            data_sha256: data.sha256.clone(),
                             input: self.input.clone(),
                         });
                     }
@@ -171,13 +213,13 @@ impl Plan {
         if !path.is_file() {
             return Err(ExperimentError::NotAnExperiment { path: folder.to_owned() });
         }
-        let text = fs::read(&path).map_err(read_failed(&path))?;
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(corrupt(&path))?;
+        let text = read_text(&path).map_err(read_failed(&path))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(corrupt(&path))?;
         match value["inputs"]["format"].as_u64() {
             Some(found) if found != u64::from(FORMAT) => {
                 Err(ExperimentError::Format { path: folder.to_owned(), expected: FORMAT, found })
             }
-            _ => serde_json::from_slice(&text).map_err(corrupt(&path)),
+            _ => serde_json::from_str(&text).map_err(corrupt(&path)),
         }
     }
 
@@ -195,7 +237,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`ExperimentError::Unplanned`] and [`ExperimentError::Corrupt`] for a line that is of something
-    /// else, [`ExperimentError::ManifestChanged`], [`ExperimentError::Read`].
+    /// else, [`ExperimentError::ManifestChanged`], [`ExperimentError::File`].
     pub fn read_records(&self, folder: &Path) -> Result<Vec<Record>, ExperimentError> {
         let path = folder.join(RECORDS);
         if !path.is_file() {
@@ -205,6 +247,20 @@ impl Plan {
         let manifests = self.read_manifests(folder)?;
         journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
         Ok(records)
+    }
+
+    /// The images, by their ids, for which the classifier gave a score that isn't finite: before an attack, so that they
+    /// are in no manifest, or under one.
+    ///
+    /// # Errors
+    /// As [`read_records`](Self::read_records).
+    pub fn lost(&self, folder: &Path) -> Result<BTreeSet<String>, ExperimentError> {
+        let manifests = self.read_manifests(folder)?.into_iter();
+        let mut lost: BTreeSet<String> = manifests.flat_map(|manifest| manifest.lost).collect();
+        let records = self.read_records(folder)?.into_iter();
+        let is_lost = |record: &Record| matches!(record.outcome, Outcome::NonFiniteScore { .. });
+        lost.extend(records.filter(is_lost).map(|record| record.id));
+        Ok(lost)
     }
 
     /// Which positions of a manifest this folder has records of.
@@ -232,13 +288,14 @@ impl Plan {
         manifests: &'a [Manifest],
     ) -> impl Iterator<Item = Expected<'a>> {
         self.jobs.iter().flat_map(|job| {
-            let Manifest { origin, samples } = &manifests[job.manifest];
+            let Manifest { origin, samples, .. } = &manifests[job.manifest];
             let run = Rc::new(Named::from(&job.run));
             let positions = self.positions(job.manifest).into_iter();
             positions.map(move |at| Expected {
                 setting: &origin.setting,
                 run: run.clone(),
                 id: &samples[at].id,
+                specified: &samples[at].specified,
             })
         })
     }

@@ -1,9 +1,10 @@
 //! [`Record`]: what is kept of one attacked sample.
 
 use serde::{Deserialize, Serialize};
-use tkmia_attacks::{AttackSettings, Indicator, Outcome, Passes};
+use tkmia_attacks::{AttackSettings, Indicator, Norm, Outcome, Passes};
 
 use crate::setting::Setting;
+use crate::universal::Controlled;
 
 /// One attack on one sample: everything that tables, curves and captions are made of.
 ///
@@ -46,11 +47,32 @@ pub struct Record {
     pub norm_pixels: f64,
     /// `‖x* − x̃‖_∞` in model-input units.
     pub linf_input: f64,
+    /// Which of the random scheme's draws gave this `S`, from 0; none under the global scheme.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<usize>,
     /// Signs that the attack failed for reasons of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indicators: Vec<Indicator>,
+    /// For a universal perturbation: its fit, and its controls on the sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub universal: Option<Controlled>,
     /// The sample's share of the wall-clock time of its batch on one worker, in seconds.
     pub seconds: f64,
+}
+
+impl Record {
+    /// The size of `x* − x̃` in model-input units.
+    pub fn size(&self, norm: Norm) -> f64 {
+        match norm {
+            Norm::L2 => self.norm_input,
+            Norm::Linf => self.linf_input,
+        }
+    }
+
+    /// Whether the draw of this number gave its `S`; under the global scheme the first is the only one.
+    pub fn is_of_draw(&self, draw: usize) -> bool {
+        self.draws.contains(&draw) || self.draws.is_empty() && draw == 0
+    }
 }
 
 /// An attack as records have it.
@@ -65,44 +87,5 @@ pub(crate) struct Named {
 impl From<&AttackSettings> for Named {
     fn from(attack: &AttackSettings) -> Self {
         Self { method: attack.to_string(), key: attack.key() }
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::setting::Selection;
-
-    /// c = 3, k = 1, Y_p = {0, 1}, S = {0}: label 0 leaves the first place for label `to`.
-    pub fn toy(types: &str, to: usize, success: bool, norm: f64) -> Record {
-        let mut scores = vec![-1.0; 3];
-        scores[to] = 1.0;
-        Record {
-            setting: Setting {
-                dataset: "toy".to_owned(),
-                selection: Selection::Global(types.to_owned()),
-                k: 1,
-                delta: None,
-            },
-            method: "an attack".to_owned(),
-            key: "1:an attack".to_owned(),
-            id: "0".to_owned(),
-            relevant: vec![0, 1],
-            specified: vec![0],
-            clean_scores: vec![2.0, 1.0, 0.0],
-            scores,
-            success,
-            success_rounded: success,
-            outcome: if success { Outcome::Succeeded } else { Outcome::Exhausted },
-            iterations: 4,
-            passes: Passes { forward: 4, backward: 3 },
-            excluded: i64::from(to != 0),
-            norm,
-            norm_input: norm,
-            norm_pixels: norm * 127.5,
-            linf_input: norm / 2.0,
-            indicators: Vec::new(),
-            seconds: 0.5,
-        }
     }
 }

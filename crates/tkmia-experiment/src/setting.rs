@@ -47,6 +47,17 @@ pub enum Selection {
     Random(usize),
 }
 
+impl Setting {
+    /// How many different `S` an image has at most in so many draws: no more than there are choices of so many labels
+    /// out of k.
+    pub(crate) fn different(&self, draws: usize) -> usize {
+        let Selection::Random(count) = self.selection else { return 1 };
+        let choose =
+            |choices: f64, at| choices * self.k.saturating_sub(at) as f64 / (at + 1) as f64;
+        draws.min((0..count).fold(1.0, choose).round() as usize)
+    }
+}
+
 /// How labels are specified.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,6 +88,14 @@ impl fmt::Display for Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_draw_is_one_of_the_choices_that_there_are() {
+        let setting = |selection, k| Setting { dataset: String::new(), selection, k, delta: None };
+        let random = |k| setting(Selection::Random(2), k).different(5);
+        assert_eq!([2, 3, 4].map(random), [1, 3, 5]);
+        assert_eq!(setting(Selection::Global("a".to_owned()), 3).different(5), 1);
+    }
 
     #[test]
     fn a_setting_is_read_as_it_is_written() {

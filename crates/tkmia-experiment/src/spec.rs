@@ -9,9 +9,8 @@ mod values;
 mod victim;
 
 pub use error::SpecError;
-pub use experiment::{Budget, DataSpec, Experiment, TuningSpec};
-pub use method::MethodSpec;
-pub(crate) use method::passes_at_most;
+pub use experiment::{Budget, DataSpec, Experiment, FitSpec, TuningSpec};
+pub use method::{MethodSpec, passes_at_most};
 pub use ready::{Exhibit, TABLES, ready_experiment, ready_file};
 pub use table::{Table, TableSpec};
 pub use values::Values;

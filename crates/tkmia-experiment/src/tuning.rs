@@ -21,16 +21,16 @@ pub struct Trial {
     pub n: usize,
     /// Share of them on which the attack succeeded.
     pub success_rate: f64,
-    /// Mean norm of the successes, in model-input units.
-    pub aper_input: Option<f64>,
+    /// Mean size of the successes, in the attack's own norm and model-input units.
+    pub mean_norm: Option<f64>,
     /// Whether the point is the method's best.
     pub chosen: bool,
 }
 
 /// Tries every point of the grids that have more than one, and marks the best of each.
 ///
-/// The best: the highest success rate; of these the lowest mean norm of the successes, in model-input
-/// units; of these the first one of the grid.
+/// The best: the highest success rate; of these the lowest mean size of the successes, in the norm that the attack
+/// keeps small and in model-input units; of these the first one of the grid.
 ///
 /// # Errors
 /// [`ExperimentError::NothingToTune`] if a method has no record to choose by.
@@ -65,20 +65,20 @@ fn trial(
     records: &[&Record],
 ) -> Result<Trial, ExperimentError> {
     let succeeded: Vec<bool> = records.iter().map(|record| record.success).collect();
-    let norms: Vec<f64> = records.iter().map(|record| record.norm_input).collect();
+    let norms: Vec<f64> = records.iter().map(|record| record.size(run.norm())).collect();
     Ok(Trial {
         table,
         run: run.clone(),
         n: records.len(),
         success_rate: success_rate(&succeeded)
             .ok_or_else(|| ExperimentError::NothingToTune { run: run.to_string() })?,
-        aper_input: aper(&norms, &succeeded)?,
+        mean_norm: aper(&norms, &succeeded)?,
         chosen: false,
     })
 }
 
 fn better(one: &Trial, other: &Trial) -> bool {
-    let norm = |trial: &Trial| trial.aper_input.unwrap_or(f64::INFINITY);
+    let norm = |trial: &Trial| trial.mean_norm.unwrap_or(f64::INFINITY);
     match one.success_rate.total_cmp(&other.success_rate) {
         std::cmp::Ordering::Equal => norm(one) < norm(other),
         order => order.is_gt(),
@@ -88,8 +88,25 @@ fn better(one: &Trial, other: &Trial) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::toy;
     use crate::spec::Experiment;
+    use crate::toy::toy;
+
+    #[test]
+    fn an_attack_is_tuned_by_the_norm_that_it_keeps_small() {
+        let experiment = "title = \"\"\n[data]\nkind = \"folder\"\n\
+            [[table]]\nscheme = \"global\"\ntypes = [\"a\"]\nk = [1]\n\
+            [[method]]\nname = \"tkmia\"\nvariant = \"min-norm\"\nnorm = \"linf\"\nrounds = [1, 2]";
+        let tables = Experiment::parse(experiment).unwrap().expand("toy").unwrap();
+        let record = |run: usize, norm_input, linf_input| Record {
+            key: tables[0].grids[0][run].key(),
+            norm_input,
+            linf_input,
+            ..toy("a", 1, true, 0.1)
+        };
+        let trials = choose(&tables, &[record(0, 1.0, 0.2), record(1, 2.0, 0.1)]).unwrap();
+        assert_eq!((trials[0].chosen, trials[1].chosen), (false, true));
+        assert_eq!(trials[1].mean_norm, Some(0.1));
+    }
 
     #[test]
     fn success_counts_first_then_the_norm_then_the_order() {

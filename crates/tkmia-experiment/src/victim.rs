@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use tkmia_attacks::{Attack, AttackBatch, AttackSettings, Outcome, Step, Targets, View};
+use tkmia_attacks::{Attack, AttackBatch, AttackSettings, Controls, Outcome, Step, Targets, View};
 use tkmia_core::{Classifier, LabelSet};
 use tkmia_data::{Dataset, Transform, load_batch};
 
@@ -14,6 +14,7 @@ use crate::error::ExperimentError;
 use crate::record::{Named, Record};
 use crate::setting::Setting;
 use crate::spec::SpecError;
+use crate::universal::{Controlled, Fit};
 use crate::workers::Workers;
 
 /// A classifier and the images that it is attacked on.
@@ -54,6 +55,8 @@ pub(crate) struct Contender {
     pub attack: Box<dyn Attack>,
     /// What it aims at, if it is targeted.
     pub targets: Option<Targets>,
+    /// For a universal perturbation: its fit.
+    pub fit: Option<Fit>,
 }
 
 impl Contender {
@@ -71,10 +74,16 @@ impl Contender {
         match started {
             Ok(attack) => {
                 let targets = settings.target().map(|choice| Targets { choice, seed });
-                Ok(Self { named, attack, targets })
+                Ok(Self { named, attack, targets, fit: None })
             }
             Err(source) => Err(SpecError::Attack { name: named.method, source }.into()),
         }
+    }
+
+    /// The attack by the perturbation that was fitted.
+    pub fn fitted(self, fit: Fit) -> Self {
+        let attack = Box::new(fit.perturbation.attack(self.attack.stop().clone()));
+        Self { attack, fit: Some(fit), ..self }
     }
 }
 
@@ -124,11 +133,49 @@ impl<'a> Victim<'a> {
         })
     }
 
+    /// These samples and what is wanted of each.
+    fn batch(
+        &self,
+        setting: &Setting,
+        members: &[&Member],
+    ) -> Result<AttackBatch, ExperimentError> {
+        let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
+        let relevant = self.dataset.labels().select(&indices);
+        let specified: Vec<&[usize]> =
+            members.iter().map(|member| member.specified.as_slice()).collect();
+        let specified = LabelSet::from_indices(&specified, relevant.classes())?;
+        let batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
+        Ok(match setting.delta {
+            Some(delta) => batch.with_delta(delta)?,
+            None => batch,
+        })
+    }
+
+    /// Fits the universal perturbation of an attack to these samples; nothing if [`Workers::stop`] cut it
+    /// short.
+    ///
+    /// # Errors
+    /// An image that can't be read or attacked.
+    pub(crate) fn fit(
+        &self,
+        setting: &Setting,
+        members: &[Member],
+        method: &Contender,
+        workers: Workers<'_>,
+    ) -> Result<Option<Fit>, ExperimentError> {
+        let attack = method.attack.universal().expect("only universal attacks are fitted");
+        let batch = self.batch(setting, &members.iter().collect::<Vec<_>>())?;
+        Fit::new(attack, self.classifier, &batch, workers).map_err(|source| {
+            let ids = format!("{} images to fit to, {setting}", members.len());
+            ExperimentError::Attack { ids, source }
+        })
+    }
+
     /// Attacks these samples as one batch, judges what comes back, and gives the attacks that ended;
     /// those that [`Workers::stop`] cut short are left out. Images come with those rows that are
     /// `pictured`.
     ///
-    /// `finished` is told, again and again, how many attacks have ended.
+    /// After each step `finished` is given the number of attacks that have ended.
     ///
     /// # Errors
     /// An image that can't be read or attacked.
@@ -144,25 +191,16 @@ impl<'a> Victim<'a> {
         let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
         let ids: Vec<&str> = indices.iter().map(|&index| self.dataset.id(index)).collect();
         let failed = |source| ExperimentError::Attack { ids: ids.join(", "), source };
-        let relevant = self.dataset.labels().select(&indices);
-        let specified: Vec<&[usize]> =
-            members.iter().map(|member| member.specified.as_slice()).collect();
-        let specified = LabelSet::from_indices(&specified, relevant.classes())?;
-        let mut batch = AttackBatch::new(self.images(&indices)?, relevant, specified, setting.k)?;
-        if let Some(delta) = setting.delta {
-            batch = batch.with_delta(delta)?;
-        }
+        let mut batch = self.batch(setting, members)?;
         if let Some(targets) = method.targets {
             let view = method.attack.view();
             batch = batch.aim(targets, view, self.classifier, &ids).map_err(failed)?;
         }
 
         let start = Instant::now();
-        let mut stopped = false;
         let mut watch = |step: &Step<'_>| {
             finished(step.finished.len());
-            stopped = workers.stop.load(Ordering::Relaxed);
-            match stopped {
+            match workers.stop.load(Ordering::Relaxed) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
@@ -170,11 +208,16 @@ impl<'a> Victim<'a> {
         let result = method.attack.run_watched(self.classifier, &batch, &mut watch);
         let result = result.map_err(failed)?;
         let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
-        if stopped && method.attack.is_universal() {
-            // Its perturbation isn't the one that all images together lead to.
-            return Ok(Vec::new());
-        }
         let verdicts = result.judge(self.classifier).map_err(failed)?;
+        let mut universal = match &method.fit {
+            None => vec![None; indices.len()],
+            Some(Fit { perturbation, facts: fit }) => {
+                let (stop, model) = (method.attack.stop(), self.classifier);
+                let controls = Controls::of(perturbation, stop, model, &batch).map_err(failed)?;
+                let of = |controls| Some(Controlled { fit: fit.clone(), controls });
+                controls.into_iter().map(of).collect()
+            }
+        };
         let (goal, result) = (result.goal, result.perturbed);
 
         let pixels = self.classifier.bounds().pixels_per_unit();
@@ -208,7 +251,9 @@ impl<'a> Victim<'a> {
                 norm_input: verdict.norm_input,
                 norm_pixels: verdict.norm_input * pixels,
                 linf_input: verdict.linf_input,
+                draws: members[row].draws.clone(),
                 indicators: verdict.indicators,
+                universal: universal[row].take(),
                 seconds,
             },
         });

@@ -7,7 +7,7 @@ pub enum FigureError {
     /// There is nothing to draw.
     #[error("a figure needs at least one panel")]
     NoPanels,
-    /// The factor that perturbations are shown with makes no sense.
+    /// Perturbations can't be magnified by this factor.
     #[error("magnification must be positive and finite, found {found}")]
     Magnification {
         /// The factor that was given.

@@ -1,10 +1,18 @@
-//! Files that are written whole or not at all, and fingerprints of files.
+//! Files that are written whole or not at all, files that are what they should be, text in whichever
+//! encoding, and fingerprints.
 //!
 //! [`write_whole`] writes bytes that are at hand; [`WholeFile`] is a handle, for what is written piece
-//! by piece. [`sha256`], [`sha256_read`] and [`sha256_file`] are fingerprints.
+//! by piece. [`open`] and [`read`] refuse what merely stands in for a file, [`read_text`] and [`open_text`]
+//! read text. [`overwritten`] says whether an output is an input. [`sha256`] and [`sha256_read`] are fingerprints.
 
+mod open;
+mod overwrite;
 mod sha256;
+mod text;
 mod whole_file;
 
-pub use sha256::{sha256, sha256_file, sha256_read};
+pub use open::{open, read};
+pub use overwrite::overwritten;
+pub use sha256::{sha256, sha256_read};
+pub use text::{decode, open_text, read_text};
 pub use whole_file::{WholeFile, write_whole};

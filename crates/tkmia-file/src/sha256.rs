@@ -1,8 +1,6 @@
-//! SHA-256 in hexadecimal digits: [`sha256`], [`sha256_read`], [`sha256_file`].
+//! SHA-256 in hexadecimal digits: [`sha256`], [`sha256_read`].
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -29,27 +27,15 @@ pub fn sha256_read(mut reader: impl Read) -> io::Result<String> {
     Ok(hex::encode(hash.finalize()))
 }
 
-/// [`sha256`] of a file's content, without holding it in memory.
-///
-/// # Errors
-/// Those of opening and reading the file.
-pub fn sha256_file(path: impl AsRef<Path>) -> io::Result<String> {
-    sha256_read(File::open(path)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn bytes_readers_and_files_have_one_fingerprint() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, "abc").unwrap();
+    fn bytes_and_readers_have_one_fingerprint() {
         // echo -n abc | sha256sum
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256("abc"), expected);
         assert_eq!(sha256_read("ab".as_bytes().chain("c".as_bytes())).unwrap(), expected);
-        assert_eq!(sha256_file(file.path()).unwrap(), expected);
-        assert!(sha256_file(file.path().with_extension("missing")).is_err());
     }
 }

@@ -20,8 +20,9 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Resul
 /// A file that gets its name when it is [finished](Self::finish).
 ///
 /// Until then it lies beside its place, under a name of its own that ends in `.partial`; if it is
-/// dropped, it is removed, and what was at its place stays. Where its place is a device or a pipe, as
-/// `/dev/stdout` is, [`finish`](Self::finish) writes into that.
+/// dropped, it is removed, and what was at its place stays. What a killed process has left of it there is
+/// removed when it is created anew. Where its place is a device or a pipe, as `/dev/stdout` is,
+/// [`finish`](Self::finish) writes into that.
 ///
 /// # Example
 ///
@@ -48,6 +49,10 @@ pub struct WholeFile {
     special: Option<File>,
 }
 
+/// The end of an unfinished file's name, and the number of random letters before it.
+const SUFFIX: &str = ".partial";
+const RANDOM: usize = 6;
+
 impl WholeFile {
     /// Starts a file that will be at `path`, in a folder that is there.
     ///
@@ -67,12 +72,15 @@ impl WholeFile {
         };
         let mut prefix = path.file_name().unwrap_or(OsStr::new("")).to_owned();
         prefix.push(".");
+        remove_left_behind(folder, &prefix);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial");
+        builder.prefix(&prefix).suffix(SUFFIX).rand_bytes(RANDOM);
         // What `File::create` asks for, and the umask narrows; tempfile's own are for one's eyes only.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let partial = builder.tempfile_in(folder)?;
+        // A lock ends with its process. Where there are none, nothing counts as left behind.
+        let _ = partial.as_file().try_lock();
         Ok(Self { path, partial, special })
     }
 
@@ -89,6 +97,22 @@ impl WholeFile {
         self.partial.as_file().sync_all()?;
         self.partial.persist(self.path)?;
         Ok(())
+    }
+}
+
+/// Removes unfinished files of this prefix that no process holds.
+fn remove_left_behind(folder: &Path, prefix: &OsStr) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let middle = name.as_encoded_bytes().strip_prefix(prefix.as_encoded_bytes());
+        let random = middle.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+        if random.is_some_and(|random| random.len() == RANDOM)
+            && let Ok(file) = OpenOptions::new().write(true).open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // It is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -142,6 +166,22 @@ mod tests {
         assert!(partial[0].starts_with("a.txt.") && partial[0].ends_with(".partial"));
         drop(file);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_what_another_writes_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let mut other = WholeFile::create(path("a.txt")).unwrap();
+        other.write_all(b"other").unwrap();
+        for name in ["a.txt.AbC123.partial", "a.txt.old.partial", "b.txt.AbC123.partial"] {
+            fs::write(path(name), "half").unwrap();
+        }
+        write_whole(path("a.txt"), "whole").unwrap();
+        assert!(!path("a.txt.AbC123.partial").exists());
+        assert!(path("a.txt.old.partial").exists() && path("b.txt.AbC123.partial").exists());
+        other.finish().unwrap();
+        assert_eq!(fs::read(path("a.txt")).unwrap(), b"other");
     }
 
     #[test]

@@ -12,8 +12,10 @@ use crate::{MetricsError, Ranking, average_precision_at_k, mean};
 /// tables hold the instance-wise mAP@k instead, the mean of
 /// [AP@k](average_precision_at_k) over samples.
 ///
-/// Samples without a relevant label take part in no list, as in all means of this crate. `None`
-/// when no sample has one.
+/// Samples without a relevant label take part in no list, as in all means of this crate. They would be
+/// negatives in every list, and can only lower the value: on data with such samples it is above the one
+/// that counts them, which other tools give. [`mean_measures`](crate::mean_measures) says how many were
+/// left out. `None` when no sample has a relevant label.
 ///
 /// # Shapes
 /// - scores: `[rows, classes]`
@@ -78,6 +80,17 @@ mod tests {
         let relevant = [[false, true], [true, false]];
         // Both categories put sample 0 first: wrong for category 0, right for category 1.
         assert_eq!(category_map_at_k(&[[0.5_f32; 2]; 2], &relevant, 1)?, Some(0.5));
+        Ok(())
+    }
+
+    #[test]
+    fn a_sample_without_a_relevant_label_takes_no_place() -> Result<(), MetricsError> {
+        let (scores, relevant) = ([[0.9_f32, 0.8], [0.5, 0.1]], [[false, false], [true, false]]);
+        // In the list of category 0 it would come before the positive sample, whose AP@2 were 1/2.
+        assert_eq!(category_map_at_k(&scores, &relevant, 2)?, Some(1.0));
+        assert_eq!(category_map_at_k(&scores[..1], &relevant[..1], 2)?, None);
+        let means = crate::mean_measures(&scores, &relevant, None, 2)?.expect("one is left");
+        assert_eq!((means.get("map_category"), means.skipped), (Some(1.0), 1));
         Ok(())
     }
 

@@ -17,7 +17,7 @@
 //! | what a perturbation changes, Δ | [`Measures`] less others, [`change`] of means |
 //!
 //! Of the attack itself there are [`aper`] (Eq. 13), [`mean_norm`], [`norm_quantile`] and
-//! [`success_rate`]; [`bootstrap_interval`] says how far a mean can be trusted.
+//! [`success_rate`]; [`share_interval`], [`mean_interval`] and [`ratio_interval`] say how far they can be trusted.
 //!
 //! Three rules hold throughout. Ties are broken by the lower label index. A score that isn't finite
 //! is an error. A sample without a relevant label has no AP@k and no NDCG@k: those are `None`, and
@@ -37,10 +37,10 @@
 //! ```
 
 mod average_precision;
-mod bootstrap;
 mod category_map;
 mod change;
 mod error;
+mod interval;
 mod mean;
 mod mean_measures;
 mod measure;
@@ -54,10 +54,10 @@ mod specified;
 mod top_k_accuracy;
 
 pub use average_precision::average_precision_at_k;
-pub use bootstrap::bootstrap_interval;
 pub use category_map::category_map_at_k;
 pub use change::change;
 pub use error::MetricsError;
+pub use interval::{mean_interval, ratio_interval, share_interval};
 pub use mean::mean;
 pub use mean_measures::{MeanMeasures, mean_measures};
 pub use measure::{Batch, Better, Formula, MEASURES, Measure, Need, Sample, Unit};

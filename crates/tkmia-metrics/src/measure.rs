@@ -19,7 +19,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[],
         unit: Unit::ZeroOrOne,
         better: Better::Lower,
-        column: None,
+        column: "d_tkacc_eq7",
         formula: Formula::PerSample(|s| top_k_accuracy(s.ranking, s.relevant, s.k).map(Some)),
     },
     Measure {
@@ -31,7 +31,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[],
         unit: Unit::ZeroOrOne,
         better: Better::Lower,
-        column: Some("d_tkacc"),
+        column: "d_tkacc",
         formula: Formula::PerSample(|s| {
             top_k_accuracy_released(s.ranking, s.relevant, s.k).map(Some)
         }),
@@ -45,7 +45,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[],
         unit: Unit::Share,
         better: Better::Lower,
-        column: Some("d_p_at_k"),
+        column: "d_p_at_k",
         formula: Formula::PerSample(|s| precision_at_k(s.ranking, s.relevant, s.k).map(Some)),
     },
     Measure {
@@ -57,7 +57,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[Need::RelevantLabel],
         unit: Unit::Share,
         better: Better::Lower,
-        column: Some("d_map_at_k"),
+        column: "d_map_at_k",
         formula: Formula::PerSample(|s| average_precision_at_k(s.ranking, s.relevant, s.k)),
     },
     Measure {
@@ -69,7 +69,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[Need::RelevantLabel],
         unit: Unit::Share,
         better: Better::Lower,
-        column: None,
+        column: "d_map_category",
         formula: Formula::OverSamples(|b| {
             let relevant: Vec<&[bool]> = b.samples.iter().map(|s| s.relevant).collect();
             category_map_at_k(b.scores, &relevant, b.k)
@@ -84,7 +84,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[Need::RelevantLabel],
         unit: Unit::Share,
         better: Better::Lower,
-        column: Some("d_ndcg_at_k"),
+        column: "d_ndcg_at_k",
         formula: Formula::PerSample(|s| ndcg_at_k(s.ranking, s.relevant, s.k)),
     },
     Measure {
@@ -96,7 +96,7 @@ pub static MEASURES: [Measure; 7] = [
         needs: &[Need::SpecifiedLabels],
         unit: Unit::Labels,
         better: Better::Higher,
-        column: Some("delta_l"),
+        column: "delta_l",
         formula: Formula::PerSample(|s| {
             s.specified.map(|specified| specified_in_top_k(s.ranking, specified, s.k)).transpose()
         }),
@@ -124,8 +124,8 @@ pub struct Measure {
     pub unit: Unit,
     /// Which Δ, clean minus perturbed, is the better one for an attack that hides labels unnoticed.
     pub better: Better,
-    /// The column of its Δ in reports; `None` where reports don't show it.
-    pub column: Option<&'static str>,
+    /// The column of its Δ in reports.
+    pub column: &'static str,
     /// How it is computed, and averaged.
     pub formula: Formula,
 }
@@ -266,7 +266,7 @@ mod tests {
             |texts: Vec<String>| texts.iter().collect::<HashSet<_>>().len() == texts.len();
         assert!(different(MEASURES.iter().map(|measure| measure.name.to_owned()).collect()));
         assert!(different(MEASURES.iter().map(Measure::to_string).collect()));
-        let columns = MEASURES.iter().filter_map(|measure| measure.column);
+        let columns = MEASURES.iter().map(|measure| measure.column);
         assert!(different(columns.map(str::to_owned).collect()));
     }
 }

@@ -3,7 +3,7 @@
 //! Norms of any kind (L2 or L∞, of any space) may be given; the result is in their unit.
 
 use crate::rows::check_length;
-use crate::{MetricsError, mean};
+use crate::{MetricsError, interval, mean};
 
 /// Mean norm of the perturbations of the successful samples, `APer` of the paper.
 ///
@@ -82,12 +82,7 @@ pub fn norm_quantile(norms: &[f64], quantile: f64) -> Result<Option<f64>, Metric
     }
     let mut sorted = norms.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return Ok(None);
-    };
-    let position = quantile * last as f64;
-    let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
-    Ok(Some(below + (above - below) * position.fract()))
+    Ok((!sorted.is_empty()).then(|| interval::quantile(&sorted, quantile)))
 }
 
 fn checked_mean(norms: impl Iterator<Item = (usize, f64)>) -> Result<Option<f64>, MetricsError> {

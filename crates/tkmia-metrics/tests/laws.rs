@@ -216,6 +216,7 @@ proptest! {
         for (row, value) in there.iter() {
             prop_assert_eq!(back.get(row.name), Some(-value), "{}", row.name);
             prop_assert_eq!(none.get(row.name), Some(0.0), "{}", row.name);
+            prop_assert!(value != 0.0 || value.is_sign_positive(), "{} is -0", row.name);
         }
         prop_assert_eq!(there.iter().count(), clean.means.iter().count());
     }

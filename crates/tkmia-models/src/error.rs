@@ -166,9 +166,41 @@ pub enum ModelError {
         /// What a ResNet has in its place.
         expected: String,
     },
+    /// A graph needs operators that aren't known.
+    #[error("operators that aren't known: {}", listed(found))]
+    UnknownOperators {
+        /// Each operator, with the nodes that are of it.
+        found: Vec<(String, Vec<String>)>,
+    },
+    /// A node of a graph can't be computed.
+    #[error("node `{node}` ({op}): {fault}")]
+    Operator {
+        /// The node.
+        node: String,
+        /// Its operator.
+        op: String,
+        /// What was expected, and what there is.
+        fault: String,
+    },
+    /// A graph's output isn't a row of scores for each image.
+    #[error("expected an output [{images}, labels] of {images} images, found one of {found:?}")]
+    NotScores {
+        /// The number of images that it was tried with.
+        images: usize,
+        /// The output's shape.
+        found: Vec<usize>,
+    },
     /// Neither the content nor the name is that of a model file.
     #[error("not a model: expected an onnx, safetensors or pytorch file")]
     UnknownFormat,
+    /// The file is of another kind.
+    #[error("it is {found}, expected an onnx, safetensors or pytorch file with weights: {advice}")]
+    Foreign {
+        /// What it is.
+        found: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The bytes aren't a safetensors file, or are cut short.
     #[error("not a safetensors file, or a truncated one")]
     NotSafetensors {
@@ -277,20 +309,22 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
-    /// The network can't be put into a file's form.
-    #[error("cannot write {}", path.display())]
-    Encode {
-        /// The file.
-        path: PathBuf,
-        /// What the writer said.
-        #[source]
-        source: safetensors::SafeTensorError,
-    },
 }
 
 fn architectures() -> String {
     let [names @ .., last] = ARCHITECTURES.map(|(name, ..)| name);
     format!("{} or {last}", names.join(", "))
+}
+
+/// Each operator with the first of its nodes.
+fn listed(found: &[(String, Vec<String>)]) -> String {
+    let line = |(op, nodes): &(String, Vec<String>)| {
+        let first: Vec<String> = nodes.iter().take(3).map(|node| format!("`{node}`")).collect();
+        let more =
+            if nodes.len() > 3 { format!(" and {} more", nodes.len() - 3) } else { String::new() };
+        format!("{op} (node {}{more})", first.join(", "))
+    };
+    found.iter().map(line).collect::<Vec<_>>().join(", ")
 }
 
 impl ModelError {

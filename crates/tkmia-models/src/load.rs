@@ -1,30 +1,36 @@
 //! The one door for files: [`load`], and [`architecture`] for what they hold.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use tkmia_core::{Bounds, Classifier};
+use tkmia_file::{open, sha256_read};
 
+use crate::format::foreign::foreign;
 use crate::format::kind::HEAD;
-use crate::format::{onnx, state_dict};
+use crate::format::onnx::graph::output;
+use crate::format::onnx::{Model, external_files};
+use crate::format::state_dict;
+use crate::graph::GraphNetwork;
+use crate::normalised::Normalised;
 use crate::resnet::ResNet;
 use crate::resnet::blueprint::Blueprint;
-use crate::{Architecture, Format, ModelError};
+use crate::{Architecture, Format, GraphSummary, LoadOptions, ModelError};
 
 /// The largest file that is read: protobuf's own limit of a message.
 const LARGEST_FILE: u64 = 2 << 30;
 
-/// The classifier in an ONNX, safetensors or PyTorch file, for images in `[-1, 1]`.
+/// The classifier in an ONNX, safetensors or PyTorch file.
 ///
-/// The file may hold a ResNet of any depth and width. The kind of file is recognised by its content, and by
-/// its extension only if the content is too damaged.
+/// The kind of file is recognised by its content, and by its extension only if the content is too damaged.
 ///
-/// An **ONNX** file has a graph, which says what the network is. A subtraction or division of the images by
-/// constants stays part of it; a sigmoid at the end is left out of the scores, which are logits, and
-/// [`Architecture::sigmoid`](crate::Architecture::sigmoid) says so. A batch size that the file fixes
-/// is ignored. Data kept outside the file is read from its folder.
+/// An **ONNX** file has a graph, which says what the network is. A ResNet of any depth and width is recognised
+/// and computed by kernels of its own, for images in `[-1, 1]`; any other graph is computed node by node, for
+/// images in `[0, 1]`. `docs/src/networks.md` lists the operators. A subtraction or division of the images by
+/// constants stays part of the network; a sigmoid at the end is left out of the scores, which are logits.
+/// Whatever batch size the file fixes, any number of images is taken. Data kept outside the file is read from
+/// its folder.
 ///
 /// **safetensors and PyTorch** files hold a state dict with torchvision's names, at any depth of keys
 /// and prefixes. The architecture follows from names and shapes. What they don't say is taken
@@ -43,9 +49,9 @@ const LARGEST_FILE: u64 = 2 << 30;
 ///
 /// # Errors
 /// [`ModelError::Read`] and [`ModelError::TooLarge`] for the file; [`ModelError::InFile`] for what it
-/// holds: [`ModelError::UnknownFormat`]; for a graph [`ModelError::NotAResNet`] with the first node
-/// that doesn't fit; for a state dict the first tensor that is missing, of another shape or
-/// unexpected; the other variants for a damaged file.
+/// holds: [`ModelError::UnknownFormat`]; for a graph [`ModelError::UnknownOperators`] with all of them, or
+/// [`ModelError::Operator`] with the first node that can't be computed; for a state dict the first tensor that
+/// is missing, of another shape or unexpected; the other variants for a damaged file.
 ///
 /// # Example: scores, and the gradient of one with respect to the image
 ///
@@ -65,30 +71,56 @@ const LARGEST_FILE: u64 = 2 << 30;
 /// # Ok::<(), tkmia_models::ModelError>(())
 /// ```
 pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Box<dyn Classifier>, ModelError> {
-    load_with_bounds(path, Bounds::SYMMETRIC, device)
+    load_with(path, &LoadOptions::default(), device)
 }
 
-/// The same for images of another range.
-///
-/// Images aren't rescaled: the bounds tell an attack what the network was trained on.
+/// The same with what the file can't say.
 ///
 /// # Errors
 /// Those of [`load`].
-pub fn load_with_bounds(
+pub fn load_with(
     path: impl AsRef<Path>,
-    bounds: Bounds,
+    options: &LoadOptions,
     device: &Device,
 ) -> Result<Box<dyn Classifier>, ModelError> {
     let path = path.as_ref();
-    let network = ResNet::new(blueprint(path)?, device);
-    let network = network.map_err(|fault| ModelError::in_file(path, fault))?;
-    Ok(Box::new(network.with_bounds(bounds)))
+    Ok(network(path, options, device)?.classifier(options))
 }
 
-/// What a model file holds, its weights checked as [`load`] checks them.
+/// The classifier in the bytes of an ONNX file, as [`load`] finds it in a file.
+///
+/// # Errors
+/// The faults that [`load`] finds in a file, and [`ModelError::ExternalLocation`] if
+/// its data is kept elsewhere.
+pub fn from_onnx_bytes(bytes: &[u8], device: &Device) -> Result<Box<dyn Classifier>, ModelError> {
+    let options = LoadOptions::default();
+    Ok(of_model(&Model::decode(bytes)?, None, &options, device)?.classifier(&options))
+}
+
+/// What a model file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Holding {
+    /// A ResNet.
+    ResNet(Architecture),
+    /// Another network.
+    Graph(GraphSummary),
+}
+
+/// What a model file holds, checked as [`load`] checks it.
 ///
 /// # Errors
 /// Those of [`load`].
+pub fn holding(path: impl AsRef<Path>, device: &Device) -> Result<Holding, ModelError> {
+    Ok(match network(path.as_ref(), &LoadOptions::default(), device)? {
+        Network::ResNet(network) => Holding::ResNet(network.architecture().clone()),
+        Network::Graph(network) => Holding::Graph(network.summary().clone()),
+    })
+}
+
+/// The ResNet in a model file, its weights checked as [`load`] checks them.
+///
+/// # Errors
+/// Those of [`load`], and [`ModelError::NotAResNet`] for another network.
 pub fn architecture(path: impl AsRef<Path>) -> Result<Architecture, ModelError> {
     let path = path.as_ref();
     let mut network = blueprint(path)?;
@@ -97,34 +129,135 @@ pub fn architecture(path: impl AsRef<Path>) -> Result<Architecture, ModelError> 
     Ok(architecture)
 }
 
-/// What a model file holds, its batch norms as they are.
-pub(crate) fn blueprint(path: &Path) -> Result<Blueprint, ModelError> {
-    let unreadable = |source| ModelError::Read { path: path.to_owned(), source };
-    let in_file = |fault| ModelError::in_file(path, fault);
-    let mut file = File::open(path).map_err(unreadable)?;
-    let bytes = file.metadata().map_err(unreadable)?.len();
-    if bytes > LARGEST_FILE {
-        return Err(ModelError::TooLarge { path: path.to_owned(), bytes, limit: LARGEST_FILE });
+/// What a file's network is computed as.
+enum Network {
+    ResNet(ResNet),
+    Graph(GraphNetwork),
+}
+
+impl Network {
+    fn classifier(self, options: &LoadOptions) -> Box<dyn Classifier> {
+        let network: Box<dyn Classifier> = match self {
+            Self::ResNet(network) => {
+                Box::new(network.with_bounds(options.bounds.unwrap_or(Bounds::SYMMETRIC)))
+            }
+            Self::Graph(network) => Box::new(network),
+        };
+        match &options.normalisation {
+            Some(normalisation) => Box::new(Normalised::new(network, normalisation)),
+            None => network,
+        }
     }
-    let mut head = Vec::new();
-    (&mut file).take(HEAD as u64).read_to_end(&mut head).map_err(unreadable)?;
-    let format = Format::of(&head, path).ok_or(in_file(ModelError::UnknownFormat))?;
-    let mut whole = || -> Result<Vec<u8>, ModelError> {
-        let mut bytes = head.clone();
-        (&mut file).take(LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?;
-        Ok(bytes)
+}
+
+fn network(path: &Path, options: &LoadOptions, device: &Device) -> Result<Network, ModelError> {
+    let network = match read(path)? {
+        Content::Onnx(model) => of_model(&model, Some(path), options, device),
+        Content::Blueprint(blueprint) => ResNet::new(*blueprint, device).map(Network::ResNet),
     };
-    let network = match format {
-        Format::Onnx => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            onnx::read(&whole()?, Some(folder.unwrap_or(Path::new("."))))
+    network.map_err(|fault| ModelError::in_file(path, fault))
+}
+
+/// The fast case of a graph is that of a ResNet.
+fn of_model(
+    model: &Model,
+    path: Option<&Path>,
+    options: &LoadOptions,
+    device: &Device,
+) -> Result<Network, ModelError> {
+    output(&model.graph, options.output.as_deref())?;
+    let mut options = options.clone();
+    match model.resnet(path) {
+        Ok(blueprint) if !(blueprint.sigmoid && options.keep_sigmoid) => {
+            return ResNet::new(blueprint, device).map(Network::ResNet);
         }
-        Format::Safetensors => {
-            state_dict::from_safetensors(whole()?).and_then(|dict| state_dict::recognise(&dict))
+        Ok(_) => options.bounds = options.bounds.or(Some(Bounds::SYMMETRIC)),
+        // Another network, or one of several outputs.
+        Err(ModelError::NotAResNet { .. } | ModelError::Outputs { .. }) => {}
+        Err(fault) => return Err(fault),
+    }
+    GraphNetwork::new(model, path, &options, device).map(Network::Graph)
+}
+
+/// A file's content, as far as it can be said without a device.
+enum Content {
+    Onnx(Box<Model>),
+    Blueprint(Box<Blueprint>),
+}
+
+/// The ResNet in a model file, its batch norms as they are.
+pub(crate) fn blueprint(path: &Path) -> Result<Blueprint, ModelError> {
+    match read(path)? {
+        Content::Onnx(model) => {
+            model.resnet(Some(path)).map_err(|fault| ModelError::in_file(path, fault))
         }
-        Format::PyTorch => {
-            state_dict::from_pytorch(path).and_then(|dict| state_dict::recognise(&dict))
-        }
+        Content::Blueprint(blueprint) => Ok(*blueprint),
+    }
+}
+
+fn read(path: &Path) -> Result<Content, ModelError> {
+    let read = || {
+        let dict = match bytes(path)? {
+            (Format::Onnx, bytes) => return Ok(Content::Onnx(Box::new(Model::decode(&bytes)?))),
+            (Format::Safetensors, bytes) => state_dict::from_safetensors(bytes)?,
+            (Format::PyTorch, _) => state_dict::from_pytorch(path)?,
+        };
+        Ok(Content::Blueprint(Box::new(state_dict::recognise(&dict)?)))
     };
-    network.map_err(in_file)
+    read().map_err(|fault| match fault {
+        ModelError::TooLarge { .. } => fault,
+        fault => ModelError::in_file(path, foreign(path).unwrap_or(fault)),
+    })
+}
+
+/// The files that a network is read from: the model's own, then those beside it that an ONNX model keeps data in,
+/// by name.
+///
+/// # Errors
+/// [`ModelError::Read`], [`ModelError::TooLarge`] and [`ModelError::InFile`].
+pub fn model_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, ModelError> {
+    let path = path.as_ref();
+    let mut files = vec![path.to_owned()];
+    let in_file = |fault| ModelError::in_file(path, fault);
+    // A pipe can't be read twice, and nothing lies beside it.
+    if path.is_file()
+        && let (Format::Onnx, bytes) = bytes(path).map_err(in_file)?
+    {
+        files.extend(external_files(&bytes, path).map_err(in_file)?);
+    }
+    Ok(files)
+}
+
+/// SHA-256 of the [files](model_files) that a network is read from, in hexadecimal digits: one hash of one after
+/// the other.
+///
+/// # Errors
+/// Those of [`model_files`].
+pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, ModelError> {
+    let path = path.as_ref();
+    let mut content: Box<dyn Read> = Box::new(io::empty());
+    for path in model_files(path)? {
+        let file = open(&path).map_err(|source| ModelError::Read { path, source })?;
+        content = Box::new(content.chain(file));
+    }
+    sha256_read(content).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+}
+
+/// The kind of a model's file, and its bytes; of a PyTorch file, which is read piece by piece, none.
+fn bytes(path: &Path) -> Result<(Format, Vec<u8>), ModelError> {
+    let unreadable = |source| ModelError::Read { path: path.to_owned(), source };
+    let mut file = open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    if size > LARGEST_FILE {
+        let (path, limit) = (path.to_owned(), LARGEST_FILE);
+        return Err(ModelError::TooLarge { path, bytes: size, limit });
+    }
+    let mut bytes = Vec::new();
+    (&mut file).take(HEAD as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    let format = Format::of(&bytes, path).ok_or(ModelError::UnknownFormat)?;
+    match format {
+        Format::PyTorch => bytes.clear(),
+        _ => drop(file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(unreadable)?),
+    }
+    Ok((format, bytes))
 }

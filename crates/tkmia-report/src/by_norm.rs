@@ -1,13 +1,12 @@
 //! [`AtNorm`]: what an attack does within each norm, from one run that looks for the smallest.
 
-use crate::comparison::norm;
 use crate::samples::Samples;
 use crate::{Column, Form, Row, columns};
 
 /// A success: its norm, and what it changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Success {
-    /// `‖x* − x̃‖₂` in model-input units.
+    /// Of `x* − x̃`, as the attack measures it, in model-input units.
     pub norm: f64,
     /// Δ of this sample in each of the [`changes_by_norm`].
     pub changes: Vec<f64>,
@@ -27,21 +26,19 @@ pub struct AtNorm {
 
 /// The Δs that are followed over norms.
 pub fn changes_by_norm() -> impl Iterator<Item = &'static Column> {
-    columns().iter().filter(|column| column.is_shown(Form::ByNorm, &[]))
+    columns().iter().filter(|column| column.is_of(Form::ByNorm))
 }
 
 /// What successes change, the smallest first.
 pub(crate) fn smallest_first(samples: &Samples<'_>) -> Vec<Success> {
-    let successes =
-        samples.records.iter().zip(&samples.changes).filter(|(record, _)| record.success);
-    let mut found: Vec<Success> = successes
-        .map(|(record, changes)| {
-            // A sample takes part only with relevant labels, and then has every measure.
-            let change = |column: &Column| changes.get(column.measure()?.name);
-            let changes = changes_by_norm().map(|column| change(column).unwrap_or(0.0)).collect();
-            Success { norm: norm(record), changes }
-        })
-        .collect();
+    let successes = samples.changes.iter().enumerate().filter_map(|(at, changes)| {
+        let norm = samples.found.norm_at(at)?;
+        // A sample takes part only with relevant labels, and then has every measure.
+        let change = |column: &Column| changes.get(column.measure()?.name);
+        let changes = changes_by_norm().map(|column| change(column).unwrap_or(0.0)).collect();
+        Some(Success { norm, changes })
+    });
+    let mut found: Vec<Success> = successes.collect();
     found.sort_by(|a, b| a.norm.total_cmp(&b.norm));
     found
 }
@@ -65,7 +62,7 @@ pub(crate) fn sweep<'a>(successes: impl Iterator<Item = &'a Success>, n: usize) 
 impl Row {
     /// The attack held to each norm at which it succeeds on one sample more.
     pub fn by_norm(&self) -> Vec<AtNorm> {
-        sweep(self.successes.iter(), self.n)
+        sweep(self.successes.iter(), self.samples)
     }
 }
 

@@ -4,10 +4,14 @@ use std::sync::LazyLock;
 
 use tkmia_attacks::{Variant, View};
 use tkmia_experiment::Printed;
-use tkmia_metrics::{Better, Formula, MEASURES, Measure, MetricsError, mean};
+use tkmia_metrics::{Better, Formula, MEASURES, Measure, MetricsError, mean, share_interval};
 
+use tkmia_experiment::Controlled;
+
+use crate::by_image::ByImage;
+use crate::cell::deviation;
 use crate::samples::Samples;
-use crate::{Cell, Row};
+use crate::{Cell, Record, Row};
 
 /// A column of results: what it is called, where it is shown, and how its cells are computed.
 #[derive(Debug)]
@@ -70,10 +74,20 @@ pub enum Unit {
 enum Value {
     /// Δ of a measure, clean minus perturbed.
     Change(&'static Measure),
-    /// The mean of these numbers, one of each sample that has one, with its interval.
-    Mean(fn(&Samples<'_>) -> Vec<f64>),
-    /// One number of all samples.
-    Number(fn(&Samples<'_>) -> Result<Option<f64>, MetricsError>),
+    /// The mean of a number over all samples.
+    All(fn(&Record) -> f64),
+    /// The mean of a number over successes.
+    Successes(fn(&Record) -> f64),
+    /// The mean norm of successes in tanh space, of the forms that are there.
+    TanhNorm,
+    /// The share of samples of which this holds, of those that have it.
+    Share(fn(&Record) -> Option<bool>),
+    /// The mean of a number of universal perturbations.
+    Universal(fn(&Controlled) -> f64),
+    /// A quantile of a number over all samples.
+    Quantile(f64, fn(&Record) -> f64),
+    /// See [`optimality`](crate::optimality::optimality).
+    Optimality,
 }
 
 /// All columns in their order, those of the [`MEASURES`] first.
@@ -86,49 +100,59 @@ pub fn columns() -> &'static [Column] {
 /// The columns that are no Δ of a measure.
 fn own() -> Vec<Column> {
     use Form::{Csv, Html, Latex, Markdown, Summary, SummaryCsv, Versus};
-    use Unit::{Count, Norm, Pixels, Seconds, Share};
-    use Value::{Mean, Number};
+    use Unit::{Count, Norm, Pixels, Seconds};
+    use Value::{All, Optimality, Quantile, Share, Successes, TanhNorm, Universal};
+    const INPUT: Unit = Norm("input");
     const NORMS: &[Form] = &[Csv, Markdown, Latex, Html, Summary, SummaryCsv];
     const RATES: &[Form] = &[Csv, Markdown, Html, Versus, Summary, SummaryCsv];
-    const MORE: &[Form] = &[SummaryCsv];
+    const COUNTS: &[Form] = &[Csv, Markdown, Html, Summary, SummaryCsv];
+    const MORE: &[Form] = &[Csv, SummaryCsv];
+    const FITS: &[Form] = &[Csv, Markdown, Html];
     let column = Column::new;
     vec![
-        column("aper_tanh", "APer", Norm("tanh space"), &NORMS[..4], Mean(|s| s.tanh_norms()))
+        column("aper_tanh", "APer", Norm("tanh space"), &NORMS[..4], TanhNorm)
             .needed(|row| row.run.view() == View::Tanh || row.printed.is_some()),
-        column("aper_input", "APer", Norm("input"), NORMS, Mean(|s| s.successes(|r| r.norm_input))),
-        column("aper_pixels", "APer", Pixels, NORMS, Mean(|s| s.successes(|r| r.norm_pixels))),
-        column(
-            "aper_own",
-            "APer",
-            Norm("own space"),
-            &NORMS[4..],
-            Mean(|s| s.successes(|r| r.norm)),
-        )
-        .needed(|row| row.value("aper_own") != row.value("aper_input")),
-        column("norm_input_mean", "", Norm("input"), MORE, Mean(|s| s.all(|r| r.norm_input))),
-        column("norm_input_q25", "", Norm("input"), MORE, Number(|s| s.norm_quantile(0.25))),
-        column("norm_input_median", "", Norm("input"), MORE, Number(|s| s.norm_quantile(0.5))),
-        column("norm_input_q75", "", Norm("input"), MORE, Number(|s| s.norm_quantile(0.75))),
-        column("linf_input_mean", "", Norm("input"), MORE, Mean(|s| s.all(|r| r.linf_input))),
-        column("success", "success", Share, RATES, Mean(|s| s.all(|r| f64::from(r.success))))
+        column("aper_input", "APer", INPUT, NORMS, Successes(|r| r.norm_input)),
+        column("aper_pixels", "APer", Pixels, NORMS, Successes(|r| r.norm_pixels)),
+        column("aper_linf", "mean ‖ε‖∞", INPUT, NORMS, Successes(|r| r.linf_input))
+            .needed(|row| row.run.norm() == tkmia_attacks::Norm::Linf),
+        column("aper_own", "APer", Norm("own space"), &NORMS[4..], Successes(|r| r.norm))
+            .needed(|row| row.value("aper_own") != row.value("aper_input")),
+        column("norm_input_mean", "", INPUT, MORE, All(|r| r.norm_input)),
+        column("norm_input_q25", "", INPUT, MORE, Quantile(0.25, |r| r.norm_input)),
+        column("norm_input_median", "", INPUT, MORE, Quantile(0.5, |r| r.norm_input)),
+        column("norm_input_q75", "", INPUT, MORE, Quantile(0.75, |r| r.norm_input)),
+        column("linf_input_mean", "", INPUT, MORE, All(|r| r.linf_input)),
+        column("linf_input_q25", "", INPUT, MORE, Quantile(0.25, |r| r.linf_input)),
+        column("linf_input_median", "", INPUT, MORE, Quantile(0.5, |r| r.linf_input)),
+        column("linf_input_q75", "", INPUT, MORE, Quantile(0.75, |r| r.linf_input)),
+        column("success", "success", Unit::Share, RATES, Share(|r| Some(r.success)))
             .higher()
             .in_summary_as("success_rate"),
-        column("kept_rounded", "kept in 8 bits", Share, RATES, Mean(|s| s.kept_rounded()))
-            .in_summary_as("success_kept_rounded"),
-        column("iterations", "iterations", Count, &[Csv, Markdown, Html, Summary, SummaryCsv], {
-            Mean(|s| s.all(|r| r.iterations as f64))
-        }),
-        column("passes", "passes", Count, &[Csv, Html, Versus], {
-            Mean(|s| s.all(|r| (r.passes.forward + r.passes.backward) as f64))
-        }),
-        column("forward", "", Count, MORE, Mean(|s| s.all(|r| r.passes.forward as f64))),
-        column("backward", "", Count, MORE, Mean(|s| s.all(|r| r.passes.backward as f64))),
-        column("local_optimality", "local optimality", Share, &[Csv, Markdown, Html], {
-            Number(|s| Ok(s.best_known.optimality(s.records)))
+        column("fit_success", "where fitted", Unit::Share, FITS, Universal(|v| v.fit.success))
+            .needed(|row| row.run.name().is_universal()),
+        column("negated_success", "−v", Unit::Share, FITS, {
+            Share(|r| Some(r.universal.as_ref()?.controls.negated))
         })
-        .higher()
-        .needed(|row| row.run.variant() == Variant::MinNorm),
-        column("seconds", "s/image", Seconds, &NORMS[4..], Mean(|s| s.all(|r| r.seconds))),
+        .needed(|row| row.run.name().is_universal()),
+        column("shuffled_success", "v shuffled", Unit::Share, FITS, {
+            Universal(|v| v.controls.shuffled)
+        })
+        .needed(|row| row.run.name().is_universal()),
+        column("kept_rounded", "kept in 8 bits", Unit::Share, RATES, {
+            Share(|r| r.success.then_some(r.success_rounded))
+        })
+        .in_summary_as("success_kept_rounded"),
+        column("iterations", "iterations", Count, COUNTS, All(|r| r.iterations as f64)),
+        column("passes", "passes", Count, &RATES[..4], {
+            All(|r| (r.passes.forward + r.passes.backward) as f64)
+        }),
+        column("forward", "", Count, MORE, All(|r| r.passes.forward as f64)),
+        column("backward", "", Count, MORE, All(|r| r.passes.backward as f64)),
+        column("local_optimality", "local optimality", Unit::Share, &RATES[..3], Optimality)
+            .higher()
+            .needed(|row| row.run.variant() == Variant::MinNorm),
+        column("seconds", "s/image", Seconds, &NORMS[4..], All(|r| r.seconds)),
     ]
 }
 
@@ -159,22 +183,21 @@ impl Column {
         Self { needed, ..self }
     }
 
-    /// The column of a measure's Δ. One that no report shows is in the summary's CSV alone.
+    /// The column of a measure's Δ. One that the paper's tables don't have is in CSV alone.
     fn of_measure(measure: &'static Measure) -> Self {
         use Form::{ByNorm, Csv, Html, Latex, Markdown, Summary, SummaryCsv, Versus};
         const EVERYWHERE: &[Form] =
-            &[ByNorm, Versus, Csv, Markdown, Latex, Html, Summary, SummaryCsv];
+            &[ByNorm, Versus, Markdown, Latex, Html, Summary, Csv, SummaryCsv];
         let shown = match measure.column {
-            None => &EVERYWHERE[7..],
+            column if !Printed::has_column(column) => &EVERYWHERE[6..],
             // Within a norm and beside a rival the success rate says what Δl does, and ΔTkAcc is the
             // coarsest of the others.
-            Some("d_tkacc" | "delta_l") => &EVERYWHERE[2..],
-            Some(_) => EVERYWHERE,
+            "d_tkacc" | "delta_l" => &EVERYWHERE[2..],
+            _ => EVERYWHERE,
         };
         let space = if measure.latex.starts_with('\\') { "" } else { " " };
-        let (name, title) =
-            (measure.column.unwrap_or(measure.name), format!("Δ{}", measure.symbol));
-        let column = Self::new(name, &title, Unit::Share, shown, Value::Change(measure));
+        let title = format!("Δ{}", measure.symbol);
+        let column = Self::new(measure.column, &title, Unit::Share, shown, Value::Change(measure));
         Self {
             better: Some(measure.better),
             latex: format!("\\Delta{space}{}", measure.latex),
@@ -192,8 +215,12 @@ impl Column {
     pub fn has_interval(&self) -> bool {
         let is_mean = match self.value {
             Value::Change(measure) => matches!(measure.formula, Formula::PerSample(_)),
-            Value::Mean(_) => true,
-            Value::Number(_) => false,
+            Value::All(_)
+            | Value::Successes(_)
+            | Value::TanhNorm
+            | Value::Universal(_)
+            | Value::Share(_) => true,
+            Value::Quantile(..) | Value::Optimality => false,
         };
         is_mean && self.shown.contains(&Form::Csv)
     }
@@ -211,10 +238,15 @@ impl Column {
         }
     }
 
+    /// Whether it is shown there over rows that need it.
+    pub(crate) fn is_of(&self, form: Form) -> bool {
+        self.shown.contains(&form)
+    }
+
     /// Whether it is shown there over these rows.
     pub(crate) fn is_shown(&self, form: Form, rows: &[&Row]) -> bool {
-        let whole = matches!(form, Form::Csv | Form::SummaryCsv | Form::ByNorm);
-        self.shown.contains(&form) && (whole || rows.iter().any(|row| (self.needed)(row)))
+        let whole = matches!(form, Form::Csv | Form::SummaryCsv);
+        self.is_of(form) && (whole || rows.iter().any(|row| (self.needed)(row)))
     }
 
     /// The heading in LaTeX for [`Form::Latex`], with an arrow for [`Form::Html`], plain elsewhere; with
@@ -251,24 +283,65 @@ impl Column {
         }
     }
 
+    /// Its number of one sample, if that has one.
+    pub(crate) fn value_at(&self, samples: &Samples<'_>, at: usize) -> Option<f64> {
+        let record = samples.found.records[at];
+        match self.value {
+            Value::Change(measure) => samples.changes[at].get(measure.name),
+            Value::All(value) => Some(value(record)),
+            Value::Successes(value) => record.success.then(|| value(record)),
+            Value::TanhNorm => {
+                let is_there = samples.found.run.view() == View::Tanh;
+                (is_there && record.success).then_some(record.norm)
+            }
+            Value::Share(value) => value(record).map(f64::from),
+            Value::Universal(value) => record.universal.as_ref().map(value),
+            Value::Quantile(..) | Value::Optimality => None,
+        }
+    }
+
     pub(crate) fn cell(
         &self,
         samples: &Samples<'_>,
         printed: Option<&Printed>,
     ) -> Result<Cell, MetricsError> {
         let printed = printed.and_then(|row| row.values.get(self.name).copied());
-        let number = |value| Cell { value, interval: None, printed };
-        Ok(match self.value {
-            Value::Change(measure) if self.has_interval() => {
-                Cell::new(&samples.changes_of(measure), printed)
+        let value_at = |at| self.value_at(samples, at);
+        // Of each draw.
+        let means: Vec<f64> = match self.value {
+            Value::Change(Measure { formula: Formula::OverSamples(_), name, .. }) => {
+                samples.mean_changes.iter().filter_map(|changes| changes.get(name)).collect()
             }
-            Value::Change(measure) => {
-                number(samples.mean_changes.and_then(|changes| changes.get(measure.name)))
+            _ => samples
+                .draws
+                .iter()
+                .filter_map(|draw| mean(draw.clone().filter_map(value_at)))
+                .collect(),
+        };
+        let records = samples.found.records.iter().enumerate();
+        let images = || -> ByImage {
+            records
+                .filter_map(|(at, record)| Some((record.id.as_str(), [value_at(at)?, 1.0])))
+                .collect()
+        };
+        let value = match self.value {
+            Value::Quantile(share, number) => samples.quantile(share, number)?,
+            Value::Optimality => samples.optimality,
+            Value::Change(Measure { formula: Formula::OverSamples(_), .. }) => {
+                mean(means.iter().copied())
             }
-            Value::Mean(values) if self.has_interval() => Cell::new(&values(samples), printed),
-            Value::Mean(values) => number(mean(values(samples))),
-            Value::Number(value) => number(value(samples)?),
-        })
+            _ => mean((0..samples.found.records.len()).filter_map(value_at)),
+        };
+        let interval = match self.value {
+            _ if !self.has_interval() => None,
+            Value::Share(_) => {
+                let (successes, images) = images().means();
+                share_interval(successes, images)
+            }
+            _ => images().interval(),
+        };
+        let spread = deviation(&means).filter(|_| self.shown.contains(&Form::Csv));
+        Ok(Cell { value, interval, spread, printed })
     }
 }
 
@@ -292,8 +365,8 @@ mod tests {
     }
 
     #[test]
-    fn every_measure_with_a_column_is_in_every_table() {
-        for measure in MEASURES.iter().filter(|measure| measure.column.is_some()) {
+    fn every_measure_of_the_papers_tables_is_in_every_table() {
+        for measure in MEASURES.iter().filter(|measure| Printed::has_column(measure.column)) {
             let column = columns().iter().find(|column| column.measure() == Some(measure)).unwrap();
             for form in [Form::Csv, Form::Markdown, Form::Latex, Form::Html, Form::Summary] {
                 assert!(column.shown.contains(&form), "{}: {form:?}", column.name);

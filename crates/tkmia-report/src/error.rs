@@ -1,6 +1,5 @@
 //! [`ReportError`]: what can go wrong with a report.
 
-use std::io;
 use std::path::PathBuf;
 
 use tkmia_data::DataError;
@@ -12,7 +11,7 @@ use tkmia_metrics::MetricsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// The folder is no experiment's, or its records aren't those of its plan.
+    /// The folder is no experiment's, its records aren't those of its plan, or a file can't be read or written.
     #[error(transparent)]
     Experiment(#[from] ExperimentError),
     /// A record's scores and labels can't be measured.
@@ -32,23 +31,5 @@ pub enum ReportError {
         /// What the decoder said.
         #[source]
         source: image::ImageError,
-    },
-    /// A file can't be read.
-    #[error("{path}: can't be read")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A file can't be written.
-    #[error("{path}: can't be written")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
     },
 }

@@ -1,11 +1,11 @@
 //! [`label`]: what a row is called.
 
-use tkmia_attacks::{AttackSettings, Knobs, OptimiserName};
+use tkmia_attacks::{AttackSettings, Knobs, Norm, OptimiserName};
 
-/// Knobs that labels tell first, and those that they tell last; others in between, by their names.
+/// Knobs that labels name first, and those that they name last; others in between, in alphabetical order.
 const FIRST: [&str; 6] = ["lr", "alpha", "norm", "target", "keep", "solver"];
 const LAST: [&str; 2] = ["max-iterations", "stop"];
-/// What is told otherwise.
+/// What a label shows in another way.
 const NEVER: [&str; 4] = ["name", "variant", "optimiser", "radius"];
 
 /// What a row is called among the attacks of its table: as in the papers, and what else tells it apart.
@@ -24,8 +24,10 @@ pub(crate) fn label(run: &AttackSettings, runs: &[&AttackSettings]) -> String {
     let others = own.keys().map(String::as_str);
     let others = others.filter(|name| ![&FIRST[..], &LAST, &NEVER].concat().contains(name));
     for name in FIRST.into_iter().chain(others).chain(LAST) {
+        // A norm other than the papers' is always told.
+        let always = name == "norm" && run.norm() != Norm::L2;
         if let Some(text) = told(&own, name)
-            && alike.iter().any(|other| told(other, name).as_ref() != Some(&text))
+            && (always || alike.iter().any(|other| told(other, name).as_ref() != Some(&text)))
         {
             label += &format!(", {text}");
         }
@@ -75,6 +77,10 @@ mod tests {
         assert_eq!(
             labels(&[r#"{"optimiser": "pgd", "radius": [1, 2], "norm": "linf"}"#]),
             ["TkMIA, pgd, linf 1", "TkMIA, pgd, linf 2"]
+        );
+        assert_eq!(
+            labels(&[r#"{"variant": "min-norm", "norm": "linf"}"#, r#"{"name": "kfool"}"#]),
+            ["TkMIA (min-norm), linf", "kFool (corrected)"]
         );
         // A knob that no label has a word of its own for.
         assert_eq!(

@@ -6,10 +6,12 @@
 //!   paper prints; a [`Rival`] is the best other attack on the same samples
 //! - [`columns`]: what a row has cells of. Every [`Form`] of results walks this one table, and the measures'
 //!   part of it is [`MEASURES`](tkmia_metrics::MEASURES)
-//! - [`Report::markdown`], [`ReportTable::latex`], [`ReportTable::csv`]; [`Report::summary`] is small
+//! - [`Report::markdown`], [`ReportTable::latex`], [`ReportTable::csv`]; [`Report::summary`] is small; [`beside`] is of
+//!   several victims
 //! - [`AtNorm`]: an attack held to a norm
 //! - [`draw`]: attacked samples side by side; [`pictures`]: those of an experiment's folder
 
+mod by_image;
 mod by_norm;
 mod cell;
 mod charts;
@@ -32,6 +34,7 @@ pub use cell::Cell;
 pub use columns::{Column, Form, Unit, columns};
 pub use error::ReportError;
 pub use pictures::{Picture, Pictured, draw, pictures};
+pub use render::beside;
 pub use report::Report;
 pub use rival::Rival;
 pub use row::{ClassSuccess, Row};
@@ -39,8 +42,11 @@ pub use table::ReportTable;
 pub use write::write_report;
 
 use tkmia_experiment::Record;
+#[cfg(test)]
+use tkmia_experiment::{Selection, Setting};
 
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[path = "../../tkmia-experiment/src/toy.rs"]
 mod toy;

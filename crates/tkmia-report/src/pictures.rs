@@ -9,7 +9,7 @@ use image::{ImageFormat, RgbImage};
 use tkmia_attacks::AttackSettings;
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
-use tkmia_experiment::{Job, PicturePaths, Plan, Record, Setting};
+use tkmia_experiment::{Job, PicturePaths, Plan, Record, Setting, read_failed};
 use tkmia_figure::{Panel, RankedLabel, Role};
 use tkmia_metrics::{MetricsError, Ranking};
 
@@ -189,7 +189,7 @@ impl Picture {
     /// The sample under each attack, headed with the attack's name; reads the images.
     ///
     /// # Errors
-    /// [`ReportError::Read`] and [`ReportError::Image`].
+    /// [`ReportError::Experiment`] and [`ReportError::Image`].
     pub fn rows(&self) -> Result<Vec<Pictured>, ReportError> {
         self.attacks.iter().map(Attack::read).collect()
     }
@@ -214,8 +214,7 @@ impl Attack {
     fn read(&self) -> Result<Pictured, ReportError> {
         let image = |path: &Path| {
             let path = self.folder.join(path);
-            let bytes = fs::read(&path)
-                .map_err(|source| ReportError::Read { path: path.clone(), source })?;
+            let bytes = fs::read(&path).map_err(read_failed(&path))?;
             match image::load_from_memory(&bytes) {
                 Ok(image) => Ok(image.to_rgb8()),
                 Err(source) => Err(ReportError::Image { path, source }),

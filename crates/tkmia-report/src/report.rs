@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use tkmia_attacks::AttackSettings;
-use tkmia_experiment::{Plan, Setting, Shard, Trial};
+use tkmia_attacks::{AttackSettings, JUDGING_PASSES};
+use tkmia_experiment::{ExperimentError, Inputs, Plan, Setting, Shard, Trial, passes_at_most};
 
+use crate::comparison::Found;
 use crate::label::label;
-use crate::optimality::BestKnown;
 use crate::rival::find_rivals;
-use crate::samples::Samples;
+use crate::samples::{Drawn, Samples};
 use crate::{Record, ReportError, ReportTable, Row};
 
 /// What an experiment found: a pure function of its plan and its records.
@@ -16,12 +16,8 @@ use crate::{Record, ReportError, ReportTable, Row};
 pub struct Report {
     /// The heading.
     pub title: String,
-    /// The classifier, in words.
-    pub victim: String,
-    /// The name of the data set and the number of its images.
-    pub data: (String, usize),
-    /// The label names.
-    pub classes: Vec<String>,
+    /// Victim, data and tuning data among others.
+    pub inputs: Inputs,
     /// Records that there are, and that there are to be.
     pub records: [usize; 2],
     /// Which part of the samples they are of, if not all.
@@ -42,31 +38,43 @@ impl Report {
         for record in records {
             groups.entry((&record.setting, &record.key)).or_default().push(record);
         }
-        let best_known = BestKnown::new(records);
+        let settings = plan.jobs.iter().map(|job| &plan.manifests[job.manifest].setting);
+        let settings: Vec<&Setting> = settings.collect();
+        let drawn = settings.iter().zip(&plan.jobs).map(|(setting, job)| {
+            let key = job.run.key();
+            Drawn::new(groups.get(&(*setting, key.as_str())).map_or(&[], Vec::as_slice))
+        });
+        let drawn: Vec<Drawn<'_>> = drawn.collect();
+        let found = settings.iter().zip(&plan.jobs).zip(&drawn);
+        let found =
+            found.map(|((setting, job), drawn)| Found::new(setting, &job.run, &drawn.records));
+        let found: Vec<Found<'_>> = found.collect();
         let mut tables: Vec<ReportTable> = Vec::new();
         for (number, table) in plan.inputs.tables.iter().enumerate() {
-            let jobs = plan.jobs.iter().filter(|job| job.table == number);
-            let runs: Vec<&AttackSettings> = jobs.clone().map(|job| &job.run).collect();
-            let keys: Vec<String> = runs.iter().map(|run| run.key()).collect();
-            let (mut rows, mut row_records) = (Vec::new(), Vec::new());
-            for (job, key) in jobs.zip(&keys) {
-                let setting = &plan.manifests[job.manifest].setting;
-                let records = groups.get(&(setting, key.as_str())).map_or(&[][..], Vec::as_slice);
-                let samples = Samples::new(&job.run, setting.k, records, &best_known)?;
-                let printed = table.printed(setting, job.run.name());
-                let planned = plan.positions(job.manifest).len();
-                rows.push(Row::new(setting, label(&job.run, &runs), planned, printed, &samples)?);
-                row_records.push(records);
-            }
-            find_rivals(&mut rows, &row_records);
+            let jobs: Vec<usize> =
+                (0..plan.jobs.len()).filter(|&job| plan.jobs[job].table == number).collect();
+            let runs: Vec<&AttackSettings> = jobs.iter().map(|&job| &plan.jobs[job].run).collect();
+            let samples =
+                jobs.iter().map(|&job| Samples::new(found[job], &drawn[job].draws, &found));
+            let samples = samples.collect::<Result<Vec<_>, _>>()?;
+            let rows = jobs.iter().zip(&samples).map(|(&job, samples)| {
+                let (setting, run) = (settings[job], &plan.jobs[job].run);
+                let records = [drawn[job].recorded, plan.samples_of(job)];
+                let printed = table.printed(setting, run.name());
+                let (mut caps, _) = passes_at_most(run, setting.k, plan.inputs.data.classes.len())
+                    .map_err(ExperimentError::from)?;
+                // As records count them.
+                caps.forward -= JUDGING_PASSES;
+                Row::new(label(run, &runs), records, caps, printed, samples)
+                    .map_err(ReportError::from)
+            });
+            let mut rows = rows.collect::<Result<Vec<_>, ReportError>>()?;
+            find_rivals(&mut rows, &samples);
             tables.push(ReportTable { table: table.clone(), rows });
         }
-        let inputs = &plan.inputs;
         Ok(Self {
             title: plan.title.clone(),
-            victim: inputs.victim.description.clone(),
-            data: (inputs.data.name.clone(), inputs.data.images),
-            classes: inputs.data.classes.clone(),
+            inputs: plan.inputs.clone(),
             records: [records.len(), plan.records()],
             shard: plan.shard,
             tables,

@@ -1,11 +1,11 @@
 //! [`Rival`]: the best other attack beside the minimum-norm form, sample by sample.
 
-use std::collections::HashMap;
-
 use tkmia_attacks::Variant;
 
-use crate::comparison::{Sample, comparable, norm};
-use crate::{Record, Row};
+use crate::by_image::ByImage;
+use crate::comparison::comparison;
+use crate::samples::Samples;
+use crate::{Cell, Column, Form, Row, columns};
 
 /// A row's rival, and what they have in common.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,40 +14,52 @@ pub struct Rival {
     pub row: usize,
     /// Samples with the same specified labels on which both succeeded.
     pub both: usize,
-    /// Mean norm over these, as a share of the rival's.
-    pub norm_ratio: Option<f64>,
+    /// Mean norm over these, as a share of the rival's, with its paired interval.
+    pub norm_ratio: Cell,
+    /// For each column beside it, by its name: the mean of this row less the rival's, over the samples that both are
+    /// on, with its paired interval.
+    pub differences: Vec<(&'static str, Cell)>,
+    /// For each image on whose samples both succeeded: the sum of the norms, and of the rival's.
+    pub(crate) norms: ByImage,
 }
 
-/// Gives each row of the minimum-norm form its rival: of the other rows that it may be compared with the
-/// one with the highest success rate, of these the one with the lowest mean norm.
-pub(crate) fn find_rivals(rows: &mut [Row], records: &[&[&Record]]) {
+/// Gives each row of the minimum-norm form its rival: of the other rows that it may be [compared](comparison)
+/// with the one with the highest success rate, of these the one with the lowest mean norm.
+pub(crate) fn find_rivals(rows: &mut [Row], samples: &[Samples<'_>]) {
     let is_ours = |row: &Row| row.run.variant() == Variant::MinNorm;
-    let success = |row: &Row| row.value("success").unwrap_or(0.0);
-    let norm = |row: &Row| row.value("aper_input").unwrap_or(f64::INFINITY);
     for at in (0..rows.len()).filter(|&at| is_ours(&rows[at])).collect::<Vec<_>>() {
-        let others = (0..rows.len())
-            .filter(|&other| comparable(&rows[other], &rows[at]) && !is_ours(&rows[other]));
-        let best = others.max_by(|&a, &b| {
-            let (a, b) = (&rows[a], &rows[b]);
-            success(a).total_cmp(&success(b)).then(norm(b).total_cmp(&norm(a)))
+        let rank = |other: &usize| {
+            let (success, norm) = (rows[*other].value("success"), rows[*other].mean_norm());
+            (success.unwrap_or(0.0), -norm.unwrap_or(f64::INFINITY))
+        };
+        let rivals = (0..rows.len()).filter(|&other| !is_ours(&rows[other])).filter_map(|other| {
+            let places = comparison(samples[at].found, samples[other].found)?;
+            Some((other, rank(&other), places))
         });
-        rows[at].rival = best.map(|best| Rival::new(best, records[at], records[best]));
+        let best =
+            rivals.max_by(|(_, a, _), (_, b, _)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        rows[at].rival =
+            best.map(|(row, _, places)| Rival::new(row, &places, &samples[at], &samples[row]));
     }
 }
 
 impl Rival {
-    fn new(row: usize, own: &[&Record], theirs: &[&Record]) -> Self {
-        let theirs: HashMap<Sample<'_>, f64> = successes(theirs).collect();
-        let pairs: Vec<(f64, f64)> = successes(own)
-            .filter_map(|(sample, norm)| Some((norm, *theirs.get(&sample)?)))
-            .collect();
-        let sum = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
-        let (own, theirs) = (sum(|pair| pair.0), sum(|pair| pair.1));
-        Self { row, both: pairs.len(), norm_ratio: (theirs > 0.0).then(|| own / theirs) }
+    fn new(row: usize, places: &[Option<usize>], own: &Samples<'_>, other: &Samples<'_>) -> Self {
+        let paired = |one: &dyn Fn(usize) -> Option<f64>, two: &dyn Fn(usize) -> Option<f64>| {
+            let pairs = places.iter().enumerate().filter_map(|(at, place)| {
+                Some((own.found.records[at].id.as_str(), [one(at)?, two((*place)?)?]))
+            });
+            pairs.collect::<Vec<_>>()
+        };
+        let both = paired(&|at| own.found.norm_at(at), &|at| other.found.norm_at(at));
+        let norms: ByImage = both.iter().copied().collect();
+        let difference = |column: &Column| {
+            let pairs = paired(&|at| column.value_at(own, at), &|at| column.value_at(other, at));
+            let differences = pairs.into_iter().map(|(id, [one, two])| (id, [one - two, 1.0]));
+            Cell::of_pairs(&differences.collect())
+        };
+        let versus = columns().iter().filter(|column| column.is_of(Form::Versus));
+        let differences = versus.map(|column| (column.name, difference(column))).collect();
+        Self { row, both: both.len(), norm_ratio: Cell::of_pairs(&norms), differences, norms }
     }
-}
-
-fn successes<'a>(records: &'a [&Record]) -> impl Iterator<Item = (Sample<'a>, f64)> {
-    let successes = records.iter().filter(|record| record.success);
-    successes.map(|record| (Sample::from(*record), norm(record)))
 }

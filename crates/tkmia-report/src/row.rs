@@ -1,12 +1,13 @@
 //! [`Row`]: one attack on one setting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use tkmia_attacks::AttackSettings;
+use tkmia_attacks::{AttackSettings, Indicator, Norm, Passes};
 use tkmia_experiment::{Printed, Scheme, Selection, Setting};
 use tkmia_metrics::{MetricsError, Ranking};
 
 use crate::by_norm::{Success, smallest_first};
+use crate::comparison::Found;
 use crate::samples::Samples;
 use crate::{Cell, Column, Record, Rival, columns};
 
@@ -19,10 +20,16 @@ pub struct Row {
     pub run: AttackSettings,
     /// What the row is called, as in the paper: `TkMIA`.
     pub label: String,
-    /// Samples that there are records of.
+    /// Images that there are records of.
     pub n: usize,
-    /// Samples that there are to be.
-    pub planned: usize,
+    /// Draws of the specified labels of each; 1 under the global scheme.
+    pub draws: usize,
+    /// Records that there are, and that there are to be.
+    pub records: [usize; 2],
+    /// Samples that means are over: an image counts once for each draw.
+    pub samples: usize,
+    /// Passes of an attack on a sample at most, judging aside.
+    pub caps: Passes,
     /// What the paper prints for it.
     pub printed: Option<&'static Printed>,
     /// One for each of the [`columns`].
@@ -31,6 +38,8 @@ pub struct Row {
     pub successes_by_iteration: Vec<(usize, f64)>,
     /// The successes, the smallest first.
     pub successes: Vec<Success>,
+    /// Signs that the attack failed for reasons of its own: on how many samples, and on how many of its failures.
+    pub indicators: BTreeMap<Indicator, [usize; 2]>,
     /// For the minimum-norm form: the best other row of its setting.
     pub rival: Option<Rival>,
     /// For each class that was to leave the top-k: how often it was in it, and how often it left.
@@ -50,25 +59,49 @@ pub struct ClassSuccess {
 
 impl Row {
     pub(crate) fn new(
-        setting: &Setting,
         label: String,
-        planned: usize,
+        records: [usize; 2],
+        caps: Passes,
         printed: Option<&'static Printed>,
         samples: &Samples<'_>,
     ) -> Result<Self, MetricsError> {
         let cells = columns().iter().map(|column| column.cell(samples, printed));
+        let Found { setting, run, records: found, .. } = samples.found;
+        let images: HashSet<&str> = found.iter().map(|record| record.id.as_str()).collect();
         Ok(Self {
             setting: setting.clone(),
-            run: samples.run.clone(),
+            run: run.clone(),
             label,
-            n: samples.records.len(),
-            planned,
+            n: images.len(),
+            draws: samples.draws.len(),
+            records,
+            samples: found.len(),
+            caps,
             printed,
             cells: cells.collect::<Result<_, _>>()?,
-            successes_by_iteration: by_iteration(samples.records),
+            successes_by_iteration: by_iteration(found),
             successes: smallest_first(samples),
+            indicators: indicators(found),
             rival: None,
-            classes: class_successes(samples.records, setting.k)?,
+            classes: class_successes(found, setting.k)?,
+        })
+    }
+
+    /// Samples on which it didn't succeed.
+    pub(crate) fn failures(&self) -> usize {
+        self.samples - self.successes.len()
+    }
+
+    /// Iterations that it really has at most: there is a forward pass in each.
+    pub(crate) fn most_iterations(&self) -> usize {
+        self.run.limits.max_iterations.min(self.caps.forward)
+    }
+
+    /// The mean norm of its successes, as the attack measures it.
+    pub(crate) fn mean_norm(&self) -> Option<f64> {
+        self.value(match self.run.norm() {
+            Norm::L2 => "aper_input",
+            Norm::Linf => "aper_linf",
         })
     }
 
@@ -101,12 +134,12 @@ impl Row {
         }
     }
 
-    /// The number of samples, beside the paper's.
-    pub(crate) fn samples(&self) -> String {
-        let mut text = self.n.to_string();
-        if self.n < self.planned {
-            text += &format!(" of {}", self.planned);
-        }
+    /// The number of images, or of records that there are and are to be; beside the paper's.
+    pub(crate) fn count(&self) -> String {
+        let text = match self.records {
+            [found, planned] if found < planned => format!("{found} of {planned}"),
+            _ => self.n.to_string(),
+        };
         match self.printed.and_then(Printed::samples) {
             Some(printed) => format!("{text} ({printed})"),
             None => text,
@@ -133,6 +166,18 @@ fn by_iteration(records: &[&Record]) -> Vec<(usize, f64)> {
         (iterations, sum as f64 / records.len() as f64)
     };
     counts.into_iter().map(step).collect()
+}
+
+fn indicators(records: &[&Record]) -> BTreeMap<Indicator, [usize; 2]> {
+    let mut counts: BTreeMap<Indicator, [usize; 2]> = BTreeMap::new();
+    for record in records {
+        for indicator in &record.indicators {
+            let [all, failures] = counts.entry(*indicator).or_default();
+            *all += 1;
+            *failures += usize::from(!record.success);
+        }
+    }
+    counts
 }
 
 fn class_successes(records: &[&Record], k: usize) -> Result<Vec<ClassSuccess>, MetricsError> {

@@ -1,34 +1,60 @@
 //! [`Samples`]: the records of one attack on one setting, measured.
 
-use tkmia_attacks::{AttackSettings, View};
+use std::ops::Range;
+
 use tkmia_metrics::{
-    Measure, Measures, MetricsError, Ranking, Sample, change, mean_measures, norm_quantile,
+    Measures, MetricsError, Ranking, Sample, change, mean_measures, norm_quantile,
 };
 
 use crate::Record;
-use crate::optimality::BestKnown;
+use crate::comparison::Found;
+use crate::optimality::optimality;
+
+/// Records, once for each draw of the specified labels that they are of: the first draw's first.
+#[derive(Debug)]
+pub(crate) struct Drawn<'a> {
+    pub records: Vec<&'a Record>,
+    /// Where each draw's are.
+    pub draws: Vec<Range<usize>>,
+    /// How many records there are, each counted once.
+    pub recorded: usize,
+}
+
+impl<'a> Drawn<'a> {
+    pub fn new(found: &[&'a Record]) -> Self {
+        let count = found.iter().flat_map(|record| &record.draws).max().map_or(1, |last| last + 1);
+        let (mut records, mut draws) = (Vec::new(), Vec::new());
+        for draw in 0..count {
+            let start = records.len();
+            records.extend(found.iter().filter(|record| record.is_of_draw(draw)));
+            draws.push(start..records.len());
+        }
+        Self { records, draws, recorded: found.len() }
+    }
+}
 
 /// The records of one attack on one setting, and what cells are computed from them.
 #[derive(Debug)]
 pub(crate) struct Samples<'a> {
-    pub run: &'a AttackSettings,
-    pub records: &'a [&'a Record],
-    pub best_known: &'a BestKnown<'a>,
+    pub found: Found<'a>,
+    pub draws: &'a [Range<usize>],
     /// Δ of each sample, clean minus perturbed.
     pub changes: Vec<Measures>,
-    /// Δ of the means over samples.
-    pub mean_changes: Option<Measures>,
+    /// Δ of the means over the samples of each draw.
+    pub mean_changes: Vec<Measures>,
+    /// See [`optimality`].
+    pub optimality: Option<f64>,
 }
 
 impl<'a> Samples<'a> {
     /// # Errors
     /// Scores and labels that can't be measured.
     pub fn new(
-        run: &'a AttackSettings,
-        k: usize,
-        records: &'a [&'a Record],
-        best_known: &'a BestKnown<'a>,
+        found: Found<'a>,
+        draws: &'a [Range<usize>],
+        all: &[Found<'_>],
     ) -> Result<Self, MetricsError> {
+        let (records, k) = (found.records, found.setting.k);
         let flags = |labels: fn(&Record) -> &[usize]| -> Vec<Vec<bool>> {
             records.iter().map(|record| flags(labels(record), record.scores.len())).collect()
         };
@@ -41,49 +67,27 @@ impl<'a> Samples<'a> {
             Ok(measures(&record.clean_scores)? - measures(&record.scores)?)
         };
         let changes = records.iter().enumerate().map(change_of).collect::<Result<_, _>>()?;
-        let means = |scores: fn(&Record) -> &[f32]| {
-            let scores: Vec<&[f32]> = records.iter().map(|record| scores(record)).collect();
-            mean_measures(&scores, &relevant, Some(&specified), k)
-        };
-        let mean_changes = match (means(|r| &r.clean_scores)?, means(|r| &r.scores)?) {
-            (Some(clean), Some(perturbed)) => Some(change(&clean, &perturbed)?),
-            _ => None,
-        };
-        Ok(Self { run, records, best_known, changes, mean_changes })
-    }
-
-    /// Δ of a measure, of each sample that has it.
-    pub fn changes_of(&self, measure: &Measure) -> Vec<f64> {
-        self.changes.iter().filter_map(|changes| changes.get(measure.name)).collect()
-    }
-
-    /// A number of each sample.
-    pub fn all(&self, number: fn(&Record) -> f64) -> Vec<f64> {
-        self.records.iter().map(|record| number(record)).collect()
-    }
-
-    /// A number of each success.
-    pub fn successes(&self, number: fn(&Record) -> f64) -> Vec<f64> {
-        let successes = self.records.iter().filter(|record| record.success);
-        successes.map(|record| number(record)).collect()
-    }
-
-    /// Whether each success is one after rounding to 8-bit pixels, too.
-    pub fn kept_rounded(&self) -> Vec<f64> {
-        self.successes(|record| f64::from(record.success_rounded))
-    }
-
-    /// A quantile of the norms in model-input units, over all samples.
-    pub fn norm_quantile(&self, quantile: f64) -> Result<Option<f64>, MetricsError> {
-        norm_quantile(&self.all(|record| record.norm_input), quantile)
-    }
-
-    /// The norms of successes in tanh space, as the paper has them: of the published forms alone.
-    pub fn tanh_norms(&self) -> Vec<f64> {
-        match self.run.view() {
-            View::Tanh => self.successes(|record| record.norm),
-            View::Image => Vec::new(),
+        let mut mean_changes = Vec::new();
+        for draw in draws {
+            let means = |scores: fn(&Record) -> &[f32]| {
+                let scores: Vec<&[f32]> = records[draw.clone()].iter().map(|r| scores(r)).collect();
+                mean_measures(&scores, &relevant[draw.clone()], Some(&specified[draw.clone()]), k)
+            };
+            if let (Some(clean), Some(now)) = (means(|r| &r.clean_scores)?, means(|r| &r.scores)?) {
+                mean_changes.push(change(&clean, &now)?);
+            }
         }
+        Ok(Self { found, draws, changes, mean_changes, optimality: optimality(found, all) })
+    }
+
+    /// A quantile of a number over all samples.
+    pub fn quantile(
+        &self,
+        quantile: f64,
+        number: fn(&Record) -> f64,
+    ) -> Result<Option<f64>, MetricsError> {
+        let numbers: Vec<f64> = self.found.records.iter().map(|record| number(record)).collect();
+        norm_quantile(&numbers, quantile)
     }
 }
 

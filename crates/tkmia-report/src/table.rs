@@ -1,6 +1,7 @@
 //! [`ReportTable`]: rows in the paper's columns and order.
 
-use tkmia_experiment::Table;
+use tkmia_attacks::Norm;
+use tkmia_experiment::{Scheme, Table};
 
 use crate::{Cell, Column, Form, Row, columns};
 
@@ -22,12 +23,25 @@ impl ReportTable {
         }
     }
 
-    /// Its heading.
+    /// Its heading, with the iterations that its attacks really have at most.
     pub fn heading(&self) -> String {
+        let scheme = match self.table.scheme {
+            Scheme::Global => "globally",
+            Scheme::Random => "randomly",
+        };
+        let caps = || self.rows.iter().map(Row::most_iterations);
+        let mut heading = format!("{scheme} selected S");
+        if let (Some(least), Some(most)) = (caps().min(), caps().max()) {
+            let least = if least < most { format!("{least} to ") } else { String::new() };
+            heading += &format!(", at most {least}{most} iterations");
+        }
+        if let Some(delta) = self.table.delta {
+            heading += &format!(", δ = {delta}");
+        }
         let numbers: Vec<String> = self.table.paper.iter().map(u32::to_string).collect();
         match numbers.is_empty() {
-            true => self.table.to_string(),
-            false => format!("{}, beside the paper's table {}", self.table, numbers.join(", ")),
+            true => heading,
+            false => format!("{heading}, beside the paper's table {}", numbers.join(", ")),
         }
     }
 
@@ -48,11 +62,21 @@ impl ReportTable {
         unique(self.rows.iter().map(|row| row.run.to_string()))
     }
 
-    /// The rows of each name, over all settings.
-    pub(crate) fn by_label(&self) -> Vec<(String, Vec<&Row>)> {
-        let rows = |label: &str| self.rows.iter().filter(|row| row.label == label).collect();
-        let labels = unique(self.rows.iter().map(|row| row.label.clone()));
-        labels.into_iter().map(|label| (label.clone(), rows(&label))).collect()
+    /// The rows of each name, over all settings; those alone that keep this norm small, if one is given.
+    pub(crate) fn by_label(&self, norm: Option<Norm>) -> Vec<(String, Vec<&Row>)> {
+        let rows =
+            || self.rows.iter().filter(move |row| norm.is_none_or(|it| row.run.norm() == it));
+        let of_label = |label: &str| rows().filter(|row| row.label == label).collect();
+        let labels = unique(rows().map(|row| row.label.clone()));
+        labels.into_iter().map(|label| (label.clone(), of_label(&label))).collect()
+    }
+
+    /// The norms that its attacks keep small.
+    pub(crate) fn norms(&self) -> Vec<Norm> {
+        [Norm::L2, Norm::Linf]
+            .into_iter()
+            .filter(|&norm| self.rows.iter().any(|row| row.run.norm() == norm))
+            .collect()
     }
 }
 

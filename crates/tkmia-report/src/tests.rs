@@ -1,6 +1,6 @@
 //! Reports on records that are worked by hand.
 
-use tkmia_attacks::Passes;
+use tkmia_attacks::{Indicator, Passes};
 use tkmia_experiment::{
     DataFacts, Experiment, FORMAT, Input, Inputs, Job, ManifestEntry, Plan, VictimFacts,
 };
@@ -77,9 +77,10 @@ fn plan_of(experiment: &str) -> Plan {
     }
     let inputs = Inputs {
         format: FORMAT,
-        victim: VictimFacts { sha256: String::new(), description: "a network".to_owned() },
+        victim: VictimFacts { description: "a network".to_owned(), ..VictimFacts::default() },
         data: DataFacts {
             name: "VOC 2012".to_owned(),
+            split: "val".to_owned(),
             images: 9,
             sha256: String::new(),
             classes: ["a", "b|c", "d_e", "<f>", "g", "h"].map(str::to_owned).to_vec(),
@@ -91,13 +92,16 @@ fn plan_of(experiment: &str) -> Plan {
             high: 1.0,
         },
         seed: 0,
+        draws: 1,
         samples: 2,
         pictures: 0,
         tables,
         tuning: None,
+        fit: None,
     };
     let title = "By hand & <checked>".to_owned();
-    Plan { title, inputs, shard: None, manifests, trials: Vec::new(), jobs }
+    let (fits, trials) = (Vec::new(), Vec::new());
+    Plan { title, inputs, shard: None, manifests, trials, fits, jobs }
 }
 
 /// Half of the samples of the first two attacks succeed; of the third there is one record, of the last none.
@@ -197,10 +201,11 @@ fn every_form_escapes_what_means_something_there() {
     let markdown = report.markdown();
     assert!(markdown.contains("\\|S\\|"), "{markdown}");
     assert!(markdown.contains("Unfinished: 5 of 8 records are there."), "{markdown}");
-    let header = markdown.lines().find(|line| line.contains("ΔTkAcc")).unwrap();
     let bars = |line: &str| line.replace("\\|", "").matches('|').count();
-    let rows = markdown.lines().filter(|line| line.starts_with('|'));
-    assert!(rows.into_iter().all(|line| bars(line) == bars(header)), "{markdown}");
+    for table in markdown.split("\n\n").filter(|block| block.starts_with('|')) {
+        let header = bars(table.lines().next().unwrap());
+        assert!(header > 1 && table.lines().all(|line| bars(line) == header), "{table}");
+    }
     let latex = report.tables[0].latex();
     let columns = latex.lines().find(|line| line.starts_with("\\begin{tabular}")).unwrap();
     let columns = columns.rsplit('{').next().unwrap().trim_end_matches('}').len();
@@ -227,28 +232,233 @@ fn records_that_do_not_fit_are_an_error() {
     assert!(matches!(Report::new(&plan, &records), Err(ReportError::Metrics(_))));
 }
 
+/// The same with the other attack in the view of the minimum-norm form.
+fn min_norm() -> Plan {
+    let text = EXPERIMENT.replace("name = \"tkmia\"", "name = \"tkmia\"\nvariant = \"min-norm\"");
+    plan_of(&text.replace("\"released\"", "\"corrected\""))
+}
+
 #[test]
 fn the_minimum_norm_form_stands_beside_the_best_other_attack() {
-    let text = EXPERIMENT.replace("name = \"tkmia\"", "name = \"tkmia\"\nvariant = \"min-norm\"");
-    let plan = plan_of(&text);
+    let plan = min_norm();
     let report = Report::new(&plan, &records(&plan)).unwrap();
     let rows = &report.tables[0].rows;
     // On the first sample both succeeded, with norms 1 and 2; the other attack failed on the second.
-    let rival = Rival { row: 0, both: 1, norm_ratio: Some(0.5) };
-    assert_eq!(rows[1].rival, Some(rival));
+    let rival =
+        |row: &Row| row.rival.as_ref().map(|rival| (rival.row, rival.both, rival.norm_ratio.value));
+    assert_eq!(rival(&rows[1]), Some((0, 1, Some(0.5))));
     assert!(rows[0].rival.is_none() && rows[2].rival.is_none());
-    assert_eq!(rows[3].rival, Some(Rival { row: 2, both: 0, norm_ratio: None }));
+    assert_eq!(rival(&rows[3]), Some((2, 0, None)));
     // The best norms are 1 and 3: A* = 2, and A = (2 + 3)/2 for the other.
     let optimality = |row: &Row| row.value("local_optimality");
     assert_eq!((optimality(&rows[0]), optimality(&rows[1])), (Some(0.5), Some(1.0)));
     let markdown = report.markdown();
     assert!(markdown.contains("TkMIA (min-norm): 0.500 over 1 settings"), "{markdown}");
-    assert!(markdown.contains("1.000 / 0.500") && markdown.contains("local optimality"));
+    // Of the two samples the other attack succeeded on one.
+    assert!(markdown.contains("1.000 / 0.500 (0.500") && markdown.contains("local optimality"));
+    // P@2 is what it was, and 1/2 less on the first sample for the other: both are over both samples.
+    assert!(markdown.contains("0.000 / 0.250 (-0.250"), "{markdown}");
     assert!(!self::report().markdown().contains("local optimality"));
     let html = report.html(&[], 0).unwrap();
     assert!(html.contains("Success by norm") && html.contains("ΔmAP@k by norm"));
     let norms = report.norms_csv();
     // A line for each of the four successes; within norm 3 both of the second row's samples have changed nothing.
     assert_eq!(norms.lines().count(), 1 + 4);
-    assert!(norms.lines().any(|line| line.ends_with(",2,3,1,0,0,0")), "{norms}");
+    assert!(norms.lines().any(|line| line.ends_with(",2,l2,3,1,0,0,0")), "{norms}");
+}
+
+#[test]
+fn norms_of_another_view_are_no_rivals() {
+    let mut plan = min_norm();
+    for job in plan.jobs.iter_mut().step_by(2) {
+        job.run = plan_of(EXPERIMENT).jobs[0].run.clone();
+    }
+    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let rows = &report.tables[0].rows;
+    assert!(rows.iter().all(|row| row.rival.is_none()));
+    // Its only success, of norm 2, is the best that is known there.
+    assert_eq!(rows[0].value("local_optimality"), None);
+    assert!(!report.markdown().contains("over 1 settings"));
+}
+
+/// A table's CSV by its columns.
+fn csv(table: &ReportTable) -> Vec<std::collections::HashMap<String, String>> {
+    let text = table.csv();
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<_> = reader.deserialize().map(Result::unwrap).collect();
+    assert!(!text.contains("-0,") && !text.contains("NaN"), "{text}");
+    rows
+}
+
+#[test]
+fn the_csv_has_every_measure_norm_and_cap() {
+    let mut plan = plan();
+    let capped = EXPERIMENT.replace("name = \"tkmia\"", "name = \"tkmia\"\nmax-forward = 3");
+    plan.jobs[1].run = plan_of(&capped).jobs[1].run.clone();
+    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let rows = csv(&report.tables[0]);
+    let row = &rows[0];
+    for (column, expected) in [
+        ("d_tkacc", "0.5"),
+        ("d_tkacc_eq7", "0"),
+        ("d_map_at_k", "0.375"),
+        ("aper_input", "2"),
+        ("aper_linf", "1"),
+        ("norm_input_mean", "5"),
+        ("norm_input_median", "5"),
+        ("norm_input_q25", "3.5"),
+        ("linf_input_mean", "2.5"),
+        ("linf_input_q75", "3.25"),
+        ("view", "tanh"),
+        ("norm", "l2"),
+        ("stop", "excluded"),
+        ("max_iterations", "100"),
+        ("forward_at_most", "100"),
+    ] {
+        assert_eq!(row[column], expected, "{column}");
+    }
+    assert!(!row["d_map_category"].is_empty());
+    // The table allows 100 iterations, this method no more than three passes.
+    assert_eq!(
+        (rows[1]["max_iterations"].as_str(), rows[1]["forward_at_most"].as_str()),
+        ("3", "3")
+    );
+    assert!(report.tables[0].heading().contains("at most 3 to 100 iterations"));
+}
+
+#[test]
+fn an_attack_is_reported_by_the_norm_that_it_keeps_small() {
+    let text = EXPERIMENT.replace(
+        "name = \"tkmia\"",
+        "name = \"tkmia\"\nvariant = \"min-norm\"\nnorm = \"linf\"\n\n[[method]]\nname = \"tkmia\"\n\
+         optimiser = \"pgd\"\nnorm = \"linf\"\nradius = 1",
+    );
+    let plan = plan_of(&text.replace("\"released\"", "\"corrected\""));
+    let out = [0.0, 0.5, 4.0, 3.0, 2.0, 1.0];
+    let found = |job: usize, linf| Record {
+        linf_input: linf,
+        ..record(&plan.jobs[job], &plan, "one", out, 1.0, true)
+    };
+    // The last is the best rival in L∞, the first has the smallest L2 norm.
+    let records = [found(0, 0.01), found(1, 0.2), found(2, 0.4)];
+    let report = Report::new(&plan, &records).unwrap();
+    let rows = &report.tables[0].rows;
+    assert_eq!(rows[1].label, "TkMIA (min-norm), linf");
+    let rival = rows[1].rival.as_ref().unwrap();
+    assert_eq!((rival.row, rival.norm_ratio.value), (2, Some(0.5)));
+    assert_eq!(rows[1].by_norm()[0].norm, 0.2);
+    let html = report.html(&[], 0).unwrap();
+    assert!(html.contains("Success by L∞ norm") && html.contains("mean ‖ε‖∞"));
+}
+
+#[test]
+fn all_of_twenty_is_not_certainty_and_one_sample_has_no_interval() {
+    let plan = plan();
+    let out = [0.0, 0.5, 4.0, 3.0, 2.0, 1.0];
+    let found =
+        |id: usize| record(&plan.jobs[0], &plan, &id.to_string(), out, 1.0 + id as f64, true);
+    let twenty: Vec<Record> = (0..20).map(found).collect();
+    let interval = |records: &[Record], column| {
+        let report = Report::new(&plan, records).unwrap();
+        report.tables[0].rows[0].cell(column).unwrap().interval
+    };
+    let [low, high] = interval(&twenty, "success").unwrap();
+    assert!((low - 0.839).abs() < 1e-3 && high == 1.0);
+    let [low, high] = interval(&twenty, "aper_input").unwrap();
+    assert!(low > 7.0 && low < 9.0 && high > 12.0 && high < 14.5, "{low} {high}");
+    assert_eq!(interval(&twenty[..1], "success"), None);
+    assert_eq!(interval(&twenty[..1], "aper_input"), None);
+}
+
+#[test]
+fn draws_of_an_image_are_one_sample_and_their_means_spread() {
+    let plan = plan();
+    let out = [0.0, 0.5, 4.0, 3.0, 2.0, 1.0];
+    let found = |id: &str, specified: [usize; 2], draws: &[usize], norm| Record {
+        specified: specified.to_vec(),
+        draws: draws.to_vec(),
+        ..record(&plan.jobs[0], &plan, id, out, norm, true)
+    };
+    let records = [
+        found("one", [0, 1], &[0, 2], 1.0),
+        found("two", [0, 1], &[0, 1, 2], 4.0),
+        found("one", [1, 2], &[1], 4.0),
+    ];
+    let report = Report::new(&plan, &records).unwrap();
+    let row = &report.tables[0].rows[0];
+    assert_eq!((row.n, row.draws, row.samples), (2, 3, 6));
+    // The draws' means are 2.5, 4 and 2.5.
+    let cell = row.cell("aper_input").unwrap();
+    assert_eq!(cell.value, Some(3.0));
+    assert!((cell.spread.unwrap() - 0.75_f64.sqrt()).abs() < 1e-12);
+    // Wilson's interval of two of two, not of six of six.
+    let [low, _] = row.cell("success").unwrap().interval.unwrap();
+    assert!((low - 0.342).abs() < 1e-3, "{low}");
+    assert!(report.markdown().contains("S is drawn 3 times for each of the n images"));
+}
+
+#[test]
+fn an_attack_that_failed_for_its_own_reasons_is_no_sign_of_robustness() {
+    let plan = plan();
+    let mut records = records(&plan);
+    records[1].indicators = vec![Indicator::ZeroGradient, Indicator::FlatLoss];
+    records[2].indicators = vec![Indicator::ZeroGradient];
+    let report = Report::new(&plan, &records).unwrap();
+    let rows = csv(&report.tables[0]);
+    assert_eq!((rows[0]["zero_gradient"].as_str(), rows[0]["flat_loss"].as_str()), ("1", "1"));
+    let warning = "TkML-AP-U (released) at k = 2, |S| = 2 succeeds on 0.500 of the samples only, and that is no \
+                   sign of a robust network: of its 1 failures there is zero-gradient on 1, flat-loss on 1.";
+    let markdown = report.markdown().replace('\\', "");
+    let html = report.html(&[], 0).unwrap();
+    for text in [&markdown, &html] {
+        assert!(text.contains(warning), "{text}");
+        assert!(
+            text.contains("zero-gradient: A gradient was zero everywhere: the scores don"),
+            "{text}"
+        );
+        // The other attack succeeded in spite of its sign.
+        assert_eq!(text.matches("Warning:").count(), 1);
+    }
+    assert!(!self::report().markdown().contains("Signs that"));
+}
+
+#[test]
+fn the_page_and_the_markdown_hold_the_same_tables() {
+    let plan = min_norm();
+    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let (markdown, html) = (report.markdown(), report.html(&[], 0).unwrap());
+    for text in [&markdown, &html] {
+        for expected in ["passes", "the best other", "Success by class", "over 1 settings"] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+    }
+}
+
+#[test]
+fn the_caption_says_what_victim_and_hyper_parameters_saw() {
+    let mut plan = plan();
+    let stated = |plan: &Plan| Report::new(plan, &[]).unwrap().markdown();
+    let text = stated(&plan);
+    assert!(text.contains("what it was trained on is not stated; not held out"), "{text}");
+    assert!(text.contains("Data: VOC 2012, val, 9 images."), "{text}");
+    plan.inputs.victim.trained_on = Some("train".to_owned());
+    plan.inputs.victim.held_out = true;
+    let data =
+        DataFacts { split: "a share of 0.2".to_owned(), images: 3, ..plan.inputs.data.clone() };
+    plan.inputs.tuning = Some(tkmia_experiment::TuningFacts { data, samples: 4 });
+    let text = stated(&plan);
+    assert!(text.contains("held out: nothing about the attacks was chosen on it"), "{text}");
+    assert!(text.contains("chosen on other images: VOC 2012, a share of 0.2, 3 images"), "{text}");
+}
+
+#[test]
+fn victims_stand_side_by_side() {
+    let plan = min_norm();
+    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let text = beside(&[report.clone(), report]);
+    let rows: Vec<&str> = text.lines().filter(|line| line.contains("TkMIA (min-norm)")).collect();
+    assert_eq!(rows.len(), 2, "{text}");
+    assert!(rows[0].contains("| 1 ") && rows[1].contains("| 2 ") && rows[1].contains("0.500"));
+    assert!(text.lines().next().unwrap().contains("| success |"), "{text}");
+    assert!(text.contains("\n2. Victim: a network"), "{text}");
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use tkmia_experiment::Plan;
+use tkmia_attacks::Norm;
+use tkmia_experiment::{Plan, write_failed};
 use tkmia_file::write_whole;
 
 use crate::pictures::{of_plan, png};
@@ -15,26 +16,28 @@ use crate::{Report, ReportError};
 /// as PNG, and all of it as one page, `index.html`, with the images of `pictured` samples at most in it.
 ///
 /// # Errors
-/// [`ReportError::Experiment`] if the folder is no experiment's or has records that aren't the plan's,
-/// [`ReportError::Metrics`] for a record that can't be measured, [`ReportError::Read`] and
-/// [`ReportError::Image`] for a picture that can't be read, [`ReportError::Write`].
+/// [`ReportError::Experiment`] if the folder is no experiment's, has records that aren't the plan's, or holds a file
+/// that can't be read or written; [`ReportError::Metrics`] for a record that can't be measured,
+/// [`ReportError::Image`] for a picture that can't be decoded.
 pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportError> {
     let plan = Plan::read(folder)?;
     let records = plan.read_records(folder)?;
     let report = Report::new(&plan, &records)?;
     let output = folder.join("report");
-    fs::create_dir_all(&output)
-        .map_err(|source| ReportError::Write { path: output.clone(), source })?;
+    fs::create_dir_all(&output).map_err(write_failed(&output))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = output.join(name);
-        write_whole(&path, bytes).map_err(|source| ReportError::Write { path, source })
+        write_whole(&path, bytes).map_err(write_failed(&path))
     };
     for (number, table) in report.tables.iter().enumerate() {
         let name = table.name(number);
         write(&format!("{name}.md"), table.markdown().as_bytes())?;
         write(&format!("{name}.csv"), table.csv().as_bytes())?;
         write(&format!("{name}.tex"), table.latex().as_bytes())?;
-        write(&format!("{name}-trade-off.svg"), table.trade_off().svg_file().as_bytes())?;
+        for (norm, chart) in table.trade_offs() {
+            let kind = if norm == Norm::L2 { "" } else { "-linf" };
+            write(&format!("{name}-trade-off{kind}.svg"), chart.svg_file().as_bytes())?;
+        }
     }
     write("report.md", report.markdown().as_bytes())?;
     write("iterations.csv", report.iterations_csv().as_bytes())?;
@@ -42,7 +45,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportErro
     write("classes.csv", report.classes_csv().as_bytes())?;
     let pictures = of_plan(folder, &plan, &records);
     for picture in &pictures {
-        write(&picture.file_name(), &png(&picture.draw(&report.classes)?)?)?;
+        write(&picture.file_name(), &png(&picture.draw(&report.inputs.data.classes)?)?)?;
     }
     write("index.html", report.html(&pictures, pictured)?.as_bytes())?;
     Ok(report)

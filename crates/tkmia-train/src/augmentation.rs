@@ -53,7 +53,7 @@ impl Augmentation {
 
     /// That of the published code for a data set.
     ///
-    /// For COCO it has RandAugment behind the cutout, from a package of its own: that is left out.
+    /// For COCO it has RandAugment after the cutout, from a package of its own: that is left out.
     pub fn of(published: Published) -> Self {
         match published {
             Published::Voc2012 => {

@@ -1,7 +1,7 @@
-//! What a run goes on from: [`Checkpoint`].
+//! What a run continues from: [`Checkpoint`].
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
@@ -16,7 +16,7 @@ use crate::{Curve, TrainError};
 /// The version of the file's layout.
 const VERSION: u32 = 1;
 
-/// The state of a run behind an epoch.
+/// The state of a run after an epoch.
 ///
 /// Its file is a line of JSON, then the records of the network and of the optimiser, as Burn packs
 /// them. The records keep the parameters' ids, by which an optimiser knows its state.
@@ -78,15 +78,9 @@ impl Checkpoint {
             network: self.network.len(),
             optimiser: self.optimiser.len(),
         };
-        let encode = |error: serde_json::Error| TrainError::Encode {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        let mut bytes = serde_json::to_vec(&head).map_err(encode)?;
-        bytes.push(b'\n');
-        bytes.extend(&self.network);
-        bytes.extend(&self.optimiser);
-        write_whole(path, bytes)
+        let head = serde_json::to_vec(&head).map_err(io::Error::from);
+        let whole = |head: Vec<u8>| [&head, &b"\n"[..], &self.network, &self.optimiser].concat();
+        write_whole(path, head.map(whole))
     }
 
     /// Reads that of a run, or `None` if there is none.
@@ -111,7 +105,7 @@ impl Checkpoint {
         }
         let rest = &bytes[line + 1..];
         if head.network.checked_add(head.optimiser) != Some(rest.len()) {
-            let reason = format!("{} bytes behind its first line", rest.len());
+            let reason = format!("{} bytes after its first line", rest.len());
             return Err(damaged(path, reason));
         }
         let (network, optimiser) = rest.split_at(head.network);
@@ -139,10 +133,10 @@ fn difference(name: &str, expected: &Value, found: &Value) -> Option<(String, St
     }
 }
 
-/// Writes a file whole or not at all.
-pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), TrainError> {
-    tkmia_file::write_whole(path, bytes)
-        .map_err(|source| TrainError::Write { path: path.to_owned(), source })
+/// Writes a file whole or not at all, if its contents could be made.
+pub fn write_whole(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<(), TrainError> {
+    let written = bytes.and_then(|bytes| tkmia_file::write_whole(path, bytes));
+    written.map_err(TrainError::write(path))
 }
 
 #[cfg(test)]

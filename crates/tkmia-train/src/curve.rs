@@ -1,8 +1,9 @@
 //! How a network came along: [`Curve`].
 
+use std::io;
 use std::path::Path;
 
-use image::{ImageError, RgbImage};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use tkmia_data::to_png;
 use tkmia_figure::{Axis, Chart, Series, Shape, beside};
@@ -19,7 +20,7 @@ pub struct Epoch {
     pub learning_rate: f64,
     /// The mean loss of its images, as they were trained on.
     pub train_loss: f64,
-    /// What the network made of the validation split behind it.
+    /// What the network made of the validation split after it.
     pub validation: Evaluation,
     /// How long it took, with its evaluation.
     pub seconds: f64,
@@ -41,16 +42,9 @@ impl Curve {
 
     /// Writes `curve.csv` and `curve.png` into a folder.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), TrainError> {
-        let path = folder.join("curve.csv");
-        let encode = |reason: String| TrainError::Encode { path: path.clone(), reason };
-        write_whole(&path, self.csv().map_err(|error| encode(error.to_string()))?)?;
-
-        let path = folder.join("curve.png");
-        let encode = |error: ImageError| TrainError::Encode {
-            path: path.clone(),
-            reason: error.to_string(),
-        };
-        write_whole(&path, to_png(&self.picture()).map_err(encode)?)
+        write_whole(&folder.join("curve.csv"), self.csv().map_err(io::Error::from))?;
+        let picture = to_png(&self.picture()).map_err(io::Error::other);
+        write_whole(&folder.join("curve.png"), picture)
     }
 
     /// The losses, and beside them the measures.

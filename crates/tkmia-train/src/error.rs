@@ -1,6 +1,7 @@
 //! What can be wrong with a training.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use burn::store::RecordError;
 use strum::VariantNames;
@@ -10,11 +11,11 @@ use tkmia_models::ModelError;
 
 use crate::Published;
 
-/// A training that can't be begun, or can't go on.
+/// A training that can't be begun or continued.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// A setting can't be.
+    /// A setting is out of range.
     #[error("{field}: expected {expected}, found {found}")]
     Setting {
         /// Which one.
@@ -94,7 +95,7 @@ pub enum TrainError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file can't be written.
     #[error("cannot write {}", path.display())]
@@ -103,15 +104,7 @@ pub enum TrainError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: std::io::Error,
-    },
-    /// A file's contents can't be made.
-    #[error("cannot write {}: {reason}", path.display())]
-    Encode {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
+        source: io::Error,
     },
     /// An image or a label.
     #[error(transparent)]
@@ -125,4 +118,11 @@ pub enum TrainError {
     /// Burn's records.
     #[error("the state of the training can't be packed")]
     Record(#[source] RecordError),
+}
+
+impl TrainError {
+    /// What a failure to write this file is.
+    pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        |source| Self::Write { path: path.to_owned(), source }
+    }
 }

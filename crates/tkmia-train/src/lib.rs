@@ -2,8 +2,8 @@
 //!
 //! [`Training`] takes a [`TrainableResNet`](tkmia_models::TrainableResNet), a training and a
 //! validation split and a [`Recipe`], and leaves a folder with the network as a safetensors file with
-//! torchvision's names, its learning curve as a table and a picture, and a checkpoint from which the
-//! run goes on if it is ended. The recipes of the paper and of its published code, which differ by
+//! torchvision's names, its learning curve as a table and a picture, and a checkpoint from which a
+//! stopped run continues. The recipes of the paper and of its published code, which differ by
 //! data set, are [`Published`].
 //!
 //! Sun et al., "When Measures are Unreliable: Imperceptible Adversarial Perturbations toward Top-k
@@ -26,4 +26,4 @@ pub use error::TrainError;
 pub use evaluation::{Evaluation, evaluate};
 pub use loss::binary_cross_entropy;
 pub use recipe::{Optimiser, Published, Recipe};
-pub use training::{Progress, Training};
+pub use training::{Progress, Training, WRITTEN};

@@ -19,16 +19,16 @@ use crate::{Curve, Epoch, Recipe, TrainError, binary_cross_entropy};
 
 /// A network, what it is trained on, and how.
 ///
-/// The output folder gets, behind each epoch,
+/// After each epoch the output folder gets
 ///
 /// - `last.safetensors`: the network as it is,
 /// - `best.safetensors`: that of the epoch of the highest instance-wise mAP, by which the paper's
 ///   published code chooses its victims,
 /// - `curve.csv` and `curve.png`: the [learning curve](Curve),
-/// - `checkpoint`: what a run goes on from.
+/// - `checkpoint`: what a run continues from.
 ///
 /// Each file is written under a temporary name and renamed. A run of the same description that finds
-/// a checkpoint goes on behind its epoch, and ends as a run that was never ended would have: batches,
+/// a checkpoint continues after its epoch, and ends as a run that was never stopped would have: batches,
 /// their order and all random changes depend on seed, epoch and image id alone.
 ///
 /// # Example
@@ -59,7 +59,7 @@ use crate::{Curve, Epoch, Recipe, TrainError, binary_cross_entropy};
 pub struct Training<'a> {
     /// The network to be trained, with a score for each label.
     pub network: TrainableResNet,
-    /// What the network began from: a run from something else doesn't go on with its checkpoint.
+    /// What the network began from: a run from something else doesn't continue from its checkpoint.
     pub origin: &'a str,
     /// The images that it is trained on.
     pub train: &'a dyn Dataset,
@@ -86,6 +86,10 @@ pub enum Progress<'a> {
     End(&'a Epoch),
 }
 
+/// What a training writes into its folder.
+pub const WRITTEN: [&str; 5] =
+    ["last.safetensors", "best.safetensors", "curve.csv", "curve.png", "checkpoint"];
+
 impl Training<'_> {
     /// Trains the network, from the checkpoint in the output folder if there is one.
     ///
@@ -100,8 +104,7 @@ impl Training<'_> {
         let description = self.description();
         let Self { mut network, train, validation, recipe, output, stop, .. } = self;
         let file = |name: &str| output.join(name);
-        let unwritable = |source| TrainError::Write { path: output.to_owned(), source };
-        fs::create_dir_all(output).map_err(unwritable)?;
+        fs::create_dir_all(output).map_err(TrainError::write(output))?;
 
         let mut optimiser = recipe.optimiser.init(recipe.weight_decay);
         let mut curve = Curve::default();

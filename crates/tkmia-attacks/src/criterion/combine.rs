@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Criterion, Leaving, SampleState};
+use super::{Criterion, Keep, Leaving, SampleState};
 
 /// All of these hold; met where there is none.
 ///
@@ -37,6 +37,11 @@ impl Criterion for And {
 
     fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
         self.0.iter().filter_map(|part| part.leaving(delta)).max()
+    }
+
+    fn keeps(&self) -> Option<Keep> {
+        let parts = self.0.iter().map(|part| part.keeps());
+        parts.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     fn needs_target(&self) -> bool {

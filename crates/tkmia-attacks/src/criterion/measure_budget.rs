@@ -2,7 +2,7 @@
 
 use tkmia_metrics::{Formula, Measure, Ranking, Sample};
 
-use super::{Criterion, SampleState};
+use super::{Criterion, Keep, SampleState};
 
 /// A measure of this sample has dropped by at most τ: `Δ ≤ τ`, `Δ` = clean − now.
 ///
@@ -67,6 +67,16 @@ impl Criterion for MeasureBudget {
         let values = value(state.clean).zip(value(state.now));
         let margin = values.map_or(0.0, |(clean, now)| clean - now) - self.at_most;
         if margin.abs() <= ROUNDING { 0.0 } else { margin }
+    }
+
+    /// Of a measure that doesn't drop.
+    fn keeps(&self) -> Option<Keep> {
+        match self.measure.name {
+            _ if self.at_most < 0.0 => None,
+            "p" => Some(Keep::Count),
+            "ap" | "ndcg" => Some(Keep::Order),
+            _ => None,
+        }
     }
 }
 

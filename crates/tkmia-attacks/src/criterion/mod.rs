@@ -14,6 +14,7 @@
 
 mod at_least;
 mod combine;
+mod keep;
 mod measure_budget;
 mod parse;
 mod relevant;
@@ -31,6 +32,7 @@ use tkmia_metrics::{Measure, Ranking};
 use crate::readback::Scored;
 
 pub use combine::{And, Not, Or};
+pub use keep::Keep;
 pub use measure_budget::MeasureBudget;
 pub use parse::UnknownCriterion;
 pub use relevant::{AllRelevantOut, Imperceptible, MeasurePreserving, PrecisionPreserved};
@@ -180,6 +182,12 @@ pub trait Criterion: Debug + Display + Send + Sync {
         None
     }
 
+    /// What suffices to be kept of the clean ranking, once as many labels have [left](Self::leaving), for the condition to
+    /// hold. `None` where keeping labels doesn't bring it about.
+    fn keeps(&self) -> Option<Keep> {
+        None
+    }
+
     /// Whether it needs a [target](Goal::target).
     fn needs_target(&self) -> bool {
         false
@@ -222,6 +230,10 @@ impl<C: Criterion + ?Sized> Criterion for Arc<C> {
 
     fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
         self.as_ref().leaving(delta)
+    }
+
+    fn keeps(&self) -> Option<Keep> {
+        self.as_ref().keeps()
     }
 
     fn needs_target(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Criteria on what becomes of the relevant labels.
 
 use super::at_least::AtLeast;
-use super::{Criterion, Leaving, SampleState, SpecifiedOut, hits};
+use super::{Criterion, Keep, Leaving, SampleState, SpecifiedOut, hits};
 
 /// Eq. 2 of the paper: no specified label in the top-k, and the other relevant labels fill it.
 ///
@@ -35,6 +35,10 @@ impl Criterion for Imperceptible {
     fn leaving(&self, _: Option<usize>) -> Option<Leaving> {
         Some(Leaving::All)
     }
+
+    fn keeps(&self) -> Option<Keep> {
+        Some(Keep::Full)
+    }
 }
 
 /// At least as many relevant labels in the top-k as before: `|T_k(x*) ∩ Y_p| ≥ |T_k(x) ∩ Y_p|`.
@@ -59,6 +63,10 @@ impl Criterion for PrecisionPreserved {
     fn margin(&self, state: &SampleState<'_>) -> f64 {
         Self::at_least(state).margin(state)
     }
+
+    fn keeps(&self) -> Option<Keep> {
+        Some(Keep::Count)
+    }
 }
 
 /// No specified label in the top-k, and at least as many relevant ones as before.
@@ -80,6 +88,10 @@ impl Criterion for MeasurePreserving {
 
     fn leaving(&self, _: Option<usize>) -> Option<Leaving> {
         Some(Leaving::All)
+    }
+
+    fn keeps(&self) -> Option<Keep> {
+        PrecisionPreserved.keeps()
     }
 }
 

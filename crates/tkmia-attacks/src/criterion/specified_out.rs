@@ -1,7 +1,7 @@
 //! [`SpecifiedOut`]: specified labels have left the top-k.
 
 use super::at_least::AtLeast;
-use super::{Criterion, Leaving, SampleState, hits};
+use super::{Criterion, Keep, Leaving, SampleState, hits};
 
 /// The paper's evaluation: at least δ specified labels have left the top-k.
 ///
@@ -36,6 +36,10 @@ impl Criterion for SpecifiedOut {
 
     fn leaving(&self, delta: Option<usize>) -> Option<Leaving> {
         Some(delta.map_or(Leaving::All, Leaving::AtLeast))
+    }
+
+    fn keeps(&self) -> Option<Keep> {
+        Some(Keep::Nothing)
     }
 }
 

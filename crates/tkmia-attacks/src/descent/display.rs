@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::settings::{
-    AutoPgdSteps, Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps,
-};
+use super::settings::{Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps};
 
 impl fmt::Display for PenalisedSgd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,25 +11,27 @@ impl fmt::Display for PenalisedSgd {
     }
 }
 
+impl fmt::Display for PgdSteps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.ball)?;
+        self.step.map_or(Ok(()), |step| write!(f, ", step {step}"))
+    }
+}
+
+impl fmt::Display for MiFgsmSteps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.steps)?;
+        if self.momentum == MOMENTUM { Ok(()) } else { write!(f, ", momentum {}", self.momentum) }
+    }
+}
+
 impl fmt::Display for Descent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let length = |f: &mut fmt::Formatter<'_>, step: Option<f64>| {
-            step.map_or(Ok(()), |step| write!(f, ", step {step}"))
-        };
         match &self.optimiser {
             Optimiser::Sgd(sgd) => write!(f, "{sgd}")?,
-            Optimiser::Pgd(PgdSteps { ball, step }) => {
-                write!(f, "{ball}")?;
-                length(f, *step)?;
-            }
-            Optimiser::MiFgsm(MiFgsmSteps { ball, step, momentum }) => {
-                write!(f, "{ball}")?;
-                length(f, *step)?;
-                if *momentum != MOMENTUM {
-                    write!(f, ", momentum {momentum}")?;
-                }
-            }
-            Optimiser::AutoPgd(AutoPgdSteps { ball }) => write!(f, "{ball}")?,
+            Optimiser::Pgd(steps) => write!(f, "{steps}")?,
+            Optimiser::MiFgsm(steps) => write!(f, "{steps}")?,
+            Optimiser::AutoPgd(ball) => write!(f, "{ball}")?,
         }
         self.aims_at().map_or(Ok(()), |target| write!(f, ", target {target}"))?;
         self.lambda.map_or(Ok(()), |lambda| write!(f, ", lambda {lambda}"))

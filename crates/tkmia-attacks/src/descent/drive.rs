@@ -6,10 +6,11 @@ use tkmia_core::{Bounds, Classifier, Goal};
 use super::Space;
 use crate::criterion::SampleState;
 use crate::eligibility::eligible;
+use crate::error::check;
 use crate::indicator::Trail;
-use crate::readback::{Scored, Seen, read, scored};
+use crate::readback::{NonFinite, Scored, Seen, read, scored};
 use crate::{
-    AttackBatch, AttackError, Limits, Observer, Outcome, Passes, Perturbed, Reason, Step, Stop,
+    AttackBatch, AttackError, Limits, Outcome, Passes, Perturbed, Reason, Run, Step, Stop, View,
 };
 
 /// How an attack moves the images that it still works on.
@@ -78,15 +79,17 @@ pub(crate) struct Survivors {
 }
 
 impl Survivors {
-    fn keep(&mut self, positions: &[usize]) {
+    pub fn keep(&mut self, positions: &[usize]) {
         self.rows = positions.iter().map(|&position| self.rows[position]).collect();
-        self.clean = positions.iter().map(|&position| self.clean[position].clone()).collect();
+        // There are none before the first look.
+        let clean = positions.iter().filter_map(|&position| self.clean.get(position).cloned());
+        self.clean = clean.collect();
         self.origin = pick(&self.origin, positions);
         self.variable = pick(&self.variable, positions);
         self.goal = self.goal.select(positions);
     }
 
-    fn state<'a>(&'a self, position: usize, now: &'a Scored) -> SampleState<'a> {
+    pub fn state<'a>(&'a self, position: usize, now: &'a Scored) -> SampleState<'a> {
         SampleState::of(&self.goal, position, &self.clean[position], now)
     }
 }
@@ -101,30 +104,53 @@ struct Finished {
     trails: Vec<Trail>,
 }
 
+impl Finished {
+    /// Takes in the images whose scores aren't finite, unattacked, and gives the positions of the others.
+    fn lose<T>(
+        &mut self,
+        seen: &[Result<T, NonFinite>],
+        survivors: &Survivors,
+        view: View,
+    ) -> Vec<usize> {
+        let (lost, kept): (Vec<usize>, Vec<usize>) =
+            (0..seen.len()).partition(|&position| seen[position].is_err());
+        for &position in &lost {
+            let row = survivors.rows[position];
+            self.rows.push(row);
+            if let Err(fault) = &seen[position] {
+                self.outcomes[row] = fault.clone().into();
+            }
+        }
+        if !lost.is_empty() {
+            self.images.push(view.of(pick(&survivors.origin, &lost)));
+        }
+        kept
+    }
+}
+
 /// Attacks a batch within limits: looks at each image by one forward pass, and steps in between.
 ///
 /// An image is done when the criterion holds; that is tested before the step, so that the image
 /// returned is the one tested. The images that are done leave; the others go on without them.
 pub(crate) fn drive(
-    classifier: &dyn Classifier,
-    batch: &AttackBatch,
+    Run { classifier, batch, watch }: Run<'_>,
     rules: Rules<'_>,
     mover: &mut dyn Mover,
-    watch: &mut dyn Observer,
 ) -> Result<Perturbed, AttackError> {
     let (rows, images) = (batch.rows(), batch.images().clone());
+    let size = images.dims()[1..].iter().product();
     // Without a start the first look is at the unattacked images.
     let first = Passes { forward: usize::from(batch.start().is_some()), backward: 0 };
-    if !rules.limits.allow(first, Passes::default()) {
-        return Err(AttackError::NoForwardPass { needed: first.forward + 1 });
-    }
+    let enough = rules.limits.allow(first, Passes::default());
+    let forward = rules.limits.max_forward.unwrap_or_default() as f64;
+    check("max forward passes", "at least 2 for a batch with a start", forward, enough)?;
     let mut finished = Finished {
         rows: Vec::with_capacity(rows),
         images: Vec::new(),
         outcomes: vec![Outcome::Exhausted; rows],
         iterations: vec![0; rows],
         passes: vec![first; rows],
-        trails: vec![Trail::default(); rows],
+        trails: vec![Trail::new(size, classifier.bounds()); rows],
     };
     let mut survivors = Survivors {
         rows: (0..rows).collect(),
@@ -136,19 +162,45 @@ pub(crate) fn drive(
     };
     if batch.start().is_some() {
         let unattacked = rules.space.view().of(batch.images().clone());
-        survivors.clean = scored(classifier.scores(unattacked), &survivors.rows, 0)?;
+        let clean = scored(classifier.scores(unattacked));
+        let kept = finished.lose(&clean, &survivors, rules.space.view());
+        if kept.len() < rows {
+            survivors.keep(&kept);
+        }
+        survivors.clean = clean.into_iter().flatten().collect();
     }
 
     let mut slopes = None;
     for pass in 1..=rules.limits.max_iterations {
-        let ForwardPass { images, scores, loss } = mover.look(classifier, &survivors);
-        let now = read(scores, loss, slopes.take(), &survivors.rows, pass)?;
+        if survivors.rows.is_empty() {
+            break;
+        }
+        let ForwardPass { mut images, scores, loss } = mover.look(classifier, &survivors);
+        for &row in &survivors.rows {
+            finished.iterations[row] = pass;
+            finished.passes[row].forward += 1;
+        }
+        let seen = read(scores, loss, slopes.take());
+        let before = finished.rows.len();
+        let kept = finished.lose(&seen, &survivors, rules.space.view());
+        let mut ended_rows = finished.rows[before..].to_vec();
+        if kept.is_empty() {
+            let (rows, finished) = (&survivors.rows, &ended_rows);
+            let _ = watch.on_step(&Step { iteration: pass, rows, loss: None, finished });
+            break;
+        }
+        if kept.len() < seen.len() {
+            survivors.keep(&kept);
+            mover.keep(&kept);
+            images = pick(&images, &kept);
+        }
+        let now: Vec<Seen> = seen.into_iter().flatten().collect();
         if survivors.clean.is_empty() {
             survivors.clean = now.iter().map(|seen| seen.scored.clone()).collect();
         }
-        for (seen, &row) in now.iter().zip(&survivors.rows) {
-            finished.trails[row].note(seen.loss, seen.slope);
-            finished.passes[row].forward += 1;
+        for (at, seen) in now.iter().enumerate() {
+            let margin = || rules.stop.margin(&survivors.state(at, &seen.scored)) as f32;
+            finished.trails[survivors.rows[at]].note(seen, margin);
         }
 
         let costs: Vec<Passes> =
@@ -167,18 +219,18 @@ pub(crate) fn drive(
             (0..ends.len()).filter(|&at| ends[at].is_some() == done).collect()
         };
         let (done, going_on) = (positions(true), positions(false));
-        let finished_rows: Vec<usize> = done.iter().map(|&at| survivors.rows[at]).collect();
+        let done_rows: Vec<usize> = done.iter().map(|&at| survivors.rows[at]).collect();
+        ended_rows.extend(&done_rows);
         let losses: Option<Vec<f32>> = now.iter().map(|seen| seen.loss).collect();
         let flow = watch.on_step(&Step {
             iteration: pass,
             rows: &survivors.rows,
             loss: losses.as_deref(),
-            finished: &finished_rows,
+            finished: &ended_rows,
         });
 
         let interrupted = flow.is_break();
         for (at, &row) in survivors.rows.iter().enumerate() {
-            finished.iterations[row] = pass;
             let end = ends[at].or(interrupted.then_some(Outcome::Interrupted));
             finished.outcomes[row] = end.unwrap_or(Outcome::Exhausted);
         }
@@ -192,7 +244,7 @@ pub(crate) fn drive(
             true => now,
             false => {
                 finished.images.push(pick(&images, &done));
-                finished.rows.extend(finished_rows);
+                finished.rows.extend(done_rows);
                 survivors.keep(&going_on);
                 mover.keep(&going_on);
                 going_on.iter().map(|&at| now[at].clone()).collect()
@@ -210,8 +262,8 @@ pub(crate) fn drive(
 /// How the attack on one image ends after this forward pass, if it does.
 fn end(state: &SampleState<'_>, rules: Rules<'_>, pass: usize, last: bool) -> Option<Outcome> {
     if pass == 1 {
-        let SampleState { clean, relevant, specified, target, k, .. } = *state;
-        if let Err(reason) = eligible(clean, relevant, specified, k) {
+        let SampleState { clean, relevant, specified, target, k, delta, .. } = *state;
+        if let Err(reason) = eligible(clean, relevant, specified, k, delta) {
             return Some(Outcome::Ineligible(reason));
         }
         if rules.targeted && !target.is_some_and(|target| target.contains(&true)) {
@@ -240,6 +292,7 @@ fn assemble(batch: &AttackBatch, space: Space, finished: Finished) -> Perturbed 
         outcomes: finished.outcomes,
         iterations: finished.iterations,
         passes: finished.passes,
+        fitted: false,
     }
 }
 

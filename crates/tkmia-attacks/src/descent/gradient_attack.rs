@@ -7,9 +7,10 @@ use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, Goal};
 
 use super::drive::{ForwardPass, Mover, Rules, Survivors, drive, pick};
+use super::optimiser::Velocity;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
-use crate::{Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Stop, View};
+use crate::{Attack, AttackError, Limits, Passes, Perturbed, Run, Stop, View};
 
 /// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
 /// what its variants and baselines share.
@@ -48,21 +49,15 @@ pub enum ScoreKind {
 }
 
 impl Attack for GradientAttack {
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        batch: &AttackBatch,
-        watch: &mut dyn Observer,
-    ) -> Result<Perturbed, AttackError> {
-        let mut mover =
-            Descending { attack: self, steps: self.rule.start(), lambdas: None, graph: None };
+    fn perturb(&self, run: Run<'_>) -> Result<Perturbed, AttackError> {
+        let mut mover = self.mover();
         let rules = Rules {
             space: self.space,
             stop: &self.stop,
             limits: self.limits,
             targeted: self.is_targeted(),
         };
-        drive(classifier, batch, rules, &mut mover, watch)
+        drive(run, rules, &mut mover)
     }
 
     fn stop(&self) -> &Stop {
@@ -88,6 +83,11 @@ impl Attack for GradientAttack {
 }
 
 impl GradientAttack {
+    /// The attack at work on some images.
+    pub(crate) fn mover(&self) -> impl Mover + '_ {
+        Descending { attack: self, steps: self.rule.start(), lambdas: None, graph: None }
+    }
+
     /// The objective alone, without the penalty on the norm.
     fn loss(&self, scores: Tensor<2>, lambdas: Option<Tensor<2>>, goal: &Goal) -> Tensor<1> {
         let scores = match self.scores {
@@ -124,7 +124,7 @@ struct Descending<'a> {
     attack: &'a GradientAttack,
     steps: Box<dyn Stepping + 'a>,
     /// λ and its velocity, where it is moved by gradient.
-    lambdas: Option<(Tensor<2>, Option<Tensor<2>>)>,
+    lambdas: Option<(Tensor<2>, Velocity<2>)>,
     /// What the last look was at, on the graph to its loss.
     graph: Option<Graph>,
 }
@@ -165,7 +165,7 @@ impl Mover for Descending<'_> {
         let count = attack.objective.lambdas();
         if attack.lambda.is_some() && count > 0 && self.lambdas.is_none() {
             let zeros = Tensor::zeros([scores.dims()[0], count], &origin.device());
-            self.lambdas = Some((zeros, None));
+            self.lambdas = Some((zeros, Velocity::NONE));
         }
         let lambdas = self.lambdas.as_ref();
         let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
@@ -199,28 +199,31 @@ impl Mover for Descending<'_> {
         let gradient = gradient.mask_fill(lost, 0.0);
 
         let loss: Vec<f32> = now.iter().map(|seen| seen.loss.expect("it has one")).collect();
-        let variable = survivors.variable.clone();
-        let moved = self.steps.step(At { variable, gradient, loss: &loss });
-        survivors.variable =
-            self.attack.space.settle(survivors.origin.clone(), moved, survivors.bounds);
+        let (space, Survivors { variable, origin, bounds, .. }) = (self.attack.space, &*survivors);
+        let (variable, origin, bounds) = (variable.clone(), origin.clone(), *bounds);
+        let at = At { variable, gradient, loss: &loss, space, origin: origin.clone(), bounds };
+        survivors.variable = space.settle(origin, self.steps.step(at), bounds);
 
         if let (Some((lambdas, velocity)), Some(on_graph), Some(sgd)) =
-            (self.lambdas.take(), &graph.lambdas, &self.attack.lambda)
+            (&mut self.lambdas, &graph.lambdas, &self.attack.lambda)
         {
             let gradient = graph.kept(on_graph.grad_remove(&mut gradients).expect(MOVED));
-            let (lambdas, velocity) = sgd.step(lambdas, gradient, velocity);
-            self.lambdas = Some((self.attack.project_lambdas(lambdas), Some(velocity)));
+            let moved = sgd.step(lambdas.clone(), gradient, velocity);
+            *lambdas = self.attack.project_lambdas(moved);
         }
         slope
     }
 
     fn keep(&mut self, positions: &[usize]) {
         if let Some(graph) = &mut self.graph {
-            graph.kept = Some(positions.to_vec());
+            let kept = graph.kept.take();
+            let of_the_look = |&at: &usize| kept.as_ref().map_or(at, |kept| kept[at]);
+            graph.kept = Some(positions.iter().map(of_the_look).collect());
         }
         self.steps.keep(positions);
-        self.lambdas = self.lambdas.as_ref().map(|(lambdas, velocity)| {
-            (pick(lambdas, positions), velocity.as_ref().map(|v| pick(v, positions)))
-        });
+        if let Some((lambdas, velocity)) = &mut self.lambdas {
+            *lambdas = pick(lambdas, positions);
+            velocity.keep(positions);
+        }
     }
 }

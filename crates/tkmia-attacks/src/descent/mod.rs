@@ -12,7 +12,7 @@ pub use ball::{Ball, Norm};
 pub use gradient_attack::{GradientAttack, ScoreKind};
 pub use optimiser::{At, AutoPgd, MiFgsm, Pgd, Sgd, StepRule, Stepping};
 pub use settings::{
-    AutoPgdSteps, Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps,
+    Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps,
 };
 pub use space::Space;
 

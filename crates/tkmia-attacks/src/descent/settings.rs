@@ -24,7 +24,8 @@ pub struct Descent {
 }
 
 /// How an attack steps along its gradient, and how far it may go.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(tag = "optimiser", rename_all = "kebab-case")]
 pub enum Optimiser {
     /// With a penalty on the norm, of any size: the authors' form of all attacks.
     Sgd(PenalisedSgd),
@@ -33,7 +34,7 @@ pub enum Optimiser {
     /// [`MiFgsm`].
     MiFgsm(MiFgsmSteps),
     /// [`AutoPgd`].
-    AutoPgd(AutoPgdSteps),
+    AutoPgd(Ball),
 }
 
 impl Default for Optimiser {
@@ -66,7 +67,7 @@ pub struct PenalisedSgd {
     pub lr: f64,
     /// Weight α of the perturbation's norm with sgd; in the paper one of 1e-3, 5e-4, 1e-4, 5e-5
     pub alpha: f64,
-    /// Momentum μ of sgd (0.9 in the paper) and mi-fgsm (1 in its authors' form)
+    /// Momentum μ of sgd (0.9 in the paper), mi-fgsm (1 in its authors' form) and universal attacks
     pub momentum: f64,
 }
 
@@ -89,7 +90,8 @@ pub struct PgdSteps {
     /// Where it stays.
     #[serde(flatten)]
     pub ball: Ball,
-    /// Length of a step of pgd and mi-fgsm [default: 2.5 and 1 times radius / max-iterations]
+    /// Length of a step of pgd, mi-fgsm and universal attacks [default: 2.5 and 1 times radius / steps, one less than
+    /// passes, and a tenth of the radius]
     pub step: Option<f64>,
 }
 
@@ -97,23 +99,12 @@ pub struct PgdSteps {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct MiFgsmSteps {
-    /// Where it stays.
+    /// How long, and where it stays.
     #[serde(flatten)]
-    pub ball: Ball,
-    /// Length of a step of pgd and mi-fgsm [default: 2.5 and 1 times radius / max-iterations]
-    pub step: Option<f64>,
-    /// Momentum μ of sgd (0.9 in the paper) and mi-fgsm (1 in its authors' form)
+    pub steps: PgdSteps,
+    /// Momentum μ of sgd (0.9 in the paper), mi-fgsm (1 in its authors' form) and universal attacks
     #[serde(default = "momentum")]
     pub momentum: f64,
-}
-
-/// Steps that adapt themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub struct AutoPgdSteps {
-    /// Where it stays.
-    #[serde(flatten)]
-    pub ball: Ball,
 }
 
 named! {
@@ -137,27 +128,33 @@ impl Optimiser {
         }
     }
 
-    /// The runnable rule, for so many iterations.
-    fn rule(&self, iterations: usize, weight_decay: f64) -> Result<Box<dyn StepRule>, AttackError> {
-        let step = |given: Option<f64>, of_radius: f64, ball: Ball| {
-            let step = given.unwrap_or(of_radius * ball.radius / iterations as f64);
-            check("step", "a number above 0", step, step > 0.0 && step.is_finite())?;
-            Ok::<_, AttackError>(step)
-        };
+    /// The runnable rule, for so many steps.
+    fn rule(&self, steps: usize, weight_decay: f64) -> Result<Box<dyn StepRule>, AttackError> {
+        let of_radius = |share: f64, ball: Ball| share * ball.radius / steps.max(1) as f64;
         Ok(match *self {
             Self::Sgd(sgd) => Box::new(sgd.rule(weight_decay)?),
-            Self::Pgd(PgdSteps { ball, step: given }) => {
-                Box::new(Pgd { ball: ball.checked()?, step: step(given, 2.5, ball)? })
+            Self::Pgd(PgdSteps { ball, step }) => {
+                let step = checked(step.unwrap_or(of_radius(2.5, ball)))?;
+                Box::new(Pgd { ball: ball.checked()?, step })
             }
-            Self::MiFgsm(MiFgsmSteps { ball, step: given, momentum }) => {
-                check("momentum", "in [0, 1]", momentum, (0.0..=1.0).contains(&momentum))?;
-                Box::new(MiFgsm { ball: ball.checked()?, step: step(given, 1.0, ball)?, momentum })
-            }
-            // One step less than passes.
-            Self::AutoPgd(AutoPgdSteps { ball }) => {
-                Box::new(AutoPgd { ball: ball.checked()?, steps: iterations - 1 })
-            }
+            Self::MiFgsm(own) => Box::new(own.rule(of_radius(1.0, own.steps.ball))?),
+            Self::AutoPgd(ball) => Box::new(AutoPgd { ball: ball.checked()?, steps }),
         })
+    }
+}
+
+/// The same if it can be the length of a step.
+fn checked(step: f64) -> Result<f64, AttackError> {
+    check("step", "a number above 0", step, step > 0.0 && step.is_finite())?;
+    Ok(step)
+}
+
+impl MiFgsmSteps {
+    /// The runnable rule, with this step where none is given.
+    pub(crate) fn rule(&self, default: f64) -> Result<MiFgsm, AttackError> {
+        let Self { steps: PgdSteps { ball, step }, momentum } = *self;
+        check("momentum", "in [0, 1]", momentum, (0.0..=1.0).contains(&momentum))?;
+        Ok(MiFgsm { ball: ball.checked()?, step: checked(step.unwrap_or(default))?, momentum })
     }
 }
 
@@ -212,7 +209,7 @@ impl Descent {
                 (false, Some(_)) => Space::Clip,
                 (false, None) => Space::Project,
             },
-            rule: self.optimiser.rule(limits.max_iterations, if released { alpha } else { 0.0 })?,
+            rule: self.optimiser.rule(limits.steps(), if released { alpha } else { 0.0 })?,
             stop: stop.clone(),
             limits,
         })

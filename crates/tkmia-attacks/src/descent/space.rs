@@ -20,6 +20,14 @@ pub enum Space {
 }
 
 impl Space {
+    /// The space in which 0 is seen like this, for a variable that isn't of one image.
+    pub(crate) fn of(view: View) -> Self {
+        match view {
+            View::Image => Self::Clip,
+            View::Tanh => Self::TanhOfImage,
+        }
+    }
+
     /// The image that the classifier sees.
     pub fn image(self, origin: Tensor<4>, variable: Tensor<4>, bounds: Bounds) -> Tensor<4> {
         match self {

@@ -1,16 +1,12 @@
-//! [`KFool`]: top-k DeepFool.
+//! [`Facets`]: the steps of kFool.
 
 use burn::tensor::{Tensor, TensorData};
-use tkmia_core::Classifier;
 
-use super::{Geometry, run};
+use super::Geometry;
 use crate::descent::Survivors;
 use crate::readback::Seen;
-use crate::{
-    Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Space, Stop, View,
-};
 
-/// kFool: Tursynbek et al., "Geometry-Inspired Top-k Adversarial Perturbations", WACV 2022.
+/// kFool, top-k DeepFool: Tursynbek et al., "Geometry-Inspired Top-k Adversarial Perturbations", WACV 2022.
 ///
 /// Let `m` be the relevant label with the highest score on the unattacked image, `P` the labels now at
 /// ranks 1 to k + 1 except `m`, and `g_i` the gradient of score i at the image that the classifier
@@ -21,48 +17,9 @@ use crate::{
 /// ```
 ///
 /// It has no learning rate and nothing that keeps the norm small. The published code adds the step,
-/// a gradient after tanh, to the variable before it; in [`Space::TanhOfImage`] so does this.
-#[derive(Debug)]
-pub struct KFool {
-    /// The variable.
-    pub space: Space,
-    /// When an image is done.
-    pub stop: Stop,
-    /// How far it may go. An iteration is a step here: one forward pass to judge more than that, and for each
-    /// step one forward and one backward pass of each of k + 2 labels.
-    pub limits: Limits,
-}
-
-impl Attack for KFool {
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        batch: &AttackBatch,
-        watch: &mut dyn Observer,
-    ) -> Result<Perturbed, AttackError> {
-        run(&mut Facets, classifier, batch, (self.space, &self.stop, self.limits), watch)
-    }
-
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    fn passes_at_most(&self, k: usize, _: usize) -> Passes {
-        let steps = self.limits.max_iterations;
-        self.limits.cap(Passes { forward: steps * (k + 3) + 1, backward: steps * (k + 2) })
-    }
-
-    fn view(&self) -> View {
-        self.space.view()
-    }
-
-    fn takes_start(&self) -> bool {
-        true
-    }
-}
-
-/// The facets of the k + 1 labels that are ahead.
-struct Facets;
+/// a gradient after tanh, to the variable before it; in [`Space::TanhOfImage`](crate::Space::TanhOfImage) so
+/// does this.
+pub(super) struct Facets;
 
 impl Geometry for Facets {
     /// The first k + 1 labels, and `m`; among the others it stands in for itself: its difference is 0 and

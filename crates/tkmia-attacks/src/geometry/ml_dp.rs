@@ -1,12 +1,10 @@
-//! [`MlDp`]: multi-label DeepFool.
+//! [`Decisions`]: the steps of ML-DP.
 
 use burn::tensor::{Tensor, TensorData};
-use tkmia_core::Classifier;
 
-use super::{Geometry, gram, least_norm, run};
+use super::{Geometry, gram, least_norm};
 use crate::descent::Survivors;
 use crate::readback::{Seen, values};
-use crate::{Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Space, Stop};
 
 /// ML-DP: Song, Jin, Huang & Hu, "Multi-Label Adversarial Perturbations", ICDM 2018.
 ///
@@ -24,51 +22,20 @@ use crate::{Attack, AttackBatch, AttackError, Limits, Observer, Passes, Perturbe
 ///
 /// It doesn't care whether the specified labels leave the top-k, and so no certain success:
 /// it ends where no decision is left to change.
-#[derive(Debug)]
-pub struct MlDp {
-    /// When an image is done.
-    pub stop: Stop,
-    /// How far it may go. An iteration is a step here, with one forward and one backward pass for each
-    /// constrained label; one forward pass to judge more than that.
-    pub limits: Limits,
+pub(super) struct Decisions {
+    /// The labels that have been decided otherwise than wanted, by rows of the last look.
+    constrained: Vec<Vec<bool>>,
 }
 
 /// How much longer than to the border a step is.
 const OVERSHOOT: f64 = 1.02;
 
-impl Attack for MlDp {
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        batch: &AttackBatch,
-        watch: &mut dyn Observer,
-    ) -> Result<Perturbed, AttackError> {
-        let constrained = vec![vec![false; classifier.classes()]; batch.rows()];
-        let rules = (Space::Project, &self.stop, self.limits);
-        run(&mut Decisions { constrained }, classifier, batch, rules, watch)
-    }
-
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    fn passes_at_most(&self, _: usize, classes: usize) -> Passes {
-        let steps = self.limits.max_iterations;
-        self.limits.cap(Passes { forward: steps * (classes + 1) + 1, backward: steps * classes })
-    }
-
-    fn takes_start(&self) -> bool {
-        true
-    }
-}
-
-/// The decisions on an image's labels.
-struct Decisions {
-    /// The labels that have been decided otherwise than wanted, by rows of the last look.
-    constrained: Vec<Vec<bool>>,
-}
-
 impl Decisions {
+    /// Nothing is constrained yet.
+    pub fn new(rows: usize, classes: usize) -> Self {
+        Self { constrained: vec![vec![false; classes]; rows] }
+    }
+
     /// `t_i` of each label.
     fn wanted(survivors: &Survivors, at: usize) -> Vec<f64> {
         let specified = survivors.goal.specified().row(at);

@@ -1,4 +1,4 @@
-//! [`run()`]: attacks whose steps follow from rows of the Jacobian, without an objective.
+//! [`GeometricAttack`]: steps that follow from rows of the Jacobian, without an objective.
 
 mod jacobian;
 mod kfool;
@@ -11,18 +11,81 @@ use tkmia_core::Classifier;
 
 use crate::descent::{ForwardPass, Mover, Rules, Survivors, drive, pick};
 use crate::readback::Seen;
-use crate::{AttackBatch, AttackError, Limits, Observer, Passes, Perturbed, Space, Stop};
+use crate::{Attack, AttackError, Limits, Passes, Perturbed, Run, Space, Steps, Stop, View};
 
-pub use kfool::KFool;
-pub use ml_dp::MlDp;
 pub use settings::Geometric;
 
-pub(crate) use qp::{LeastNorm, dot, gram, least_norm};
+pub(crate) use qp::{Gram, dot, gram, least_norm};
 
 use jacobian::jacobian;
+use kfool::Facets;
+use ml_dp::Decisions;
+
+/// An attack that steps by rows of the Jacobian.
+#[derive(Debug)]
+pub struct GeometricAttack {
+    /// How it steps.
+    pub steps: Steps,
+    /// The variable.
+    pub space: Space,
+    /// When an image is done.
+    pub stop: Stop,
+    /// How far it may go. An iteration is a step here: one forward pass to judge more than that, and for each
+    /// step one forward and one backward pass of each label whose gradient it needs.
+    pub limits: Limits,
+}
+
+impl Attack for GeometricAttack {
+    fn perturb(&self, run: Run<'_>) -> Result<Perturbed, AttackError> {
+        let mut mover = self.mover(run.batch.rows(), run.classifier.classes());
+        let (space, stop, limits) = (self.space, &self.stop, self.limits.of_steps());
+        let rules = Rules { space, stop, limits, targeted: false };
+        let mut result = drive(run, rules, &mut mover)?;
+        result.iterations.iter_mut().for_each(|iterations| *iterations -= 1);
+        Ok(result)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn passes_at_most(&self, k: usize, classes: usize) -> Passes {
+        let (steps, rows) = (self.limits.max_iterations, self.steps.gradients_at_most(k, classes));
+        self.limits.cap(Passes { forward: steps * (rows + 1) + 1, backward: steps * rows })
+    }
+
+    fn view(&self) -> View {
+        self.space.view()
+    }
+
+    fn takes_start(&self) -> bool {
+        true
+    }
+}
+
+impl GeometricAttack {
+    /// The attack at work on so many images.
+    pub(crate) fn mover(&self, rows: usize, classes: usize) -> impl Mover + use<> {
+        let geometry: Box<dyn Geometry> = match self.steps {
+            Steps::KFool => Box::new(Facets),
+            Steps::MlDp => Box::new(Decisions::new(rows, classes)),
+        };
+        ByGeometry { geometry, space: self.space, images: None }
+    }
+}
+
+impl Steps {
+    /// Labels whose gradients a step needs.
+    pub(crate) fn gradients_at_most(self, k: usize, classes: usize) -> usize {
+        match self {
+            Self::KFool => k + 2,
+            Self::MlDp => classes,
+        }
+    }
+}
 
 /// Where an attack steps, given the gradients that it asks for.
-pub(crate) trait Geometry {
+trait Geometry {
     /// The labels whose gradients a step of the survivor at this position needs.
     fn labels(&self, survivors: &Survivors, at: usize, now: &Seen) -> Vec<usize>;
 
@@ -44,30 +107,15 @@ pub(crate) trait Geometry {
     fn keep(&mut self, _positions: &[usize]) {}
 }
 
-/// Attacks a batch by a geometry, whose iterations are steps: there is one look more.
-pub(crate) fn run(
-    geometry: &mut dyn Geometry,
-    classifier: &dyn Classifier,
-    batch: &AttackBatch,
-    (space, stop, limits): (Space, &Stop, Limits),
-    watch: &mut dyn Observer,
-) -> Result<Perturbed, AttackError> {
-    let mut mover = ByGeometry { geometry, space, images: None };
-    let rules = Rules { space, stop, limits: limits.of_steps(), targeted: false };
-    let mut result = drive(classifier, batch, rules, &mut mover, watch)?;
-    result.iterations.iter_mut().for_each(|iterations| *iterations -= 1);
-    Ok(result)
-}
-
 /// A [`Geometry`] under way.
-struct ByGeometry<'a> {
-    geometry: &'a mut dyn Geometry,
+struct ByGeometry {
+    geometry: Box<dyn Geometry>,
     space: Space,
     /// What the last look saw.
     images: Option<Tensor<4>>,
 }
 
-impl Mover for ByGeometry<'_> {
+impl Mover for ByGeometry {
     fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes {
         let rows = self.geometry.labels(survivors, at, now).len();
         Passes { forward: rows, backward: rows }

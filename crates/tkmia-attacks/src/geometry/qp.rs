@@ -19,22 +19,40 @@ pub(crate) struct LeastNorm {
     pub squared_norm: f64,
 }
 
-/// Added to the Gram matrix's diagonal, relative to its largest element: repeated and opposite rows
-/// then have one solution, which violates constraints that contradict each other instead of diverging.
-const RIDGE: f64 = 1e-10;
+/// Relative to its square: a constraint of whose gradient less is independent of the active ones' doesn't join
+/// them. It holds where they do, or contradicts them.
+const INDEPENDENT: f64 = 1e-7;
 
 /// Relative to the largest bound: a constraint that is violated by less is fulfilled.
 const FULFILLED: f64 = 1e-9;
 
-/// Solves the dual for the Gram matrix `N Nᵀ` (`n × n`, row-major) and the bounds `h` (`n`).
+/// The Gram matrix `N Nᵀ` of constraints' gradients.
+pub(crate) trait Gram {
+    /// One of its elements.
+    fn product(&self, a: usize, b: usize) -> f64;
+
+    /// `N Nᵀ λ`.
+    fn times(&self, multipliers: &[f64]) -> Vec<f64>;
+}
+
+/// Row-major.
+impl Gram for Vec<f64> {
+    fn product(&self, a: usize, b: usize) -> f64 {
+        self[a * self.len().isqrt() + b]
+    }
+
+    fn times(&self, multipliers: &[f64]) -> Vec<f64> {
+        let rows = self.chunks_exact(multipliers.len().max(1));
+        rows.map(|row| row.iter().zip(multipliers).map(|(g, m)| g * m).sum()).collect()
+    }
+}
+
+/// Solves the dual for the Gram matrix `N Nᵀ` (`n × n`) and the bounds `h` (`n`).
 ///
 /// An active-set method (Lawson & Hanson 1974, chapter 23): the most violated constraint joins the
 /// active ones, whose multipliers are then solved for; those that would turn negative leave.
-pub(crate) fn least_norm(gram: &[f64], bounds: &[f64]) -> LeastNorm {
+pub(crate) fn least_norm(gram: &impl Gram, bounds: &[f64]) -> LeastNorm {
     let n = bounds.len();
-    debug_assert_eq!(gram.len(), n * n);
-    let diagonal = (0..n).map(|q| gram[q * n + q]).fold(0.0, f64::max);
-    let ridge = (RIDGE * diagonal).max(f64::MIN_POSITIVE);
     let tolerance = FULFILLED * bounds.iter().fold(0.0_f64, |most, bound| most.max(bound.abs()));
 
     let mut multipliers = vec![0.0; n];
@@ -44,12 +62,16 @@ pub(crate) fn least_norm(gram: &[f64], bounds: &[f64]) -> LeastNorm {
     for _ in 0..3 * n + 10 {
         let excess = excesses(gram, bounds, &multipliers);
         let worst = (0..n)
-            .filter(|q| !active.contains(q) && !refused[*q] && gram[q * n + q] > 0.0)
+            .filter(|q| !active.contains(q) && !refused[*q] && gram.product(*q, *q) > 0.0)
             .max_by(|&a, &b| excess[a].total_cmp(&excess[b]));
         let Some(worst) = worst.filter(|&worst| excess[worst] > tolerance) else { break };
         active.push(worst);
         loop {
-            let target = solve(gram, bounds, &active, ridge);
+            let Some(target) = solve(gram, bounds, &active) else {
+                active.pop();
+                refused[worst] = true;
+                break;
+            };
             if target.iter().all(|&value| value > 0.0) {
                 for (&q, value) in active.iter().zip(target) {
                     multipliers[q] = value;
@@ -95,24 +117,25 @@ pub(crate) fn least_norm(gram: &[f64], bounds: &[f64]) -> LeastNorm {
 }
 
 /// `N d − h`, with `d = −Nᵀλ`.
-fn excesses(gram: &[f64], bounds: &[f64], multipliers: &[f64]) -> Vec<f64> {
-    let rows = gram.chunks_exact(bounds.len().max(1));
-    let along = rows.map(|row| row.iter().zip(multipliers).map(|(g, m)| g * m).sum::<f64>());
-    along.zip(bounds).map(|(along, bound)| -along - bound).collect()
+fn excesses(gram: &impl Gram, bounds: &[f64], multipliers: &[f64]) -> Vec<f64> {
+    let along = gram.times(multipliers);
+    along.iter().zip(bounds).map(|(along, bound)| -along - bound).collect()
 }
 
-/// The multipliers of the active constraints that make each of them an equation, by Cholesky.
-fn solve(gram: &[f64], bounds: &[f64], active: &[usize], ridge: f64) -> Vec<f64> {
-    let (n, m) = (bounds.len(), active.len());
+/// The multipliers of the active constraints that make each of them an equation, by Cholesky; none where
+/// their gradients depend on each other.
+fn solve(gram: &impl Gram, bounds: &[f64], active: &[usize]) -> Option<Vec<f64>> {
+    let m = active.len();
     let mut lower = vec![0.0; m * m];
     for i in 0..m {
         for j in 0..=i {
             let inner: f64 = (0..j).map(|l| lower[i * m + l] * lower[j * m + l]).sum();
-            let rest = gram[active[i] * n + active[j]] - inner;
-            lower[i * m + j] = match i == j {
-                true => (rest + ridge).max(ridge).sqrt(),
-                false => rest / lower[j * m + j],
-            };
+            let whole = gram.product(active[i], active[j]);
+            let rest = whole - inner;
+            if i == j && rest <= INDEPENDENT * whole {
+                return None;
+            }
+            lower[i * m + j] = if i == j { rest.sqrt() } else { rest / lower[j * m + j] };
         }
     }
     let mut solution: Vec<f64> = active.iter().map(|&q| -bounds[q]).collect();
@@ -124,7 +147,7 @@ fn solve(gram: &[f64], bounds: &[f64], active: &[usize], ridge: f64) -> Vec<f64>
         let inner: f64 = (i + 1..m).map(|l| lower[l * m + i] * solution[l]).sum();
         solution[i] = (solution[i] - inner) / lower[i * m + i];
     }
-    solution
+    Some(solution)
 }
 
 /// `aᵀb`, summed in f64 and in the same order everywhere.
@@ -194,7 +217,7 @@ mod tests {
     fn what_holds_already_asks_for_nothing() {
         let (solution, step) = solved(&[vec![1.0, 0.0], vec![0.0, 1.0]], &[2.0, 0.0]);
         assert_eq!((solution.multipliers, step), (vec![0.0; 2], vec![0.0; 2]));
-        assert_eq!(least_norm(&[], &[]).multipliers, [0.0_f64; 0]);
+        assert_eq!(least_norm(&vec![], &[]).multipliers, [0.0_f64; 0]);
     }
 
     #[test]
@@ -213,6 +236,21 @@ mod tests {
         assert!(close(&step, &[-1.0, 0.0]), "{step:?}");
         // Nothing can lower 0 to −1.
         assert!((solution.excess - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn constraints_that_follow_from_each_other_do_not_diverge() {
+        // Of four rows each is to be below the next: all differences, of which three are independent.
+        let rows = [[1.0_f32, 0.0, 0.2], [0.0, 1.0, 0.1], [0.3, 0.0, 1.0], [0.5, 0.5, 0.5]];
+        let pairs = (0..4).flat_map(|a| (a + 1..4).map(move |b| (a, b)));
+        let (differences, bounds): (Vec<_>, Vec<_>) = pairs
+            .map(|(a, b)| {
+                let difference = (0..3).map(|i| rows[a][i] - rows[b][i]).collect::<Vec<f32>>();
+                (difference, -((b - a) as f64))
+            })
+            .unzip();
+        let (solution, step) = solved(&differences, &bounds);
+        assert!(solution.excess < 1e-6 && step.iter().all(|value| value.abs() < 1e3), "{step:?}");
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! [`Geometric`]: the settings of attacks that step by rows of the Jacobian.
 
-use super::{KFool, MlDp};
-use crate::catalogue::Steps;
-use crate::descent::Space;
-use crate::{Attack, AttackError, AttackName, Family, Limits, Stop, Variant};
+use super::GeometricAttack;
+use crate::{AttackError, AttackName, Family, Limits, Space, Steps, Stop, Variant};
 
 /// An attack whose steps follow from the geometry of the scores: it has no knobs but its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +20,15 @@ impl Default for Geometric {
 
 impl Geometric {
     /// The runnable attack.
-    pub(crate) fn init(&self, limits: Limits, stop: &Stop) -> Result<Box<dyn Attack>, AttackError> {
-        let stop = stop.clone();
-        let space = match self.variant {
-            Variant::Released => Space::TanhOfImage,
-            Variant::Corrected | Variant::Literal | Variant::MinNorm => Space::Clip,
+    pub(crate) fn init(&self, limits: Limits, stop: &Stop) -> Result<GeometricAttack, AttackError> {
+        let Family::Geometric(steps) = self.name.family() else {
+            return Err(AttackError::OtherFamily { name: self.name.into() });
         };
-        match self.name.family() {
-            Family::Geometric(Steps::KFool) => Ok(Box::new(KFool { space, stop, limits })),
-            Family::Geometric(Steps::MlDp) => Ok(Box::new(MlDp { stop, limits })),
-            Family::Descent | Family::Universal(_) => {
-                Err(AttackError::OtherFamily { name: self.name.into() })
-            }
-        }
+        let space = match (steps, self.variant) {
+            (Steps::MlDp, _) => Space::Project,
+            (Steps::KFool, Variant::Released) => Space::TanhOfImage,
+            (Steps::KFool, Variant::Corrected | Variant::Literal | Variant::MinNorm) => Space::Clip,
+        };
+        Ok(GeometricAttack { steps, space, stop: stop.clone(), limits })
     }
 }

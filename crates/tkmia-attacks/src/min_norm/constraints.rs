@@ -15,6 +15,8 @@
 
 use tkmia_metrics::Ranking;
 
+use crate::Keep;
+
 /// One label is to sink below another: `f_sinks − f_rises ≤ 0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
@@ -28,20 +30,6 @@ impl Pair {
     /// `f_sinks − f_rises`: below 0 where the pair is in the wanted order.
     pub fn gap(&self, scores: &[f32]) -> f64 {
         f64::from(scores[self.sinks]) - f64::from(scores[self.rises])
-    }
-}
-
-named! {
-    /// How much of the clean ranking an attack is to keep.
-    #[derive(Default)]
-    pub enum Keep {
-        /// Nothing: only the specified labels' places count
-        Nothing,
-        /// As many relevant labels in the top-k: P@k doesn't drop
-        Count,
-        /// As many relevant labels in each prefix of it: P@k, AP@k and NDCG@k don't drop
-        #[default]
-        Order,
     }
 }
 
@@ -109,10 +97,10 @@ impl Tight {
         let delta = delta.unwrap_or(before);
         let others = specified.iter().filter(|&&flag| !flag).count();
         let staying = before.saturating_sub(delta);
-        let floors = floors(&order[..k], relevant, keep);
         let flags = relevant.iter().zip(specified);
         let [both, relevant_others] =
             [true, false].map(|wanted| flags.clone().filter(|&(&r, &s)| r && s == wanted).count());
+        let floors = floors(&order[..k], relevant, relevant_others, keep);
         let fill = relevant_others + both.min(staying);
         let kept = floors.last().map_or(0, |floor| floor.count);
         Self {
@@ -204,29 +192,47 @@ impl Tight {
     /// labels outside the target sink below all of it, the irrelevant ones below its relevant labels.
     ///
     /// A conjunction of differences of scores, so that the region is convex where scores are linear.
-    /// Which labels the shorter prefixes hold is read from the ranking as it is now.
-    pub fn pairs(&self, target: &[usize], now: &Ranking) -> Vec<Pair> {
+    /// Which labels the shorter prefixes hold is read from the ranking as it is now. Only pairs of labels
+    /// that are `among` those looked at count, and of these the ones whose gap is above `-within`: the
+    /// others are in order by so much that they decide nothing.
+    pub fn pairs(
+        &self,
+        target: &[usize],
+        (scores, now): (&[f32], &Ranking),
+        among: impl Fn(usize) -> bool,
+        within: f64,
+    ) -> Vec<Pair> {
         let order = now.order();
-        let inside = |label: &usize| target.contains(label);
+        let inside = |label: usize| target.contains(&label);
         let mut pairs = Vec::new();
-        for &sinks in order.iter().filter(|label| self.specified[**label] && !inside(label)) {
-            pairs.extend(target.iter().map(|&rises| Pair { sinks, rises }));
-        }
-        let kept: Vec<usize> =
-            order.iter().copied().filter(|label| inside(label) && self.relevant[*label]).collect();
-        let irrelevant = |outside: bool| {
-            let labels = order.iter().copied();
-            labels.filter(move |label| !(self.relevant[*label] || (outside && inside(label))))
+        // Both from the highest score to the lowest.
+        let mut add = |sinks: &mut dyn Iterator<Item = usize>, rises: &[usize]| {
+            for sinks in sinks {
+                let near = |&rises: &usize| {
+                    let pair = Pair { sinks, rises };
+                    (pair.gap(scores) > -within).then_some(pair)
+                };
+                let near: Vec<Pair> = rises.iter().rev().map_while(near).collect();
+                if near.is_empty() {
+                    break;
+                }
+                pairs.extend(near.into_iter().filter(|p| among(p.sinks) && among(p.rises)));
+            }
         };
+        let mut target: Vec<usize> = target.to_vec();
+        target.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
+        let labels = order.iter().copied();
+        add(&mut labels.clone().filter(|&l| self.specified[l] && !inside(l)), &target);
+        let kept: Vec<usize> = target.iter().copied().filter(|&l| self.relevant[l]).collect();
         for &Floor { prefix, count } in &self.floors {
+            let irrelevant = labels.clone().filter(|&label| !self.relevant[label]);
             // In the whole top-k the target's own irrelevant labels have their places.
-            let spare = match prefix == self.k {
-                true => kept.len() - count,
-                false => prefix - count,
-            };
-            for sinks in irrelevant(prefix == self.k).skip(spare) {
-                let kept = &kept[..count + if prefix == self.k { spare } else { 0 }];
-                pairs.extend(kept.iter().map(|&rises| Pair { sinks, rises }));
+            match prefix == self.k {
+                true => {
+                    let outside = irrelevant.filter(|&label| !inside(label));
+                    add(&mut outside.skip(kept.len() - count), &kept);
+                }
+                false => add(&mut irrelevant.skip(prefix - count), &kept[..count]),
             }
         }
         let mut seen = std::collections::HashSet::new();
@@ -244,7 +250,7 @@ fn pair(sink: &[usize], low: usize, rise: &[usize], high: usize) -> Option<Pair>
 
 /// What the clean top-k asks of later ones. It is enough to ask at the end of each run of relevant
 /// labels: before it fewer are asked for by as many as the prefix is shorter, after it no more.
-fn floors(top: &[usize], relevant: &[bool], keep: Keep) -> Vec<Floor> {
+fn floors(top: &[usize], relevant: &[bool], others: usize, keep: Keep) -> Vec<Floor> {
     if keep == Keep::Nothing {
         return Vec::new();
     }
@@ -253,11 +259,15 @@ fn floors(top: &[usize], relevant: &[bool], keep: Keep) -> Vec<Floor> {
     for (at, &label) in top.iter().enumerate() {
         count += usize::from(relevant[label]);
         let run_ends = relevant[label] && top.get(at + 1).is_none_or(|&next| !relevant[next]);
-        if run_ends && keep == Keep::Order {
+        if run_ends && keep >= Keep::Order {
             floors.push(Floor { prefix: at + 1, count });
         }
     }
-    if count > 0 && floors.last().is_none_or(|last| last.prefix != top.len()) {
+    if keep == Keep::Full {
+        count = count.max(others.min(top.len()));
+    }
+    floors.retain(|floor| floor.prefix < top.len());
+    if count > 0 {
         floors.push(Floor { prefix: top.len(), count });
     }
     floors
@@ -316,11 +326,17 @@ mod tests {
         let pairs = |of: &[(usize, usize)]| -> Vec<Pair> {
             of.iter().map(|&(sinks, rises)| Pair { sinks, rises }).collect()
         };
-        let expected = pairs(&[(0, 1), (0, 2), (0, 3), (5, 2), (5, 3)]);
-        assert_eq!(tight.pairs(&[1, 2, 3], &clean), expected);
+        let of = |target: &[usize], within| {
+            let scores = [6.0_f32, 5.0, 4.0, 3.0, 2.0, 1.0];
+            tight.pairs(target, (&scores, &clean), |_| true, within)
+        };
+        let expected = pairs(&[(0, 3), (0, 2), (0, 1), (5, 3), (5, 2)]);
+        assert_eq!(of(&[1, 2, 3], f64::INFINITY), expected);
+        // The irrelevant label is 2 below the nearest one that it must stay below.
+        assert_eq!(of(&[1, 2, 3], 2.5), expected[..4]);
         // With three relevant labels one irrelevant may come in.
-        let expected = pairs(&[(0, 2), (0, 3), (0, 4), (5, 2), (5, 3), (5, 4)]);
-        assert_eq!(tight.pairs(&[2, 3, 4], &clean), expected);
+        let expected = pairs(&[(0, 4), (0, 3), (0, 2), (5, 4), (5, 3), (5, 2)]);
+        assert_eq!(of(&[2, 3, 4], f64::INFINITY), expected);
     }
 
     #[test]
@@ -359,6 +375,11 @@ mod tests {
                     Keep::Nothing => true,
                     Keep::Count => kept(k),
                     Keep::Order => (1..=k).all(kept),
+                    Keep::Full => {
+                        let flags = relevant.iter().zip(&specified);
+                        let others = flags.filter(|&(&relevant, &specified)| relevant && !specified);
+                        (1..=k).all(kept) && count(&after, k, &relevant) >= k.min(others.count())
+                    }
                 };
                 let holds = kept && left >= delta as i64;
                 let tight = Tight::new(&clean, &relevant, &specified, k, Some(delta), keep);

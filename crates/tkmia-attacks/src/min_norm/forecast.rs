@@ -16,9 +16,8 @@ pub(super) struct Forecast<'a> {
 impl<'a> Forecast<'a> {
     /// Of the pairs that keep the best perturbation's top-k as it is, as far as they are modelled.
     pub fn new(start: &Start, best: &'a Found, model: &'a Model, now: &Scored) -> Self {
-        let pairs = start.tight.pairs(best.top(start), &now.ranking).into_iter();
-        let known = |pair: &Pair| model.knows(pair.sinks) && model.knows(pair.rises);
-        Self { best, model, pairs: pairs.filter(known).collect() }
+        let (scores, known) = ((&*now.scores, &now.ranking), |label| model.knows(label));
+        Self { best, model, pairs: start.tight.pairs(best.top(start), scores, known, start.reach) }
     }
 
     /// The pairs' gaps at a perturbation, with what a look has shown to be missing and a margin.

@@ -13,12 +13,12 @@ mod task;
 use burn::tensor::{Tensor, TensorData};
 use tkmia_core::Classifier;
 
-pub use constraints::{Keep, Pair, Tight};
+pub use constraints::{Pair, Tight};
 pub use settings::{MinNorm, Solver};
 
 use crate::readback::{Scored, scored, values};
 use crate::{
-    Attack, AttackBatch, AttackError, Norm, Observer, Outcome, Passes, Perturbed, Step, Stop,
+    Attack, AttackBatch, AttackError, Keep, Norm, Outcome, Passes, Perturbed, Run, Step, Stop,
 };
 use sample::Sample;
 use task::Task;
@@ -52,12 +52,8 @@ pub struct MinNormAttack {
 }
 
 impl Attack for MinNormAttack {
-    fn perturb(
-        &self,
-        classifier: &dyn Classifier,
-        batch: &AttackBatch,
-        watch: &mut dyn Observer,
-    ) -> Result<Perturbed, AttackError> {
+    fn perturb(&self, run: Run<'_>) -> Result<Perturbed, AttackError> {
+        let Run { classifier, batch, watch } = run;
         let (shape, device) = (batch.images().dims(), batch.images().device());
         let mut samples = self.samples(classifier, batch);
         let mut outcomes = vec![None; samples.len()];
@@ -66,13 +62,16 @@ impl Attack for MinNormAttack {
             let images = active.iter().flat_map(|&row| samples[row].image()).collect();
             let images = stacked(images, active.len(), shape, &device).autodiff().require_grad();
             let scores = classifier.scores(images.clone());
-            let now = scored(scores.clone().inner(), &active, pass)?;
+            let now = scored(scores.clone().inner());
 
             let mut margins = Vec::with_capacity(active.len());
             let mut weights = vec![0.0_f32; active.len() * classifier.classes()];
             let rows = weights.chunks_exact_mut(classifier.classes());
             for ((&row, now), weights) in active.iter().zip(now).zip(rows) {
-                outcomes[row] = see(&mut samples[row], now, weights);
+                outcomes[row] = match now {
+                    Ok(now) => see(&mut samples[row], now, weights),
+                    Err(fault) => Some(samples[row].lost(fault)),
+                };
                 margins.push(samples[row].margin() as f32);
             }
             if weights.iter().any(|&weight| weight != 0.0) {
@@ -119,6 +118,7 @@ impl Attack for MinNormAttack {
             iterations: samples.iter().map(|sample| sample.passes().forward).collect(),
             passes: samples.iter().map(Sample::passes).collect(),
             indicators: samples.iter().map(Sample::indicators).collect(),
+            fitted: false,
         })
     }
 

@@ -8,7 +8,7 @@ use super::task::{Found, Start, Task, norm};
 use crate::criterion::{Leaving, SampleState};
 use crate::eligibility::{Reason, eligible};
 use crate::indicator::Trail;
-use crate::readback::Scored;
+use crate::readback::{NonFinite, Scored};
 use crate::{Indicator, Norm, Outcome, Passes};
 
 /// Relative to the spread: what holds by less might not hold on a device that rounds differently.
@@ -29,7 +29,7 @@ pub(super) struct Sample {
     task: Task,
     start: Option<Start>,
     phase: Phase,
-    /// The last search that is over, and how many are.
+    /// Of the searches that are over, the one that found the best, as far as it has a model; and how many are.
     search: Option<Box<dyn Search>>,
     searches: usize,
     passes: Passes,
@@ -38,6 +38,8 @@ pub(super) struct Sample {
     margin: f64,
     asked: Vec<(usize, f64)>,
     best: Option<Found>,
+    /// The best of the search under way, or the last.
+    latest: Option<Found>,
     rounded: Option<Vec<f32>>,
     /// The smallest at which the criterion holds and the measures don't.
     fallback: Option<(f64, Vec<f32>)>,
@@ -45,7 +47,8 @@ pub(super) struct Sample {
 
 impl Sample {
     pub fn new(task: Task) -> Self {
-        let look = vec![0.0; task.origin.len()];
+        let (look, trail) =
+            (vec![0.0; task.origin.len()], Trail::new(task.origin.len(), task.bounds));
         Self {
             task,
             start: None,
@@ -53,11 +56,12 @@ impl Sample {
             search: None,
             searches: 0,
             passes: Passes::default(),
-            trail: Trail::default(),
+            trail,
             look,
             margin: 0.0,
             asked: Vec::new(),
             best: None,
+            latest: None,
             rounded: None,
             fallback: None,
         }
@@ -86,6 +90,19 @@ impl Sample {
     /// Signs that the search failed for reasons of its own.
     pub fn indicators(&self) -> Vec<Indicator> {
         self.trail.indicators(self.outcome() == Outcome::Exhausted)
+    }
+
+    /// The image looked at has no finite scores: what is found is kept, or it comes back unattacked.
+    pub fn lost(&mut self, fault: NonFinite) -> Outcome {
+        self.passes.forward += 1;
+        self.asked.clear();
+        match self.outcome() {
+            Outcome::Succeeded => Outcome::Succeeded,
+            _ => {
+                self.look.fill(0.0);
+                fault.into()
+            }
+        }
     }
 
     /// What to look at next.
@@ -134,7 +151,12 @@ impl Sample {
         if self.asked.is_empty() {
             return;
         }
-        self.trail.note(None, Some(norm(gradient) as f32));
+        let slope = norm(gradient);
+        self.trail.reach(self.margin as f32);
+        self.trail.step(slope as f32, true);
+        if !slope.is_finite() {
+            return self.finish();
+        }
         let Phase::Search(search) = &mut self.phase else { return };
         let start = self.start.as_ref().expect("seen before");
         let left = self.task.max_passes - self.passes.forward;
@@ -146,7 +168,7 @@ impl Sample {
 
     fn begin(&mut self, now: &Scored) -> Result<(), Reason> {
         let task = &self.task;
-        eligible(&now.ranking, &task.relevant, &task.specified, task.k)?;
+        eligible(&now.ranking, &task.relevant, &task.specified, task.k, task.delta)?;
         // All that are in the clean top-k, unless so many are asked for.
         let leaving = match task.stop.leaving(task.delta) {
             Some(Leaving::AtLeast(count)) => Some(count),
@@ -157,7 +179,9 @@ impl Sample {
         let order = now.ranking.order();
         let spread =
             f64::from(now.scores[order[0]]) - f64::from(now.scores[order[order.len() - 1]]);
-        let start = Start { clean: now.clone(), tight, spread: spread.max(f64::MIN_POSITIVE) };
+        let reach = tight.margin(&now.scores, &now.ranking).clamp(0.0, spread);
+        let spread = spread.max(f64::MIN_POSITIVE);
+        let start = Start { clean: now.clone(), tight, spread, reach };
         self.phase = Phase::Search(first(task, &start));
         self.start = Some(start);
         Ok(())
@@ -165,7 +189,7 @@ impl Sample {
 
     /// Whether all that is wanted holds, and whether the criterion alone does.
     fn is_met(&self, now: &Scored) -> (bool, bool) {
-        let Start { clean, tight, spread } = self.start.as_ref().expect("seen before");
+        let Start { clean, tight, spread, .. } = self.start.as_ref().expect("seen before");
         let criterion = self.task.stop.is_met(&SampleState {
             target: self.task.target.as_deref(),
             clean: &clean.ranking,
@@ -184,6 +208,9 @@ impl Sample {
     /// Keeps the image looked at where it is the best yet.
     fn keep(&mut self, now: &Scored, met: bool, criterion: bool) {
         let norm = self.task.norm(&self.look);
+        if met && self.latest.as_ref().is_none_or(|best| norm < best.norm) {
+            self.latest = Some(Found { perturbation: self.look.clone(), norm, seen: now.clone() });
+        }
         if met && self.best.as_ref().is_none_or(|best| norm < best.norm) {
             self.best = Some(Found { perturbation: self.look.clone(), norm, seen: now.clone() });
         } else if criterion && !met && self.fallback.as_ref().is_none_or(|(least, _)| norm < *least)
@@ -237,16 +264,22 @@ impl Sample {
     /// The search is over: go on with another, or refine what was found.
     fn finish(&mut self) {
         let Phase::Search(search) = std::mem::replace(&mut self.phase, Phase::Done) else { return };
-        self.search = Some(search);
         self.searches += 1;
-        let (Some(best), Some(start)) = (&self.best, &self.start) else { return };
+        let norm = |found: &Option<Found>| found.as_ref().map(|found| found.norm);
+        let found_best = self.latest.is_some() && norm(&self.latest) == norm(&self.best);
+        let other = self.search.take().filter(|other| !found_best && !other.model().is_empty());
+        self.search = other.or(Some(search));
+        let start = self.start.as_ref().expect("a search is begun on it");
         let left = self.task.max_passes - self.passes.forward;
         let again = self.task.rounds.is_none_or(|rounds| self.searches < rounds);
-        if again && let Some(search) = next(&self.task, start, best, self.searches, left) {
+        let found = self.latest.as_ref().or(self.best.as_ref());
+        if again && let Some(search) = next(&self.task, start, found, self.searches, left) {
             self.look = search.begins_at().to_vec();
+            self.latest = None;
             self.phase = Phase::Search(search);
             return;
         }
+        let Some(best) = &self.best else { return };
         let model = self.search.as_deref().expect("just set").model();
         match shortened(start, best, model) {
             Some(look) => {

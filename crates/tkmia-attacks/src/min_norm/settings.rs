@@ -6,9 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::MinNormAttack;
-use super::constraints::Keep;
 use crate::error::check;
-use crate::{AttackError, AttackName, Limits, Norm, Stop, Variant};
+use crate::{AttackError, AttackName, Keep, Limits, Norm, Stop, Variant};
 
 /// The smallest perturbation under the tight constraints: it has no learning rate, no α and no momentum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,20 +15,21 @@ use crate::{AttackError, AttackName, Limits, Norm, Stop, Variant};
 pub struct MinNorm {
     /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal attacks stay in, and what min-norm makes small
     pub norm: Norm,
-    /// How the minimum-norm form gets to its constraints [default: sequential, in linf first-order]
-    pub solver: Option<Solver>,
-    /// Searches of the minimum-norm form, and rounds of a universal attack over the images, at most
-    /// [default: as long as passes are left; 10]
+    /// How the minimum-norm form gets to its constraints
+    pub solver: Solver,
+    /// Searches of the minimum-norm form at most [default: as long as passes are left]
     pub rounds: Option<usize>,
-    /// What the minimum-norm form keeps of the clean ranking
+    /// What the minimum-norm form keeps of the clean ranking, or more where --stop needs it
     pub keep: Keep,
 }
 
 named! {
     /// How the minimum-norm form reaches the tight constraints.
+    #[derive(Default)]
     pub enum Solver {
         /// Sequential quadratic programmes for a target set chosen by its linearised cost; with passes to spare
         /// first-order steps too, and the programmes again from the better of both
+        #[default]
         Sequential,
         /// The same for the target set that the clean scores suggest
         SequentialByScore,
@@ -40,33 +40,22 @@ named! {
 }
 
 impl MinNorm {
-    /// How it gets to its constraints.
-    pub fn solver(&self) -> Solver {
-        self.solver.unwrap_or(match self.norm {
-            Norm::L2 => Solver::Sequential,
-            Norm::Linf => Solver::FirstOrder,
-        })
-    }
-
     /// The runnable attack.
     pub(crate) fn init(&self, limits: Limits, stop: &Stop) -> Result<MinNormAttack, AttackError> {
-        let solver = self.solver();
-        if self.norm == Norm::Linf && solver != Solver::FirstOrder {
-            return Err(AttackError::SolverNorm { solver: solver.into() });
-        }
-        if stop.leaving(None).is_none() {
-            return Err(AttackError::NotSearched {
+        // What the criterion needs is kept, whatever the knob says.
+        let keep = stop.leaving(None).and_then(|_| stop.keeps());
+        let keep =
+            keep.map(|needed| needed.max(self.keep)).ok_or_else(|| AttackError::NotSearched {
                 method: format!("{} ({})", AttackName::Tkmia, Variant::MinNorm),
                 criterion: stop.to_string(),
-            });
-        }
+            })?;
         let rounds = self.rounds;
         check("rounds", "at least 1", rounds.unwrap_or(1) as f64, rounds != Some(0))?;
         let Limits { max_iterations, max_forward, max_backward } = limits;
         let caps = [max_forward, max_backward].into_iter().flatten();
         let max_passes = caps.fold(max_iterations, usize::min);
         check("max backward passes", "at least 1", max_passes as f64, max_passes > 0)?;
-        let (norm, keep, stop) = (self.norm, self.keep, stop.clone());
+        let (norm, solver, stop) = (self.norm, self.solver, stop.clone());
         Ok(MinNormAttack { norm, solver, rounds, keep, stop, max_passes })
     }
 }
@@ -81,7 +70,9 @@ impl fmt::Display for MinNorm {
         if *norm != Norm::default() {
             write!(f, ", {norm}")?;
         }
-        solver.map_or(Ok(()), |solver| write!(f, ", {solver}"))?;
+        if *solver != Solver::default() {
+            write!(f, ", {solver}")?;
+        }
         rounds.map_or(Ok(()), |rounds| write!(f, ", {rounds} rounds"))
     }
 }

@@ -13,7 +13,8 @@ const GUESS: f64 = 0.97;
 /// The point to look at on the way from the best perturbation to the unattacked image, if it pays.
 pub(super) fn shortened(start: &Start, best: &Found, model: &Model) -> Option<Vec<f32>> {
     let mut scale = 0.0_f64;
-    for pair in start.tight.pairs(best.top(start), &best.seen.ranking) {
+    let seen = (&*best.seen.scores, &best.seen.ranking);
+    for pair in start.tight.pairs(best.top(start), seen, |_| true, start.reach) {
         let gap = pair.gap(&best.seen.scores) + LEFT * start.spread;
         let slope = model.change(pair.sinks, &best.perturbation)
             - model.change(pair.rises, &best.perturbation);

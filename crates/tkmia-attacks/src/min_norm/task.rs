@@ -2,11 +2,11 @@
 
 use tkmia_core::Bounds;
 
-use super::constraints::{Keep, Tight};
+use super::constraints::Tight;
 use super::settings::Solver;
 use crate::geometry::dot;
 use crate::readback::Scored;
-use crate::{Norm, Stop};
+use crate::{Keep, Norm, Stop};
 
 /// What is searched for, and with how many passes.
 #[derive(Debug)]
@@ -42,9 +42,9 @@ impl Task {
         }
     }
 
-    /// The least and the greatest value of each element.
-    pub fn limits(&self) -> Vec<[f32; 2]> {
-        vec![[self.bounds.low, self.bounds.high]; self.origin.len()]
+    /// The least and the greatest value of an element.
+    pub fn limits(&self, _: usize) -> [f32; 2] {
+        [self.bounds.low, self.bounds.high]
     }
 
     /// How large a perturbation is.
@@ -55,6 +55,11 @@ impl Task {
                 perturbation.iter().fold(0.0, |most: f32, value| most.max(value.abs())).into()
             }
         }
+    }
+
+    /// Whether the passes suffice for more than one search.
+    pub fn has_time(&self) -> bool {
+        self.max_passes >= 80
     }
 
     /// The passes that are set aside for the end.
@@ -70,6 +75,8 @@ pub(super) struct Start {
     pub tight: Tight,
     /// `f_[1] − f_[c]` of the clean scores, the unit of every tolerance.
     pub spread: f64,
+    /// By how much the constraints don't hold there; labels further apart decide nothing.
+    pub reach: f64,
 }
 
 /// A perturbation at which all that is wanted was seen to hold.

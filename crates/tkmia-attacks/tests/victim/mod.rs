@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+use std::fmt;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -31,6 +33,40 @@ impl Linear {
 impl Classifier for Linear {
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         images.flatten(1, 3).matmul(self.weights.clone()) + self.bias.clone()
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::SYMMETRIC
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        Some([2, 2])
+    }
+
+    fn device(&self) -> Device {
+        Device::default()
+    }
+}
+
+/// What is made of a linear victim's scores, given the images too.
+pub type Change = fn(Tensor<2>, Tensor<4>) -> Tensor<2>;
+
+/// A linear victim with changed scores.
+pub struct Changed(pub Linear, pub Change);
+
+impl fmt::Debug for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Changed").field(&self.0).finish()
+    }
+}
+
+impl Classifier for Changed {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        (self.1)(self.0.scores(images.clone()), images)
     }
 
     fn classes(&self) -> usize {
@@ -107,4 +143,15 @@ pub fn hand_made() -> Linear {
     weights[0] = 1.0;
     weights[4] = -1.0;
     Linear::new(weights, vec![1.0, 0.5, 0.2, 0.1, -1.0, -3.0])
+}
+
+/// Labels that all depend on all values of the image, by weights of at most ½ that follow from a number; the clean
+/// order at a grey image is that of their indices.
+pub fn scattered(number: u32) -> Linear {
+    let weights = (0..PIXELS * CLASSES).scan(number.wrapping_mul(2_654_435_761), |state, _| {
+        // Numerical Recipes' linear congruential generator.
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some((*state >> 8) as f32 / (1 << 24) as f32 - 0.5)
+    });
+    Linear::new(weights.collect(), vec![1.0, 0.8, 0.5, 0.3, 0.0, -0.2])
 }

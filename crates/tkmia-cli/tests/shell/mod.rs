@@ -49,6 +49,16 @@ pub fn has_partial(folder: &Path) -> bool {
     entries.any(|entry| entry.unwrap().file_name().to_string_lossy().ends_with(".partial"))
 }
 
+/// Writes images to fit a universal perturbation to: the recorded ones, mirrored.
+pub fn fit_input(folder: &Path) -> PathBuf {
+    let path = folder.join("fit.npz");
+    let mut input = Input::read(&golden("tkmia-corrected-k3", "input.npz"));
+    input.images.invert_axis(ndarray::Axis(3));
+    input.images = input.images.as_standard_layout().into_owned();
+    input.write(&path);
+    path
+}
+
 /// Runs a command that must succeed, and gives its standard output.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();

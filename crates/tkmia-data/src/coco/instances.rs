@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use serde_json::Number;
 
 use crate::DataError;
 
@@ -18,6 +20,7 @@ pub(super) struct Instances {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Image {
+    #[serde(deserialize_with = "id")]
     pub id: u64,
     pub file_name: String,
 }
@@ -25,15 +28,29 @@ pub(super) struct Image {
 /// An annotated object, or a crowd of them.
 #[derive(Debug, Deserialize)]
 pub(super) struct Annotation {
+    #[serde(deserialize_with = "id")]
     pub id: u64,
+    #[serde(deserialize_with = "id")]
     pub image_id: u64,
+    #[serde(deserialize_with = "id")]
     pub category_id: u64,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Category {
+    #[serde(deserialize_with = "id")]
     pub id: u64,
     pub name: String,
+}
+
+/// A whole number, which pandas may have written as `11.0`.
+fn id<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    /// Up to here floats have every whole number.
+    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    let found = Number::deserialize(from)?;
+    let as_float = || found.as_f64().filter(|id| id.fract() == 0.0 && (0.0..=EXACT).contains(id));
+    let id = found.as_u64().or_else(|| as_float().map(|id| id as u64));
+    id.ok_or_else(|| D::Error::custom(format!("expected a whole number from 0, found {found}")))
 }
 
 /// The lists of an instances file; the path only serves the errors.
@@ -72,20 +89,37 @@ mod tests {
         let [message, source] = messages(&WHOLE[..cut]);
         assert_eq!(
             message,
-            "`a.json` annotations[0].segmentation: expected COCO's instances format"
+            "`a.json` annotations[0].segmentation: expected COCO's instances format, JSON in UTF-8 or UTF-16"
         );
         assert!(source.starts_with("EOF while parsing a list at line 2"), "{source}");
     }
 
     #[test]
+    fn ids_may_be_floats_of_whole_numbers() {
+        let floats = WHOLE.replace(r#"id": 1"#, r#"id": 1.0"#).replace(r#"id": 3"#, r#"id": 3e0"#);
+        let instances = parse(floats.as_bytes(), Path::new("a.json")).unwrap();
+        let Annotation { id, image_id, category_id } = instances.annotations[0];
+        assert_eq!((instances.images[0].id, id, image_id, category_id), (1, 1, 1, 3));
+    }
+
+    #[test]
     fn what_is_missing_or_of_another_type_is_named_with_its_place() {
         let [message, source] = messages(&WHOLE.replace(r#""image_id": 1, "#, ""));
-        assert_eq!(message, "`a.json` annotations[0]: expected COCO's instances format");
+        assert!(message.starts_with("`a.json` annotations[0]: expected COCO's instances format"));
         assert!(source.starts_with("missing field `image_id` at line 2"), "{source}");
 
         let [message, source] = messages(&WHOLE.replace(r#""id": 3"#, r#""id": "3""#));
         assert!(message.starts_with("`a.json` categories[0].id: "), "{message}");
-        assert!(source.starts_with(r#"invalid type: string "3", expected u64"#), "{source}");
+        assert!(
+            source.starts_with(r#"invalid type: string "3", expected a JSON number"#),
+            "{source}"
+        );
+        for bad in ["3.5", "-3", "1e300"] {
+            let [message, source] =
+                messages(&WHOLE.replace(r#""id": 3"#, &format!(r#""id": {bad}"#)));
+            assert!(message.starts_with("`a.json` categories[0].id: "), "{message}");
+            assert!(source.starts_with("expected a whole number from 0, found"), "{source}");
+        }
 
         assert!(messages("[]")[0].starts_with("`a.json` .: "));
         assert!(messages(&format!("{WHOLE}]"))[0].starts_with("`a.json` end: "));

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use quick_xml::Reader;
 use quick_xml::errors::{Error, IllFormedError};
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use tkmia_file::{decode, read};
 
 use crate::DataError;
 
@@ -17,8 +19,21 @@ pub(super) struct Object {
     pub difficult: bool,
 }
 
-/// The objects of an annotation, in its order; the path only serves the errors.
-pub(super) fn parse(xml: &str, path: &Path) -> Result<Vec<Object>, DataError> {
+/// The objects of an annotation's file, in its order. Its encoding is what it declares, where a byte-order mark
+/// doesn't say otherwise.
+pub(super) fn objects(path: &Path) -> Result<Vec<Object>, DataError> {
+    let text = read(path).and_then(|bytes| {
+        let declared = match Reader::from_reader(&*bytes).read_event() {
+            Ok(Event::Decl(declaration)) => declaration.encoder(),
+            _ => None,
+        };
+        decode(&bytes, declared)
+    });
+    parse(&text.map_err(DataError::read(path, "the image's annotation"))?, path)
+}
+
+/// The objects of an annotation; the path only serves the errors.
+fn parse(xml: &str, path: &Path) -> Result<Vec<Object>, DataError> {
     let mut reader = Reader::from_str(xml);
     reader.config_mut().expand_empty_elements = true;
     Annotation { reader, path }.objects()
@@ -91,9 +106,40 @@ impl<'a> Annotation<'a> {
         }
     }
 
+    /// The text up to the end of an element: character data and references, without comments.
     fn text(&mut self, element: &BytesStart) -> Result<String, DataError> {
-        let text = self.reader.read_text(element.name());
-        Ok(text.map_err(|source| self.malformed(source))?.trim().to_owned())
+        let (name, mut text) = (element.name().as_ref().to_owned(), String::new());
+        loop {
+            match self.reader.read_event() {
+                Ok(Event::Text(part)) => text += &part,
+                Ok(Event::CData(part)) => text += &part,
+                Ok(Event::GeneralRef(reference)) => text += &self.resolved(&reference)?,
+                Ok(Event::Comment(_) | Event::PI(_)) => {}
+                Ok(Event::End(_)) => return Ok(text.trim().to_owned()),
+                Ok(Event::Eof) => return Err(self.truncated(&name)),
+                Ok(_) => {
+                    return Err(self.unexpected(
+                        "object",
+                        "text in an element",
+                        format!("markup within <{name}>"),
+                    ));
+                }
+                Err(source) => return Err(self.malformed(source)),
+            }
+        }
+    }
+
+    /// What a reference stands for: a character, or one of XML's own entities.
+    fn resolved(&self, reference: &BytesRef) -> Result<String, DataError> {
+        let character = reference.resolve_char_ref().map_err(|source| self.malformed(source))?;
+        let entity = resolve_xml_entity(reference).map(str::to_owned);
+        character.map(String::from).or(entity).ok_or_else(|| {
+            self.unexpected(
+                "object",
+                "a character or an entity of XML's own",
+                format!("`&{};`", &**reference),
+            )
+        })
     }
 
     fn skip(&mut self, element: &BytesStart) -> Result<(), DataError> {
@@ -157,6 +203,69 @@ mod tests {
         let object = |name: &str, difficult| Object { name: name.into(), difficult };
         let expected = [object("person", false), object("dog", true), object("chair", false)];
         assert_eq!(read(PERSON_AND_DOG).unwrap(), expected);
+    }
+
+    /// An annotation of one object of that name, as XML.
+    fn named(name: &str) -> String {
+        format!("<annotation><object><name>{name}</name></object></annotation>")
+    }
+
+    #[test]
+    fn text_is_read_in_every_way_that_xml_has_to_write_it() {
+        for name in [
+            "<![CDATA[dog]]>",
+            " <![CDATA[do]]>g\n",
+            "&#100;o&#x67;",
+            "d<!-- & -->og<?p i?>",
+            "do<![CDATA[]]>g",
+        ] {
+            assert_eq!(read(&named(name)).unwrap()[0].name, "dog", "{name}");
+        }
+        assert_eq!(
+            read(&named("a &amp; b&lt;<![CDATA[&amp;<]]>")).unwrap()[0].name,
+            "a & b<&amp;<"
+        );
+        let subset = "<!DOCTYPE annotation [<!ELEMENT name (#PCDATA)> <!-- ]> -->]>";
+        assert_eq!(read(&format!("{subset}{}", named("dog"))).unwrap()[0].name, "dog");
+        assert_eq!(
+            message(&named("&dog;")),
+            "`a.xml`: object: expected a character or an entity of XML's own, found `&dog;`"
+        );
+        assert_eq!(
+            message(&named("<b>dog</b>")),
+            "`a.xml`: object: expected text in an element, found markup within <name>"
+        );
+        assert!(matches!(read(&named("&#x110000;")), Err(DataError::Xml { .. })));
+    }
+
+    #[test]
+    fn the_encoding_is_what_the_file_says() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let names = |bytes: Vec<u8>| {
+            std::fs::write(&file, bytes).unwrap();
+            objects(file.path()).map(|objects| objects[0].name.clone())
+        };
+        let declared =
+            |encoding: &str| format!("<?xml version='1.0' encoding='{encoding}'?>{}", named("chî"));
+        let latin_1: fn(&str) -> Vec<u8> = |text| text.chars().map(|c| c as u8).collect();
+        let utf_16 =
+            |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        for bytes in [
+            declared("UTF-8").into_bytes(),
+            latin_1(&declared("ISO-8859-1")),
+            latin_1(&declared("windows-1252")),
+            utf_16(&declared("UTF-16")),
+            utf_16(&format!("\u{feff}{}", named("chî"))),
+            format!("\u{feff}{}", declared("utf-8")).into_bytes(),
+            // Some writers declare UTF-16 and write UTF-8.
+            declared("utf-16").into_bytes(),
+        ] {
+            assert_eq!(names(bytes).unwrap(), "chî");
+        }
+        let undeclared = names(latin_1(&named("chî"))).unwrap_err();
+        assert!(
+            matches!(&undeclared, DataError::Read { source, .. } if source.to_string().contains("UTF-8"))
+        );
     }
 
     #[test]

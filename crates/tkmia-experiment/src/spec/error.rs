@@ -9,33 +9,15 @@ pub enum SpecError {
     /// The text isn't that of an experiment; the parser says where and why.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
-    /// A list has nothing in it.
-    #[error("{place}: `{field}` is an empty list")]
-    Empty {
+    /// A field is missing, empty or of no use where it is.
+    #[error("{place}: `{field}` {fault}")]
+    Field {
         /// The part of the file.
         place: String,
         /// The field.
         field: &'static str,
-    },
-    /// A field is missing.
-    #[error("{place}: `{field}` is missing: {why}")]
-    Missing {
-        /// The part of the file.
-        place: String,
-        /// The field.
-        field: &'static str,
-        /// What needs it.
-        why: &'static str,
-    },
-    /// A field has no use here.
-    #[error("{place}: `{field}` makes no sense: {why}")]
-    Unused {
-        /// The part of the file.
-        place: String,
-        /// The field.
-        field: &'static str,
-        /// Why.
-        why: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
     },
     /// A number is out of range.
     #[error("{place}: `{field}` must be {expected}, found {found}")]

@@ -68,6 +68,9 @@ pub struct Experiment {
     pub budget: Budget,
     /// How hyper-parameters are chosen; without it every point of a grid is a method of its own.
     pub tuning: Option<TuningSpec>,
+    /// Where universal perturbations are fitted; without it, to what the settings leave over of the images.
+    #[serde(default, skip_serializing_if = "FitSpec::is_default")]
+    pub fit: FitSpec,
     /// The settings, table by table.
     #[serde(rename = "table")]
     pub tables: Vec<TableSpec>,
@@ -102,15 +105,18 @@ pub struct DataSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Budget {
-    /// Samples in a setting, the first eligible ones in the data set's order; in the paper 1000.
+    /// Images in a setting, the first eligible ones in the data set's order; in the paper 1000.
     pub samples: usize,
-    /// A run ends after so many minutes as if it were interrupted, and goes on when it is started again.
+    /// How often the random scheme draws `S` for each image, 5 by default; in the paper once. What is drawn again
+    /// isn't attacked again.
+    pub draws: usize,
+    /// A run ends after so many minutes as if it were interrupted, and continues when it is started again.
     pub minutes: Option<f64>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { samples: 1000, minutes: None }
+        Self { samples: 1000, draws: 5, minutes: None }
     }
 }
 
@@ -122,12 +128,39 @@ impl Default for Budget {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TuningSpec {
-    /// The split that the samples are from; another one than `[data]` has.
+    /// The split that the samples are from, if it is another one than `[data]` has.
     pub split: Option<String>,
     /// Its folder, if it is another one.
     pub root: Option<PathBuf>,
+    /// Which share of `[data]`'s own images is kept for this, and not reported: in place of another split, which is often
+    /// the one that the victim was trained on.
+    pub share: Option<f64>,
     /// Samples in a setting at most.
     pub samples: usize,
+}
+
+/// `[fit]`: the images that universal perturbations are fitted to. None is a reported sample of its setting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct FitSpec {
+    /// The split that the images are from, if it is another one than `[data]` has.
+    pub split: Option<String>,
+    /// Its folder, if it is another one.
+    pub root: Option<PathBuf>,
+    /// Images for a setting at most, drawn by the experiment's seed.
+    pub samples: usize,
+}
+
+impl FitSpec {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for FitSpec {
+    fn default() -> Self {
+        Self { split: None, root: None, samples: 1000 }
+    }
 }
 
 impl Experiment {
@@ -147,6 +180,7 @@ impl Experiment {
             data,
             budget: Budget::default(),
             tuning: None,
+            fit: FitSpec::default(),
             tables,
             methods,
         }
@@ -163,7 +197,8 @@ impl Experiment {
     /// Takes relative paths as relative to this folder, that of the experiment's file.
     pub fn anchor(&mut self, folder: &Path) {
         let tuning = self.tuning.as_mut().and_then(|tuning| tuning.root.as_mut());
-        let paths = [self.victim.model.as_mut(), self.data.root.as_mut(), tuning];
+        let fit = self.fit.root.as_mut();
+        let paths = [self.victim.model.as_mut(), self.data.root.as_mut(), tuning, fit];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&path);
         }
@@ -179,10 +214,12 @@ impl Experiment {
             [("table", self.tables.is_empty()), ("method", self.methods.is_empty())]
         {
             if empty {
-                return Err(SpecError::Empty { place: "the experiment".to_owned(), field });
+                let place = "the experiment".to_owned();
+                return Err(SpecError::Field { place, field, fault: "is an empty list" });
             }
         }
         at_least_one("budget", "samples", self.budget.samples)?;
+        at_least_one("budget", "draws", self.budget.draws)?;
         if let Some(minutes) = self.budget.minutes
             && !(minutes > 0.0 && minutes.is_finite())
         {
@@ -195,12 +232,28 @@ impl Experiment {
         }
         if let Some(tuning) = &self.tuning {
             at_least_one("tuning", "samples", tuning.samples)?;
-            if tuning.split.is_none() && tuning.root.is_none() {
-                let why = "the samples must be others than the reported ones";
-                let place = "tuning".to_owned();
-                return Err(SpecError::Missing { place, field: "split", why });
+            let place = || "tuning".to_owned();
+            match (tuning.split.is_some() || tuning.root.is_some(), tuning.share) {
+                (false, None) => {
+                    let fault = "is missing, or a `split`: the samples must be others than the reported ones";
+                    return Err(SpecError::Field { place: place(), field: "share", fault });
+                }
+                (true, Some(_)) => {
+                    let fault = "is of the reported images, and goes with no `split` or `root`";
+                    return Err(SpecError::Field { place: place(), field: "share", fault });
+                }
+                (false, Some(share)) if !(share > 0.0 && share < 1.0) => {
+                    return Err(SpecError::OutOfRange {
+                        place: place(),
+                        field: "share",
+                        expected: "a number between 0 and 1".to_owned(),
+                        found: share.to_string(),
+                    });
+                }
+                _ => {}
             }
         }
+        at_least_one("fit", "samples", self.fit.samples)?;
         let mut tables = Vec::new();
         for (number, table) in (1..).zip(&self.tables) {
             tables.extend(table.expand(&format!("table {number}"), dataset, &self.methods)?);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tkmia_attacks::{AttackName, AttackSettings, JUDGING_PASSES, Knobs, Passes, Stop};
+use tkmia_attacks::{AttackName, AttackSettings, Controls, JUDGING_PASSES, Knobs, Passes, Stop};
 
 use super::error::SpecError;
 
@@ -72,17 +72,27 @@ impl MethodSpec {
     }
 }
 
-/// Passes that an attack on one sample of so many labels takes at most, those of judging it included.
-pub(crate) fn passes_at_most(
+/// Passes that an attack on one sample of so many labels takes at most, those of judging it included; and,
+/// for a universal attack, those of each image that it is fitted to.
+///
+/// # Errors
+/// [`SpecError::Attack`] for settings of no attack that can be run.
+pub fn passes_at_most(
     attack: &AttackSettings,
     k: usize,
     classes: usize,
-) -> Result<Passes, SpecError> {
+) -> Result<(Passes, Option<Passes>), SpecError> {
     let runnable = attack.init();
     let runnable =
         runnable.map_err(|source| SpecError::Attack { name: attack.to_string(), source })?;
-    let Passes { forward, backward } = runnable.passes_at_most(k, classes);
-    Ok(Passes { forward: forward + JUDGING_PASSES, backward })
+    let most = runnable.passes_at_most(k, classes);
+    Ok(match runnable.universal() {
+        Some(_) => {
+            let forward = 2 + JUDGING_PASSES + Controls::PASSES;
+            (Passes { forward, backward: 0 }, Some(most))
+        }
+        None => (Passes { forward: most.forward + JUDGING_PASSES, ..most }, None),
+    })
 }
 
 #[cfg(test)]

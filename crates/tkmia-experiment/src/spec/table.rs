@@ -1,6 +1,4 @@
-//! [`TableSpec`], settings that belong together as the file has them, and [`Table`], what they come to.
-
-use std::fmt;
+//! [`TableSpec`], settings that belong together as the file has them, and [`Table`], what they expand to.
 
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{AttackName, AttackSettings, Stop};
@@ -68,17 +66,6 @@ impl Table {
     }
 }
 
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Global => "globally",
-            Scheme::Random => "randomly",
-        };
-        write!(f, "{scheme} selected S, at most {} iterations", self.max_iterations)?;
-        self.delta.map_or(Ok(()), |delta| write!(f, ", δ = {delta}"))
-    }
-}
-
 impl TableSpec {
     /// Labels of these types out of the top `k`, for each `k`.
     pub fn global(types: impl IntoIterator<Item = impl Into<String>>, k: &[usize]) -> Self {
@@ -98,8 +85,8 @@ impl TableSpec {
         dataset: &str,
         methods: &[MethodSpec],
     ) -> Result<Vec<Table>, SpecError> {
-        let here = || place.to_owned();
-        let empty = |field| Err(SpecError::Empty { place: here(), field });
+        let wrong = |field, fault| Err(SpecError::Field { place: place.to_owned(), field, fault });
+        let empty = |field| wrong(field, "is an empty list");
         let selections = self.selections(place)?;
         for &k in &self.k {
             at_least_one(place, "k", k)?;
@@ -108,8 +95,7 @@ impl TableSpec {
         let deltas: Vec<Option<usize>> = match &self.delta {
             None => vec![None],
             Some(_) if stop.leaving(Some(1)) == stop.leaving(None) => {
-                let why = "the criterion counts no labels, as `excluded` does";
-                return Err(SpecError::Unused { place: here(), field: "delta", why });
+                return wrong("delta", "is of no use: the criterion counts no labels");
             }
             Some(deltas) => deltas.as_slice().iter().copied().map(Some).collect(),
         };
@@ -139,8 +125,7 @@ impl TableSpec {
     }
 
     fn selections(&self, place: &str) -> Result<Vec<Selection>, SpecError> {
-        let unused = |field, why| Err(SpecError::Unused { place: place.to_owned(), field, why });
-        let missing = |field, why| Err(SpecError::Missing { place: place.to_owned(), field, why });
+        let wrong = |field, fault| Err(SpecError::Field { place: place.to_owned(), field, fault });
         match (self.scheme, &self.types, &self.specified) {
             (Scheme::Global, Some(types), None) => {
                 Ok(types.iter().map(|name| Selection::Global(name.trim().to_owned())).collect())
@@ -149,10 +134,14 @@ impl TableSpec {
                 counts.iter().try_for_each(|&count| at_least_one(place, "specified", count))?;
                 Ok(counts.iter().map(|&count| Selection::Random(count)).collect())
             }
-            (Scheme::Global, _, Some(_)) => unused("specified", "it is for the random scheme"),
-            (Scheme::Random, Some(_), _) => unused("types", "they are for the global scheme"),
-            (Scheme::Global, None, None) => missing("types", "the global scheme needs it"),
-            (Scheme::Random, None, None) => missing("specified", "the random scheme needs it"),
+            (Scheme::Global, _, Some(_)) => wrong("specified", "is for the random scheme"),
+            (Scheme::Random, Some(_), _) => wrong("types", "is for the global scheme"),
+            (Scheme::Global, None, None) => {
+                wrong("types", "is missing: the global scheme needs it")
+            }
+            (Scheme::Random, None, None) => {
+                wrong("specified", "is missing: the random scheme needs it")
+            }
         }
     }
 

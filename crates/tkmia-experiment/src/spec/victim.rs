@@ -1,4 +1,4 @@
-//! [`VictimSpec`]: the classifier, and how images come to its input.
+//! [`VictimSpec`]: the classifier, and how images become its input.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,18 @@ use tkmia_data::{DatasetKind, Resize, Transform};
 
 use super::error::SpecError;
 
-/// `[victim]`: the classifier and how images come to its input.
+/// `[victim]`: the classifier and how images become its input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VictimSpec {
     /// Its file.
     pub model: Option<PathBuf>,
+    /// The split of `[data]` that it was trained on, or `other` if on none of its images: hyper-parameters are not chosen
+    /// on its training images.
+    pub trained_on: Option<String>,
+    /// Whether nothing about the attacks was chosen on it, which the report says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_out: bool,
     /// Height and width of its input; needed only where the file leaves it open.
     pub input_size: Option<u32>,
     /// How an image becomes a square; by default as the paper has it for the data set.

@@ -119,7 +119,7 @@ pub enum Shape {
     Steps,
     /// A disc at each point with the series' number in the legend.
     Numbered {
-        /// What is told where the pointer rests on it (in SVG).
+        /// What shows where the pointer rests on it (in SVG).
         tooltip: String,
         /// How full its colour is, from 0 to 1.
         opacity: f64,

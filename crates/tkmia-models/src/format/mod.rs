@@ -1,6 +1,7 @@
 //! From files to blueprints, and back to one kind of file.
 
 mod float_type;
+pub(crate) mod foreign;
 pub(crate) mod kind;
 mod label_names;
 pub(crate) mod onnx;

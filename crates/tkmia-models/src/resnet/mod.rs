@@ -80,6 +80,10 @@ impl ResNet {
         Ok(Self { network, device, memory, architecture, label_names, bounds })
     }
 
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
     /// The same network for images of another range than `[-1, 1]`.
     pub fn with_bounds(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }

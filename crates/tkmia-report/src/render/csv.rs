@@ -1,6 +1,8 @@
 //! Reports as CSV.
 
 use csv::Writer;
+use strum::IntoEnumIterator;
+use tkmia_attacks::{Indicator, View};
 use tkmia_experiment::{Printed, Scheme, Selection};
 
 use crate::by_norm::changes_by_norm;
@@ -16,7 +18,8 @@ pub(super) fn written(rows: impl IntoIterator<Item = Vec<String>>) -> String {
 
 /// A number, or nothing.
 pub(super) fn number(value: Option<f64>) -> String {
-    value.map_or(String::new(), |value| value.to_string())
+    // A sum with 0 has no sign where it is 0.
+    value.map_or(String::new(), |value| (value + 0.0).to_string())
 }
 
 /// Name and text of each column.
@@ -29,12 +32,16 @@ fn columns(table: &ReportTable, row: &Row) -> Vec<(String, String)> {
         Selection::Global(types) => (types.clone(), String::new()),
         Selection::Random(specified) => (String::new(), specified.to_string()),
     };
+    let view = match row.run.view() {
+        View::Image => "image",
+        View::Tanh => "tanh",
+    };
     let optional = |value: Option<usize>| value.map_or(String::new(), |value| value.to_string());
     let is_suspect = row.printed.map_or(String::new(), |row| row.suspect().is_some().to_string());
     let mut columns: Vec<(String, String)> = [
         ("dataset", row.setting.dataset.clone()),
         ("scheme", scheme.to_owned()),
-        ("max_iterations", row.run.limits.max_iterations.to_string()),
+        ("max_iterations", row.most_iterations().to_string()),
         ("delta", optional(row.setting.delta)),
         ("type", types),
         ("k", row.setting.k.to_string()),
@@ -43,12 +50,23 @@ fn columns(table: &ReportTable, row: &Row) -> Vec<(String, String)> {
         ("variant", row.run.variant().to_string()),
         ("run", row.run.to_string()),
         ("n", row.n.to_string()),
-        ("n_planned", row.planned.to_string()),
+        ("n_planned", row.records[1].to_string()),
         ("n_printed", optional(row.printed.and_then(Printed::samples))),
         ("printed_is_suspect", is_suspect),
+        ("n_records", row.records[0].to_string()),
+        ("draws", row.draws.to_string()),
+        ("view", view.to_owned()),
+        ("norm", row.run.norm().to_string()),
+        ("stop", row.run.stop.to_string()),
+        ("forward_at_most", row.caps.forward.to_string()),
+        ("backward_at_most", row.caps.backward.to_string()),
     ]
     .map(|(name, text)| (name.to_owned(), text))
     .to_vec();
+    columns.extend(Indicator::iter().map(|indicator| {
+        let count = row.indicators.get(&indicator).map_or(0, |[all, _]| *all);
+        (indicator.to_string().replace('-', "_"), count.to_string())
+    }));
     let mut cells = table.cells(row, Form::Csv);
     // Numbers without an interval come first.
     cells.sort_by_key(|(column, _)| column.has_interval());
@@ -59,6 +77,7 @@ fn columns(table: &ReportTable, row: &Row) -> Vec<(String, String)> {
             let [low, high] = cell.interval.map_or([None, None], |bounds| bounds.map(Some));
             columns.push((format!("{name}_low"), number(low)));
             columns.push((format!("{name}_high"), number(high)));
+            columns.push((format!("{name}_draws_sd"), number(cell.spread)));
         }
         if column.is_printed() {
             columns.push((format!("{name}_printed"), number(cell.printed)));
@@ -88,7 +107,7 @@ impl Report {
         self.of_each_row(&["n", "iterations", "success_rate"], |row| {
             let steps = row.successes_by_iteration.iter();
             let texts = |(iterations, share): &(usize, f64)| {
-                vec![row.n.to_string(), iterations.to_string(), share.to_string()]
+                vec![row.samples.to_string(), iterations.to_string(), share.to_string()]
             };
             steps.map(texts).collect()
         })
@@ -96,13 +115,14 @@ impl Report {
 
     /// What each attack does when it is held to a norm, for each norm of a success.
     pub fn norms_csv(&self) -> String {
-        let mut names = vec!["n", "norm_input", "success_rate"];
+        let mut names = vec!["n", "norm", "norm_input", "success_rate"];
         names.extend(changes_by_norm().map(|column| column.name));
         self.of_each_row(&names, |row| {
             let points = row.by_norm().into_iter().map(|point| {
                 let numbers = [point.norm, point.success].into_iter().chain(point.changes);
-                let numbers = numbers.map(|number| number.to_string());
-                [row.n.to_string()].into_iter().chain(numbers).collect()
+                let numbers = numbers.map(|value| number(Some(value)));
+                let head = [row.samples.to_string(), row.run.norm().to_string()];
+                head.into_iter().chain(numbers).collect()
             });
             points.collect()
         })
@@ -112,7 +132,7 @@ impl Report {
     pub fn classes_csv(&self) -> String {
         self.of_each_row(&["class", "samples", "left"], |row| {
             let texts = |found: &crate::ClassSuccess| {
-                let class = self.classes[found.class].clone();
+                let class = self.inputs.data.classes[found.class].clone();
                 vec![class, found.samples.to_string(), found.left.to_string()]
             };
             row.classes.iter().map(texts).collect()

@@ -1,15 +1,16 @@
 //! Reports as one page that needs nothing else: no network, no other file.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
+use tkmia_attacks::Norm;
 use tkmia_figure::{Chart, Role, chart_style, escaped};
 use tkmia_metrics::Ranking;
 
-use super::capitalised;
+use super::asides::Aside;
+use super::{CHOSEN, RATIOS, capitalised};
 use crate::cell::fixed;
 use crate::pictures::{png, role, shown};
 use crate::row::name_headings;
@@ -44,15 +45,23 @@ impl Report {
             let _ = writeln!(page, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
             page += &table.html();
             page += &list("Hyper-parameters", &table.runs());
-            page += &list("Chosen on the tuning samples", &self.chosen(number));
-            let trade_off = table.trade_off();
-            page += &chart("details open", "Norm against the change of mAP@k", &trade_off);
+            page += &list(CHOSEN, &self.chosen(number));
+            for (norm, trade_off) in table.trade_offs() {
+                let heading = match norm {
+                    Norm::L2 => "Norm against the change of mAP@k",
+                    Norm::Linf => "L∞ norm against the change of mAP@k",
+                };
+                page += &chart("details open", heading, &trade_off);
+            }
             for (at, (title, curves)) in table.curves().iter().enumerate() {
                 page += &chart(if at == 0 { "details open" } else { "details" }, title, curves);
             }
-            page += &self.class_table(table);
+            for aside in table.asides(&self.inputs.data.classes) {
+                page += &aside.html();
+            }
             page += "</section>\n";
         }
+        page += &list(RATIOS, &self.mean_norm_ratios());
         page += &self.pictures(pictures, pictured)?;
         let _ = write!(page, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
         Ok(page)
@@ -74,48 +83,6 @@ impl Report {
             0 | 1 => String::new(),
             _ => format!("<nav><ul>\n{}</ul></nav>\n", links.concat()),
         }
-    }
-
-    /// How often each class left the top-k, by method, over all settings of a table.
-    fn class_table(&self, table: &ReportTable) -> String {
-        let mut classes: BTreeMap<usize, BTreeMap<&str, [usize; 2]>> = BTreeMap::new();
-        for row in &table.rows {
-            for found in &row.classes {
-                let by_method = classes.entry(found.class).or_default();
-                let [samples, left] = by_method.entry(&row.label).or_default();
-                *samples += found.samples;
-                *left += found.left;
-            }
-        }
-        if classes.is_empty() {
-            return String::new();
-        }
-        let labels: Vec<String> = table.by_label().into_iter().map(|(label, _)| label).collect();
-        let mut html = String::from(
-            "<details><summary>Success by class: how often a specified class that was in the top-k left it</summary>\n\
-             <table class=\"sortable\"><thead><tr><th>Class</th>",
-        );
-        for label in &labels {
-            let _ = write!(html, "<th>{}</th>", escaped(label));
-        }
-        html += "</tr></thead><tbody>\n";
-        for (class, by_method) in &classes {
-            let _ = write!(html, "<tr><td>{}</td>", escaped(&self.classes[*class]));
-            for label in &labels {
-                match by_method.get(label.as_str()) {
-                    Some([samples, left]) => {
-                        let share = *left as f64 / *samples as f64;
-                        let _ = write!(
-                            html,
-                            "<td data-value=\"{share}\">{share:.3} <small>{left} of {samples}</small></td>"
-                        );
-                    }
-                    None => html += "<td>–</td>",
-                }
-            }
-            html += "</tr>\n";
-        }
-        html + "</tbody></table></details>\n"
     }
 
     fn pictures(&self, pictures: &[Picture], pictured: usize) -> Result<String, ReportError> {
@@ -171,7 +138,7 @@ impl Report {
                 Role::Relevant => ("relevant", ""),
                 Role::Irrelevant => ("irrelevant", " ×"),
             };
-            let name = self.classes.get(label).map_or("?", String::as_str);
+            let name = self.inputs.data.classes.get(label).map_or("?", String::as_str);
             let _ = write!(html, "<li><span class=\"{class}\">{}{mark}</span></li>", escaped(name));
         }
         html + "</ol>"
@@ -211,12 +178,30 @@ impl ReportTable {
             escaped(&row.run.to_string()),
             escaped(&row.label),
             row.n,
-            escaped(&row.samples())
+            escaped(&row.count())
         );
         for (column, cell) in self.cells(row, Form::Html) {
             html += &table_cell(cell, column.digits(Form::Html), row.suspect());
         }
         html + "</tr>\n"
+    }
+}
+
+impl Aside {
+    fn html(&self) -> String {
+        let cells = |tag: &str, texts: &[String]| {
+            texts.iter().map(|text| format!("<{tag}>{}</{tag}>", escaped(text))).collect::<String>()
+        };
+        let rows = self.rows.iter().map(|row| format!("<tr>{}</tr>\n", cells("td", row)));
+        let notes =
+            self.notes.iter().map(|note| format!("<p class=\"legend\">{}</p>\n", escaped(note)));
+        format!(
+            "<details><summary>{}</summary>\n<table class=\"sortable\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table>\n{}</details>\n",
+            self.title,
+            cells("th", &self.headings),
+            rows.collect::<String>(),
+            notes.collect::<String>()
+        )
     }
 }
 
@@ -229,8 +214,8 @@ fn table_cell(cell: &Cell, digits: usize, suspect: Option<&str>) -> String {
         Some(value) => format!("<td data-value=\"{value}\">{}", fixed(value, digits)),
         None => "<td>–".to_owned(),
     };
-    if let Some([low, high]) = cell.interval {
-        let _ = write!(html, " <small>[{}, {}]</small>", fixed(low, digits), fixed(high, digits));
+    if let Some(certainty) = cell.certainty(digits) {
+        let _ = write!(html, " <small>{certainty}</small>");
     }
     if let Some(printed) = cell.printed {
         let _ = match suspect {

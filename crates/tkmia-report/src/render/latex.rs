@@ -31,6 +31,10 @@ fn escaped(text: &str) -> String {
             'η' => out.push_str("$\\eta$"),
             'α' => out.push_str("$\\alpha$"),
             '†' => out.push_str("$\\dagger$"),
+            '±' => out.push_str("$\\pm$"),
+            '∞' => out.push_str("$\\infty$"),
+            '‖' => out.push_str("$\\|$"),
+            'ε' => out.push_str("$\\varepsilon$"),
             '–' => out.push_str("--"),
             // An empty line would end the paragraph.
             '\n' | '\r' => out.push(' '),
@@ -43,8 +47,8 @@ fn escaped(text: &str) -> String {
 fn cell(cell: &Cell, digits: usize, suspect: bool) -> String {
     let mut text =
         cell.value.map_or("--".to_owned(), |value| format!("${}$", fixed(value, digits)));
-    if let Some([low, high]) = cell.interval {
-        text += &format!(" {{\\scriptsize$[{}, {}]$}}", fixed(low, digits), fixed(high, digits));
+    if let Some(certainty) = cell.certainty(digits) {
+        text += &format!(" {{\\scriptsize${}$}}", certainty.replace('±', "\\pm"));
     }
     if let Some(printed) = cell.printed {
         let dagger = if suspect { "$^\\dagger$" } else { "" };

@@ -13,7 +13,7 @@ use crate::descent::pick;
 /// z = Π(w − η d(g)),   w ← Π(w + a (z − w) + (1 − a)(w − w'))
 /// ```
 ///
-/// with `w'` the variable before, `a` = 0.75 (1 at the first step) and `η` = twice the radius. At
+/// with `Π` onto the ball, then into the image box, `w'` the variable before, `a` = 0.75 (1 at the first step) and `η` = twice the radius. At
 /// checkpoints that come closer and closer, a row whose loss fell in less than 75 % of the steps since the
 /// last one, or whose `η` and smallest loss are still what they were then, halves its `η` and goes on from
 /// where its loss was smallest.
@@ -112,7 +112,8 @@ impl Row {
 
 impl Stepping for Adapting {
     fn step(&mut self, at: At<'_>) -> Tensor<4> {
-        let At { mut variable, mut gradient, loss } = at;
+        let At { mut variable, mut gradient, loss, space, origin, bounds } = at;
+        let onto = |variable| space.settle(origin.clone(), self.ball.project(variable), bounds);
         let rows = loss.len();
         match self.best.take() {
             None => {
@@ -147,11 +148,11 @@ impl Stepping for Adapting {
         let lengths: Vec<f32> = self.rows.iter().map(|row| row.length as f32).collect();
         let lengths = Tensor::from_data(TensorData::new(lengths, [rows]), &variable.device());
         let step = self.ball.norm.steepest(gradient) * rowwise(lengths);
-        let mut next = self.ball.project(variable.clone() - step);
+        let mut next = onto(variable.clone() - step);
         if let Some(before) = self.before.take() {
             let fresh = (next - variable.clone()).mul_scalar(FRESH);
             let kept = (variable.clone() - before).mul_scalar(1.0 - FRESH);
-            next = self.ball.project(variable.clone() + fresh + kept);
+            next = onto(variable.clone() + fresh + kept);
         }
         self.before = Some(variable);
         self.taken += 1;
@@ -185,8 +186,10 @@ fn choose(flags: &[bool], own: Tensor<4>, other: &Tensor<4>) -> Tensor<4> {
 mod tests {
     use burn::tensor::Device;
 
+    use tkmia_core::Bounds;
+
     use super::*;
-    use crate::Norm;
+    use crate::{Norm, Space};
 
     #[test]
     fn checkpoints_come_closer_and_closer() {
@@ -207,7 +210,7 @@ mod tests {
             smallest = smallest.min(value);
             let loss = [value];
             let (variable, gradient) = (number(at), number(slope));
-            at = walking.step(At { variable, gradient, loss: &loss }).into_scalar();
+            at = walking.step(At::free(variable, gradient, &loss)).into_scalar();
         }
         (at, smallest)
     }
@@ -215,6 +218,22 @@ mod tests {
     #[test]
     fn a_slope_leads_to_the_border() {
         assert_eq!(walk(3, |at| (-at, -1.0)).0, 1.0);
+    }
+
+    #[test]
+    fn z_stays_in_the_image_box() {
+        let rule = AutoPgd { ball: Ball { norm: Norm::L2, radius: 10.0 }, steps: 9 };
+        let number = |value: f32| Tensor::<4>::full([1, 1, 1, 1], value, &Device::default());
+        let mut walking = rule.start();
+        let mut step = |variable: f32, slope: f32| -> f32 {
+            let (variable, gradient) = (number(variable), number(slope));
+            let (space, origin, bounds) = (Space::Project, number(0.5), Bounds::SYMMETRIC);
+            let at = At { space, origin, bounds, variable, gradient, loss: &[1.0] };
+            walking.step(at).into_scalar()
+        };
+        assert_eq!(step(0.0, -1.0), 0.5);
+        // z = −1.5, not −10: 0.5 + 0.75 (−1.5 − 0.5) + 0.25 (0.5 − 0).
+        assert_eq!(step(0.5, 1.0), -0.875);
     }
 
     #[test]

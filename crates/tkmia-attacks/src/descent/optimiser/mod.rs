@@ -7,10 +7,15 @@ mod sgd;
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;
+use tkmia_core::Bounds;
+
+use super::Space;
 
 pub use auto_pgd::AutoPgd;
 pub use pgd::{MiFgsm, Pgd};
 pub use sgd::Sgd;
+
+pub(crate) use sgd::Velocity;
 
 /// A rule for steps along a gradient; rows never influence each other.
 pub trait StepRule: Debug + Send + Sync {
@@ -18,7 +23,7 @@ pub trait StepRule: Debug + Send + Sync {
     fn start(&self) -> Box<dyn Stepping + '_>;
 }
 
-/// An [`StepRule`] at work: it remembers what it needs of the steps before.
+/// A [`StepRule`] at work: it remembers what it needs of the steps before.
 pub trait Stepping {
     /// The variable after one step. Its loss is to fall.
     fn step(&mut self, at: At<'_>) -> Tensor<4>;
@@ -30,10 +35,25 @@ pub trait Stepping {
 /// Where a step starts.
 #[derive(Debug)]
 pub struct At<'a> {
+    /// What the variable is of.
+    pub space: Space,
+    /// The images as they were given. Same shape as the variable.
+    pub origin: Tensor<4>,
+    /// The range of their values.
+    pub bounds: Bounds,
     /// `[rows, 3, height, width]`
     pub variable: Tensor<4>,
     /// Of the loss, with respect to the variable. Same shape.
     pub gradient: Tensor<4>,
     /// The loss of each row.
     pub loss: &'a [f32],
+}
+
+#[cfg(test)]
+impl<'a> At<'a> {
+    /// Without a box.
+    fn free(variable: Tensor<4>, gradient: Tensor<4>, loss: &'a [f32]) -> Self {
+        let origin = variable.zeros_like();
+        Self { space: Space::Clip, origin, bounds: Bounds::SYMMETRIC, variable, gradient, loss }
+    }
 }

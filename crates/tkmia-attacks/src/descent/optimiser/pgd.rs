@@ -2,9 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, StepRule, Stepping};
+use super::{At, StepRule, Stepping, Velocity};
 use crate::descent::ball::{Ball, rowwise};
-use crate::descent::pick;
 
 /// Projected gradient descent: Madry et al., "Towards Deep Learning Models Resistant to Adversarial
 /// Attacks", ICLR 2018; without a random start.
@@ -49,14 +48,14 @@ pub struct MiFgsm {
 
 impl StepRule for MiFgsm {
     fn start(&self) -> Box<dyn Stepping + '_> {
-        Box::new(Accumulating { rule: self, velocity: None })
+        Box::new(Accumulating { rule: self, velocity: Velocity::NONE })
     }
 }
 
 /// A [`MiFgsm`] at work.
 struct Accumulating<'a> {
     rule: &'a MiFgsm,
-    velocity: Option<Tensor<4>>,
+    velocity: Velocity<4>,
 }
 
 impl Stepping for Accumulating<'_> {
@@ -66,16 +65,12 @@ impl Stepping for Accumulating<'_> {
         let length = rowwise(flat.abs().sum_dim(1).squeeze_dim(1));
         let nothing = length.clone().equal_scalar(0.0);
         let gradient = at.gradient * length.recip().mask_fill(nothing, 0.0);
-        let velocity = match self.velocity.take() {
-            None => gradient,
-            Some(velocity) => velocity.mul_scalar(momentum) + gradient,
-        };
-        self.velocity = Some(velocity.clone());
+        let velocity = self.velocity.gain(gradient, momentum);
         ball.project(at.variable - ball.norm.steepest(velocity).mul_scalar(step))
     }
 
     fn keep(&mut self, positions: &[usize]) {
-        self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
+        self.velocity.keep(positions);
     }
 }
 
@@ -94,7 +89,7 @@ mod tests {
     fn walk(rule: &dyn StepRule, gradients: &[[f32; 2]]) -> Vec<f32> {
         let mut steps = rule.start();
         let walked = gradients.iter().fold(image([0.0, 0.0]), |variable, &gradient| {
-            steps.step(At { variable, gradient: image(gradient), loss: &[0.0] })
+            steps.step(At::free(variable, image(gradient), &[0.0]))
         });
         walked.into_data().try_to_vec().unwrap()
     }

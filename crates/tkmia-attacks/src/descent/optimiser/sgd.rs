@@ -18,46 +18,61 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// One step from the variable `w`; gives the new variable and the new velocity `v`.
-    pub fn step<const D: usize>(
+    /// One step from the variable `w`, which moves the velocity `v` on.
+    pub(crate) fn step<const D: usize>(
         &self,
         variable: Tensor<D>,
         gradient: Tensor<D>,
-        velocity: Option<Tensor<D>>,
-    ) -> (Tensor<D>, Tensor<D>) {
-        let mut descent = gradient;
-        if self.weight_decay != 0.0 {
-            descent = descent + variable.clone().mul_scalar(self.weight_decay);
-        }
-        if let Some(velocity) = velocity {
-            descent = velocity.mul_scalar(self.momentum) + descent;
-        }
-        let variable = variable - descent.clone().mul_scalar(self.learning_rate);
-        (variable, descent)
+        velocity: &mut Velocity<D>,
+    ) -> Tensor<D> {
+        let descent = match self.weight_decay {
+            0.0 => gradient,
+            decay => gradient + variable.clone().mul_scalar(decay),
+        };
+        variable - velocity.gain(descent, self.momentum).mul_scalar(self.learning_rate)
+    }
+}
+
+/// What momentum keeps of the steps before: nothing at first.
+#[derive(Debug, Clone)]
+pub(crate) struct Velocity<const D: usize>(Option<Tensor<D>>);
+
+impl<const D: usize> Velocity<D> {
+    pub const NONE: Self = Self(None);
+
+    /// `v ← μ v + g`
+    pub fn gain(&mut self, gradient: Tensor<D>, momentum: f64) -> Tensor<D> {
+        let velocity = match self.0.take() {
+            None => gradient,
+            Some(velocity) => velocity.mul_scalar(momentum) + gradient,
+        };
+        self.0.insert(velocity).clone()
+    }
+
+    pub fn keep(&mut self, positions: &[usize]) {
+        self.0 = self.0.as_ref().map(|velocity| pick(velocity, positions));
     }
 }
 
 impl StepRule for Sgd {
     fn start(&self) -> Box<dyn Stepping + '_> {
-        Box::new(Rolling { sgd: self, velocity: None })
+        Box::new(Rolling { sgd: self, velocity: Velocity::NONE })
     }
 }
 
 /// An [`Sgd`] at work.
 struct Rolling<'a> {
     sgd: &'a Sgd,
-    velocity: Option<Tensor<4>>,
+    velocity: Velocity<4>,
 }
 
 impl Stepping for Rolling<'_> {
     fn step(&mut self, at: At<'_>) -> Tensor<4> {
-        let (variable, velocity) = self.sgd.step(at.variable, at.gradient, self.velocity.take());
-        self.velocity = Some(velocity);
-        variable
+        self.sgd.step(at.variable, at.gradient, &mut self.velocity)
     }
 
     fn keep(&mut self, positions: &[usize]) {
-        self.velocity = self.velocity.as_ref().map(|velocity| pick(velocity, positions));
+        self.velocity.keep(positions);
     }
 }
 
@@ -72,10 +87,11 @@ mod tests {
         let number = |value: f32| Tensor::<1>::from_floats([value], &Device::default());
         let sgd = Sgd { learning_rate: 0.5, momentum: 0.5, weight_decay: 1.0 };
         // v = 2 + 1·4 = 6, w = 4 − 3 = 1
-        let (variable, velocity) = sgd.step(number(4.0), number(2.0), None);
+        let mut velocity = Velocity::NONE;
+        let variable = sgd.step(number(4.0), number(2.0), &mut velocity);
         assert_eq!(variable.clone().into_scalar::<f32>(), 1.0);
         // v = 3 + 2 + 1 = 6, w = 1 − 3 = −2
-        let (variable, _) = sgd.step(variable, number(2.0), Some(velocity));
+        let variable = sgd.step(variable, number(2.0), &mut velocity);
         assert_eq!(variable.into_scalar::<f32>(), -2.0);
     }
 }

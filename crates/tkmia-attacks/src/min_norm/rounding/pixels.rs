@@ -56,7 +56,7 @@ pub(crate) fn choose(task: &Task, forecast: &Forecast<'_>, bias: &[f64], margin:
             break;
         }
         let image = task.image(&at);
-        let repair = forecast.model.repair(&forecast.pairs, &gaps, &image, &task.limits());
+        let repair = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| task.limits(i));
         push(task, &mut at, &repair.step, &mut moved);
     }
     found.1
@@ -82,7 +82,8 @@ pub(crate) fn nearest(
     });
     let limits: Vec<[f32; 2]> = limits.collect();
     let gaps = forecast.gaps(from, bias, margin);
-    let step = forecast.model.repair(&forecast.pairs, &gaps, &task.image(from), &limits).step;
+    let image = task.image(from);
+    let step = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| limits[i]).step;
     from.iter().zip(step).map(|(from, by)| from + by).collect()
 }
 

@@ -62,10 +62,15 @@ impl Search for FirstOrder {
         let steepness = match task.measured_by {
             Norm::L2 => norm(gradient),
             Norm::Linf => gradient.iter().map(|slope| f64::from(slope.abs())).sum(),
+        };
+        if steepness == 0.0 {
+            // Nowhere to go.
+            return None;
         }
-        .max(f64::MIN_POSITIVE);
         if self.step == 0 {
-            self.unit = self.margin.max(0.0) / steepness;
+            // Where the scores are flat or the goal can't be reached there is no step.
+            let promised = self.margin.max(0.0) / steepness;
+            self.unit = if promised < f32::MAX.into() { promised } else { 0.0 };
             self.radius = self.unit;
         } else {
             self.radius *= if self.met { 1.0 - GAMMA } else { 1.0 + GAMMA };

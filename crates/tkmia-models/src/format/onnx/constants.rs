@@ -16,12 +16,12 @@ const COMPUTED_ELEMENTS: usize = 1 << 28;
 pub struct Constants<'a> {
     stored: HashMap<&'a str, &'a TensorProto>,
     computed: HashMap<&'a str, (Tensor, FloatType)>,
-    folder: Option<&'a Path>,
+    model: Option<&'a Path>,
     elements_left: usize,
 }
 
 impl<'a> Constants<'a> {
-    pub fn new(proto: &'a GraphProto, folder: Option<&'a Path>) -> Result<Self, ModelError> {
+    pub fn new(proto: &'a GraphProto, model: Option<&'a Path>) -> Result<Self, ModelError> {
         let mut stored = HashMap::new();
         for tensor in &proto.initializer {
             if stored.insert(tensor.name.as_str(), tensor).is_some() {
@@ -29,7 +29,7 @@ impl<'a> Constants<'a> {
             }
         }
         let elements_left = COMPUTED_ELEMENTS;
-        Ok(Self { stored, computed: HashMap::new(), folder, elements_left })
+        Ok(Self { stored, computed: HashMap::new(), model, elements_left })
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -48,7 +48,7 @@ impl<'a> Constants<'a> {
     pub fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
         match (self.computed.get(name), self.stored.get(name)) {
             (Some((tensor, _)), _) => Ok(tensor.clone()),
-            (None, Some(proto)) => read(proto, name, self.folder),
+            (None, Some(proto)) => read(proto, name, self.model),
             (None, None) => {
                 Err(ModelError::Undefined { node: name.to_owned(), value: name.to_owned() })
             }

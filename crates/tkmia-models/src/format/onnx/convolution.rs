@@ -119,8 +119,11 @@ fn arithmetic(
 
 /// Source: <https://onnx.ai/onnx/operators/onnx__BatchNormalization.html>
 fn batch_norm(graph: &Graph, node: &Node, channels: usize) -> Result<BatchNorm, ModelError> {
-    if node.int("training_mode", 0) != 0 || node.int("spatial", 1) != 1 {
+    if node.int("training_mode", 0) != 0 {
         return Err(node.misfit("a batch norm in inference mode (training_mode 0)"));
+    }
+    if node.int("spatial", 1) != 1 {
+        return Err(node.misfit("a batch norm of whole channels (spatial 1), found spatial 0"));
     }
     let epsilon = f64::from(node.float("epsilon", 1e-5));
     let input = |at| -> Result<Vec<f64>, ModelError> {

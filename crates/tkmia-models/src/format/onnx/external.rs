@@ -3,9 +3,10 @@
 //! Source: <https://onnx.ai/onnx/repo-docs/ExternalData.html>: `location` is a path relative to the
 //! model's folder, `offset` and `length` are bytes in decimal.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
+
+use tkmia_file::open;
 
 use super::proto::TensorProto;
 use crate::ModelError;
@@ -16,10 +17,59 @@ pub fn is_external(proto: &TensorProto) -> bool {
     proto.data_location == EXTERNAL
 }
 
-/// The `expected` bytes of a tensor's data.
+fn entry<'p>(proto: &'p TensorProto, key: &str) -> Option<&'p str> {
+    proto.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+}
+
+fn refusal(proto: &TensorProto, name: &str, expected: &'static str) -> ModelError {
+    let location = entry(proto, "location").unwrap_or_default().to_owned();
+    ModelError::ExternalLocation { tensor: name.to_owned(), location, expected }
+}
+
+/// The file of a tensor's data, which may not be there.
 ///
-/// The location must stay within `folder`: a model from elsewhere can't read other files, not
-/// through `..`, an absolute path or a symbolic link.
+/// The location must stay within the folder of the model's file: a model from elsewhere can't read other files,
+/// not through `..`, an absolute path or a symbolic link. A link may lead to where the model's own file is a link
+/// to, as all links of a model hub's cache do.
+///
+/// # Errors
+/// [`ModelError::ExternalLocation`].
+pub fn file(proto: &TensorProto, name: &str, model: Option<&Path>) -> Result<PathBuf, ModelError> {
+    let refuse = |expected| Err(refusal(proto, name, expected));
+    let Some(model) = model else {
+        return refuse("a model that is loaded from its file");
+    };
+    let mut parts = PathBuf::new();
+    for part in Path::new(entry(proto, "location").unwrap_or_default()).components() {
+        match part {
+            Component::Normal(part) => parts.push(part),
+            Component::CurDir => {}
+            _ => return refuse("a path within the model's folder"),
+        }
+    }
+    if parts.as_os_str().is_empty() {
+        return refuse("a path within the model's folder");
+    }
+    let path = model.with_file_name(parts);
+    let Ok(target) = path.canonicalize() else {
+        return match path.is_symlink() {
+            true => refuse("a file, found a symbolic link that leads nowhere"),
+            false => Ok(path),
+        };
+    };
+    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    let real = model.canonicalize();
+    let homes = [folder.ok(), real.ok().and_then(|real| Some(real.parent()?.to_owned()))];
+    match homes.iter().flatten().any(|home| target.starts_with(home)) {
+        true => Ok(path),
+        false => refuse(
+            "a file in the model's folder, found a symbolic link that leads out of it: put a copy of the file there",
+        ),
+    }
+}
+
+/// The `expected` bytes of a tensor's data.
 ///
 /// # Errors
 /// [`ModelError::ExternalLocation`], [`ModelError::ExternalRead`], and
@@ -27,26 +77,16 @@ pub fn is_external(proto: &TensorProto) -> bool {
 pub fn read(
     proto: &TensorProto,
     name: &str,
-    folder: Option<&Path>,
+    model: Option<&Path>,
     expected: usize,
 ) -> Result<Vec<u8>, ModelError> {
-    let entry = |key| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
-    let location = entry("location").unwrap_or_default();
-    let refuse = |expected| ModelError::ExternalLocation {
-        tensor: name.to_owned(),
-        location: location.to_owned(),
-        expected,
-    };
-    let number = |key| match entry(key) {
+    let number = |key| match entry(proto, key).map(str::parse::<u64>) {
         None => Ok(None),
-        Some(value) => {
-            value.parse::<u64>().map(Some).map_err(|_| refuse("an offset and a length in bytes"))
-        }
+        Some(Ok(number)) => Ok(Some(number)),
+        Some(Err(_)) => Err(refusal(proto, name, "an offset and a length in bytes")),
     };
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
-    let folder = folder.ok_or_else(|| refuse("a model that is loaded from its file"))?;
-    let path =
-        inside(folder, location).ok_or_else(|| refuse("a path within the model's folder"))?;
+    let path = file(proto, name, model)?;
 
     let wrong_length = |found| ModelError::TensorLength {
         tensor: name.to_owned(),
@@ -59,7 +99,7 @@ pub fn read(
     }
     let unreadable =
         |source| ModelError::ExternalRead { tensor: name.to_owned(), path: path.clone(), source };
-    let mut file = File::open(&path).map_err(unreadable)?;
+    let mut file = open(&path).map_err(unreadable)?;
     let available = file.metadata().map_err(unreadable)?.len().saturating_sub(offset);
     if available < expected as u64 {
         return Err(wrong_length(available));
@@ -70,23 +110,10 @@ pub fn read(
     Ok(bytes)
 }
 
-/// `folder/location`, unless that leads out of the folder. A file that isn't there is the caller's.
-fn inside(folder: &Path, location: &str) -> Option<PathBuf> {
-    let relative = Path::new(location);
-    let plain =
-        relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
-    if location.is_empty() || !plain {
-        return None;
-    }
-    let path = folder.join(relative);
-    match (path.canonicalize(), folder.canonicalize()) {
-        (Ok(target), Ok(root)) if !target.starts_with(&root) => None,
-        _ => Some(path),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::proto::StringStringEntryProto;
     use super::*;
 
@@ -98,49 +125,78 @@ mod tests {
         TensorProto { external_data, data_location: EXTERNAL, ..Default::default() }
     }
 
+    /// A folder with a model's file in it.
+    fn model() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("model.onnx");
+        fs::write(&model, []).unwrap();
+        (folder, model)
+    }
+
     #[test]
     fn the_bytes_at_the_offset_are_read() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("m.data"), [1, 2, 3, 4, 5]).unwrap();
+        let (folder, model) = model();
+        fs::write(folder.path().join("m.data"), [1, 2, 3, 4, 5]).unwrap();
         let tensor = at(&[("location", "m.data"), ("offset", "1"), ("length", "3")]);
-        assert_eq!(read(&tensor, "w", Some(folder.path()), 3).unwrap(), [2, 3, 4]);
+        assert_eq!(read(&tensor, "w", Some(&model), 3).unwrap(), [2, 3, 4]);
         let to_the_end = at(&[("location", "./m.data"), ("offset", "2")]);
-        assert_eq!(read(&to_the_end, "w", Some(folder.path()), 3).unwrap(), [3, 4, 5]);
+        assert_eq!(read(&to_the_end, "w", Some(&model), 3).unwrap(), [3, 4, 5]);
     }
 
     #[test]
     fn a_location_outside_the_folder_is_refused() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = outer.path().join("model");
-        std::fs::create_dir(&folder).unwrap();
+        let model = outer.path().join("model/model.onnx");
+        fs::create_dir(model.parent().unwrap()).unwrap();
         let secret = outer.path().join("secret");
-        std::fs::write(&secret, [0; 4]).unwrap();
+        fs::write(&secret, [0; 4]).unwrap();
         let absolute = secret.to_str().unwrap();
-        for location in ["../secret", "a/../../secret", "", absolute] {
-            let error = read(&at(&[("location", location)]), "w", Some(&folder), 4).unwrap_err();
+        for location in ["../secret", "a/../../secret", "", ".", absolute] {
+            let error = read(&at(&[("location", location)]), "w", Some(&model), 4).unwrap_err();
             assert!(matches!(error, ModelError::ExternalLocation { .. }), "{location}: {error}");
         }
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(&secret, folder.join("link")).unwrap();
-            let error = read(&at(&[("location", "link")]), "w", Some(&folder), 4).unwrap_err();
-            assert!(matches!(error, ModelError::ExternalLocation { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_may_lead_to_where_the_model_is_a_link_to_and_nowhere_else() {
+        use std::os::unix::fs::symlink;
+
+        // As a model hub's cache: `blobs/` has the files, `snapshot/` links to them.
+        let cache = tempfile::tempdir().unwrap();
+        let path = |name: &str| cache.path().join(name);
+        for folder in ["blobs", "snapshot", "other"] {
+            fs::create_dir(path(folder)).unwrap();
         }
+        for file in ["blobs/aa11", "blobs/bb22", "other/model.onnx"] {
+            fs::write(path(file), [1; 4]).unwrap();
+        }
+        symlink("../blobs/aa11", path("snapshot/model.onnx")).unwrap();
+        symlink("../blobs/bb22", path("snapshot/m.data")).unwrap();
+        symlink("../blobs/bb22", path("other/m.data")).unwrap();
+        symlink("../blobs/cc33", path("other/none")).unwrap();
+        let read = |model: &str, location| {
+            read(&at(&[("location", location)]), "w", Some(&path(model)), 4)
+        };
+        assert_eq!(read("snapshot/model.onnx", "m.data").unwrap(), [1; 4]);
+        let message = |location| read("other/model.onnx", location).unwrap_err().to_string();
+        assert!(message("m.data").contains("a symbolic link that leads out of it"));
+        assert!(message("none").contains("a symbolic link that leads nowhere"));
     }
 
     #[test]
     fn a_short_or_missing_file_is_an_error_that_names_the_tensor() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("m.data"), [0; 6]).unwrap();
+        let (folder, model) = model();
+        fs::write(folder.path().join("m.data"), [0; 6]).unwrap();
         let beyond = at(&[("location", "m.data"), ("offset", "4")]);
-        let message = read(&beyond, "w", Some(folder.path()), 4).unwrap_err().to_string();
+        let message = read(&beyond, "w", Some(&model), 4).unwrap_err().to_string();
         assert_eq!(message, "tensor `w`: expected 4 bytes of data, found 2");
-        let error = read(&at(&[("location", "none")]), "w", Some(folder.path()), 4).unwrap_err();
+        let error = read(&at(&[("location", "none")]), "w", Some(&model), 4).unwrap_err();
         assert!(matches!(error, ModelError::ExternalRead { .. }), "{error}");
-        let error =
-            read(&at(&[("location", "m.data"), ("offset", "-1")]), "w", Some(folder.path()), 4);
-        assert!(matches!(error, Err(ModelError::ExternalLocation { .. })));
-        let error = read(&at(&[("location", "m.data")]), "w", None, 4);
-        assert!(matches!(error, Err(ModelError::ExternalLocation { .. })));
+        let negative = at(&[("location", "m.data"), ("offset", "-1")]);
+        for (tensor, model) in [(negative, Some(&*model)), (at(&[("location", "m.data")]), None)] {
+            let error = read(&tensor, "w", model, 4);
+            assert!(matches!(error, Err(ModelError::ExternalLocation { .. })));
+        }
     }
 }

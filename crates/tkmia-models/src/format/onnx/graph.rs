@@ -6,7 +6,7 @@ use std::path::Path;
 use super::constants::Constants;
 use super::fold::fold;
 use super::node::{Node, name};
-use super::proto::{DimensionValue, GraphProto, ValueInfoProto};
+use super::proto::{DimensionValue, GraphProto, NodeProto, ValueInfoProto};
 use super::tensor::{Tensor, Values, is_float};
 use crate::ModelError;
 use crate::resnet::blueprint::check_finite;
@@ -39,20 +39,20 @@ pub struct Images<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// Resolves a graph; external data is looked for in `folder`.
+    /// Resolves a graph; external data is looked for beside the model's file.
     ///
     /// # Errors
     /// [`ModelError::Undefined`] and [`ModelError::DefinedTwice`] for values,
     /// [`ModelError::Inputs`], [`ModelError::InputType`] and [`ModelError::Outputs`] for its ends,
     /// and those of reading constants.
-    pub fn new(proto: &'a GraphProto, folder: Option<&'a Path>) -> Result<Self, ModelError> {
-        let mut constants = Constants::new(proto, folder)?;
-        let images = images(proto, &constants)?;
+    pub fn new(proto: &'a GraphProto, model: Option<&'a Path>) -> Result<Self, ModelError> {
+        let mut constants = Constants::new(proto, model)?;
+        let images = images(proto)?;
         let mut nodes = Vec::new();
         let mut aliases: HashMap<&str, &str> = HashMap::new();
         let mut defined: HashSet<&str> = HashSet::from([images.name]);
 
-        for proto in &proto.node {
+        for proto in in_order(&proto.node) {
             let resolve = |value: &'a String| -> Result<&'a str, ModelError> {
                 let value = aliases.get(value.as_str()).copied().unwrap_or(value);
                 if value.is_empty() || defined.contains(value) || constants.contains(value) {
@@ -78,12 +78,8 @@ impl<'a> Graph<'a> {
             }
         }
 
-        let output = match proto.output.as_slice() {
-            [output] => aliases.get(output.name.as_str()).copied().unwrap_or(&output.name),
-            outputs => {
-                return Err(ModelError::Outputs { found: names(outputs.iter()) });
-            }
-        };
+        let output = output(proto, None)?;
+        let output = aliases.get(output).copied().unwrap_or(output);
         let nodes = needed(nodes, output);
         let mut producers = HashMap::new();
         let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -165,12 +161,30 @@ fn end_misfit(value: &str, end: &str, expected: String) -> ModelError {
     ModelError::NotAResNet { node: value.to_owned(), op: end.to_owned(), expected }
 }
 
+/// The output of that name, or the one that there is.
+///
+/// # Errors
+/// [`ModelError::Outputs`] with the names that there are.
+pub fn output<'a>(proto: &'a GraphProto, name: Option<&str>) -> Result<&'a str, ModelError> {
+    let mut outputs =
+        proto.output.iter().filter(|output| name.is_none_or(|name| name == output.name));
+    match (outputs.next(), outputs.next()) {
+        (Some(output), None) => Ok(&output.name),
+        _ => Err(ModelError::Outputs { found: names(proto.output.iter()) }),
+    }
+}
+
 /// The one input that isn't an initialiser, as a batch of images.
-fn images<'a>(proto: &'a GraphProto, constants: &Constants) -> Result<Images<'a>, ModelError> {
-    let mut inputs = proto.input.iter().filter(|input| !constants.contains(&input.name));
-    let (Some(input), None) = (inputs.next(), inputs.next()) else {
-        let inputs = proto.input.iter().filter(|input| !constants.contains(&input.name));
-        return Err(ModelError::Inputs { found: names(inputs) });
+///
+/// # Errors
+/// [`ModelError::Inputs`] and [`ModelError::InputType`].
+pub fn images(proto: &GraphProto) -> Result<Images<'_>, ModelError> {
+    let stored: HashSet<&str> =
+        proto.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let inputs = || proto.input.iter().filter(|input| !stored.contains(input.name.as_str()));
+    let mut found = inputs();
+    let (Some(input), None) = (found.next(), found.next()) else {
+        return Err(ModelError::Inputs { found: names(inputs()) });
     };
     let refuse = |found: String| ModelError::InputType {
         input: input.name.clone(),
@@ -187,6 +201,14 @@ fn images<'a>(proto: &'a GraphProto, constants: &Constants) -> Result<Images<'a>
     let Some(shape) = &tensor.shape else {
         return Ok(unknown);
     };
+    let shown = || {
+        let dims = shape.dim.iter().map(|dim| match &dim.value {
+            Some(DimensionValue::Value(value)) => value.to_string(),
+            Some(DimensionValue::Name(name)) => name.clone(),
+            None => "any".to_owned(),
+        });
+        format!("[{}]", dims.collect::<Vec<_>>().join(", "))
+    };
     let dims: Vec<Option<i64>> = shape
         .dim
         .iter()
@@ -196,10 +218,10 @@ fn images<'a>(proto: &'a GraphProto, constants: &Constants) -> Result<Images<'a>
         })
         .collect();
     let [batch, None | Some(3), height, width] = dims[..] else {
-        return Err(refuse(format!("{dims:?}")));
+        return Err(refuse(shown()));
     };
     if dims.iter().flatten().any(|&dim| dim > LARGEST_SIZE) {
-        return Err(refuse(format!("{dims:?}")));
+        return Err(refuse(shown()));
     }
     let size = height.zip(width).map(|(height, width)| [height as usize, width as usize]);
     Ok(Images { batch: batch.map(|batch| batch as usize), size, ..unknown })
@@ -207,6 +229,33 @@ fn images<'a>(proto: &'a GraphProto, constants: &Constants) -> Result<Images<'a>
 
 fn names<'a>(values: impl Iterator<Item = &'a ValueInfoProto>) -> Vec<String> {
     values.map(|value| value.name.clone()).collect()
+}
+
+/// The nodes in the file's order, but each behind those that it reads from: converters leave some at the end.
+fn in_order(nodes: &[NodeProto]) -> Vec<&NodeProto> {
+    let mut producers: HashMap<&str, usize> = HashMap::new();
+    for (at, node) in nodes.iter().enumerate() {
+        // An absent output is no absent input's source.
+        let outputs = node.output.iter().filter(|name| !name.is_empty());
+        producers.extend(outputs.map(|name| (name.as_str(), at)));
+    }
+    let (mut begun, mut done) = (vec![false; nodes.len()], vec![false; nodes.len()]);
+    let mut ordered = Vec::with_capacity(nodes.len());
+    let mut stack: Vec<usize> = (0..nodes.len()).rev().collect();
+    while let Some(&at) = stack.last() {
+        if begun[at] {
+            stack.pop();
+            if !std::mem::replace(&mut done[at], true) {
+                ordered.push(&nodes[at]);
+            }
+        } else {
+            begun[at] = true;
+            let sources =
+                nodes[at].input.iter().filter_map(|input| producers.get(input.as_str()).copied());
+            stack.extend(sources.filter(|&source| !begun[source]));
+        }
+    }
+    ordered
 }
 
 /// The value that a node passes on unchanged, or `None` if it computes something.
@@ -298,6 +347,22 @@ mod tests {
         let twice = graph(vec![node("Relu", &["images"], "w")]);
         let error = Graph::new(&twice, None).unwrap_err();
         assert!(matches!(error, ModelError::DefinedTwice { .. }), "{error}");
+    }
+
+    #[test]
+    fn nodes_may_stand_in_any_order_but_not_in_a_circle() {
+        let chain = [("images", "a"), ("a", "b"), ("b", "c"), ("c", "scores")];
+        let nodes = chain.map(|(from, to)| node("Relu", &[from], to));
+        let [mut a, b, mut c, d] = nodes;
+        a.input.push(String::new());
+        c.output.push(String::new());
+        let proto = graph(vec![d, b, c, a]);
+        let graph = Graph::new(&proto, None).unwrap();
+        let outputs: Vec<_> = graph.nodes.iter().map(Node::output).collect();
+        assert_eq!(outputs, ["a", "b", "c", "scores"]);
+        let circle =
+            self::graph(vec![node("Add", &["images", "b"], "a"), node("Relu", &["a"], "b")]);
+        assert!(matches!(Graph::new(&circle, None), Err(ModelError::Undefined { .. })));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::fold::{from_front, normalised};
 use super::graph::Graph;
 use super::node::Node;
-use super::shape::{Dim, evaluate};
+use super::shape::{Dim, evaluate, shown};
 use super::walk::Walk;
 use super::window::window;
 use crate::ModelError;
@@ -77,7 +77,8 @@ impl<'g, 'a> Pooled<'g, 'a> {
             self.flatten(node)?;
         };
         let [Dim::Batch, Dim::Known(features)] = self.dims[..] else {
-            return Err(node.misfit(format!("[batch, features] to work on, found {:?}", self.dims)));
+            let found = shown(&self.dims);
+            return Err(node.misfit(format!("[batch, features] to work on, found {found}")));
         };
         let mut head = linear(self.graph, node, self.at, features as usize)?;
         let weights = node.input(1).unwrap_or(node.name);
@@ -109,7 +110,7 @@ impl<'g, 'a> Pooled<'g, 'a> {
             _ => self.reshaped(node),
         };
         self.dims = to.ok_or_else(|| {
-            node.misfit(format!("[batch, features] to come of it, from {:?}", self.dims))
+            node.misfit(format!("[batch, features] to come of it, from {}", shown(&self.dims)))
         })?;
         self.at = node.output();
         self.shapes.insert(self.at, self.dims.clone());

@@ -1,6 +1,7 @@
 //! One operation of the graph, with its inputs resolved: [`Node`].
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::proto::{AttributeProto, NodeProto};
 use crate::ModelError;
@@ -15,6 +16,8 @@ pub struct Node<'a> {
     pub inputs: Vec<&'a str>,
     outputs: &'a [String],
     attributes: &'a [AttributeProto],
+    /// The attributes that were asked for.
+    asked: RefCell<Vec<&'a str>>,
 }
 
 impl<'a> Node<'a> {
@@ -23,7 +26,14 @@ impl<'a> Node<'a> {
             "" | "ai.onnx" => Cow::Borrowed(proto.op_type.as_str()),
             domain => Cow::Owned(format!("{domain}::{}", proto.op_type)),
         };
-        Self { name: name(proto), op, inputs, outputs: &proto.output, attributes: &proto.attribute }
+        Self {
+            name: name(proto),
+            op,
+            inputs,
+            outputs: &proto.output,
+            attributes: &proto.attribute,
+            asked: RefCell::default(),
+        }
     }
 
     /// The values it defines.
@@ -42,7 +52,15 @@ impl<'a> Node<'a> {
     }
 
     pub fn attribute(&self, name: &str) -> Option<&'a AttributeProto> {
-        self.attributes.iter().find(|attribute| attribute.name == name)
+        let found = self.attributes.iter().find(|attribute| attribute.name == name)?;
+        self.asked.borrow_mut().push(&found.name);
+        Some(found)
+    }
+
+    /// An attribute that nobody has asked for.
+    pub fn unread(&self) -> Option<&'a str> {
+        let mut names = self.attributes.iter().map(|attribute| attribute.name.as_str());
+        names.find(|name| !self.asked.borrow().contains(name))
     }
 
     /// An integer attribute, or its default.
@@ -57,6 +75,12 @@ impl<'a> Node<'a> {
 
     pub fn ints(&self, name: &str) -> Option<&'a [i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    /// A text attribute, or its default.
+    pub fn text(&self, name: &str, default: &'a str) -> &'a str {
+        self.attribute(name)
+            .map_or(default, |attribute| std::str::from_utf8(&attribute.s).unwrap_or("?"))
     }
 
     /// The error that this node is the first that doesn't fit.

@@ -17,6 +17,16 @@ pub enum Dim {
     Unknown,
 }
 
+/// Dimensions for people: `[batch, 512, any, any]`.
+pub fn shown(dims: &[Dim]) -> String {
+    let dims = dims.iter().map(|dim| match dim {
+        Dim::Batch => "batch".to_owned(),
+        Dim::Known(length) => length.to_string(),
+        Dim::Unknown => "any".to_owned(),
+    });
+    format!("[{}]", dims.collect::<Vec<_>>().join(", "))
+}
+
 /// The entries of a value that is computed from constants and from the given shapes.
 ///
 /// A scalar counts as a list of one. `None` if it's anything else, or takes more than a few steps.

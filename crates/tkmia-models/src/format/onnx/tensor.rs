@@ -57,11 +57,17 @@ impl Tensor {
 
 /// The numbers of the types in `TensorProto.DataType`.
 const FLOAT: i32 = 1;
+const UINT8: i32 = 2;
+const INT8: i32 = 3;
+const UINT16: i32 = 4;
+const INT16: i32 = 5;
 const INT32: i32 = 6;
 const INT64: i32 = 7;
 const BOOL: i32 = 9;
 const FLOAT16: i32 = 10;
 const DOUBLE: i32 = 11;
+const UINT32: i32 = 12;
+const UINT64: i32 = 13;
 const BFLOAT16: i32 = 16;
 
 /// The float type of that number, or `None` if it's another type.
@@ -78,6 +84,16 @@ pub fn float_type(data_type: i32) -> Option<FloatType> {
 /// Whether images, and what is computed from them, can be of this type.
 pub fn is_float(data_type: i32) -> bool {
     float_type(data_type).is_some()
+}
+
+/// Whether it is the type of flags.
+pub fn is_bool(data_type: i32) -> bool {
+    data_type == BOOL
+}
+
+/// Whether it is one of the types of integers.
+pub fn is_int(data_type: i32) -> bool {
+    !is_float(data_type) && !is_bool(data_type) && element_bytes(data_type).is_some()
 }
 
 /// The dimensions, whose product is known to fit.
@@ -100,21 +116,21 @@ pub fn shape(dims: &[i64], name: &str) -> Result<(Vec<usize>, usize), ModelError
         .ok_or_else(|| ModelError::TensorShape { tensor: name.to_owned(), dims: dims.to_vec() })
 }
 
-/// Reads a tensor's shape and values, from the message or from the file it points at in `folder`.
+/// Reads a tensor's shape and values, from the message or from the file beside the model's that it points at.
 ///
 /// `name` is what errors call it: the value's name in the graph.
 ///
 /// # Errors
 /// [`ModelError::TensorShape`], [`ModelError::TensorType`], [`ModelError::TensorLength`], and those
 /// of external data.
-pub fn read(proto: &TensorProto, name: &str, folder: Option<&Path>) -> Result<Tensor, ModelError> {
+pub fn read(proto: &TensorProto, name: &str, model: Option<&Path>) -> Result<Tensor, ModelError> {
     let (shape, count) = shape(&proto.dims, name)?;
     let bytes = element_bytes(proto.data_type).ok_or_else(|| ModelError::TensorType {
         tensor: name.to_owned(),
         found: proto.data_type,
     })? * count;
     let values = if external::is_external(proto) {
-        from_bytes(&external::read(proto, name, folder, bytes)?, proto.data_type)
+        from_bytes(&external::read(proto, name, model, bytes)?, proto.data_type)
     } else if let Some(raw) = &proto.raw_data {
         check_length(name, bytes, raw.len(), "bytes")?;
         from_bytes(raw, proto.data_type)
@@ -141,9 +157,10 @@ fn check_length(
 /// The size of an element in `raw_data`, or `None` for a type that isn't read.
 fn element_bytes(data_type: i32) -> Option<usize> {
     match data_type {
-        BOOL => Some(1),
-        INT32 => Some(4),
-        INT64 => Some(8),
+        BOOL | UINT8 | INT8 => Some(1),
+        UINT16 | INT16 => Some(2),
+        INT32 | UINT32 => Some(4),
+        INT64 | UINT64 => Some(8),
         _ => float_type(data_type).map(FloatType::size),
     }
 }
@@ -154,8 +171,12 @@ fn from_bytes(bytes: &[u8], data_type: i32) -> Values {
         return Values::Floats(float.values(bytes));
     }
     match data_type {
+        INT8 => Values::Ints(each(bytes, |b| i8::from_le_bytes(b).into())),
+        INT16 => Values::Ints(each(bytes, |b| i16::from_le_bytes(b).into())),
+        UINT16 => Values::Ints(each(bytes, |b| u16::from_le_bytes(b).into())),
         INT32 => Values::Ints(each(bytes, |b| i32::from_le_bytes(b).into())),
-        BOOL => Values::Ints(each(bytes, |[b]| b.into())),
+        UINT32 => Values::Ints(each(bytes, |b| u32::from_le_bytes(b).into())),
+        BOOL | UINT8 => Values::Ints(each(bytes, |[b]| b.into())),
         _ => Values::Ints(each(bytes, i64::from_le_bytes)),
     }
 }
@@ -168,7 +189,10 @@ fn from_fields(proto: &TensorProto) -> Values {
         DOUBLE => Values::Floats(proto.double_data.iter().map(|&v| v as f32).collect()),
         FLOAT16 => Values::Floats(bits().map(|b| f16::from_bits(b).to_f32()).collect()),
         BFLOAT16 => Values::Floats(bits().map(|b| bf16::from_bits(b).to_f32()).collect()),
-        INT32 | BOOL => Values::Ints(proto.int32_data.iter().map(|&i| i.into()).collect()),
+        UINT8 | INT8 | UINT16 | INT16 | INT32 | BOOL => {
+            Values::Ints(proto.int32_data.iter().map(|&i| i.into()).collect())
+        }
+        UINT32 | UINT64 => Values::Ints(proto.uint64_data.iter().map(|&i| i as i64).collect()),
         _ => Values::Ints(proto.int64_data.clone()),
     }
 }

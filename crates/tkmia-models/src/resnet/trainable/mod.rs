@@ -3,6 +3,7 @@
 mod layers;
 pub(crate) mod scratch;
 
+use std::io;
 use std::path::Path;
 
 use burn::module::Module;
@@ -154,13 +155,12 @@ impl TrainableResNet {
     /// `side` is the side of the square images that it was trained on, in pixels.
     ///
     /// # Errors
-    /// [`ModelError::Write`] and [`ModelError::Encode`].
+    /// [`ModelError::Write`].
     pub fn save(&self, path: impl AsRef<Path>, side: Option<usize>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        let bytes = state_dict::to_safetensors(&self.network(), side);
-        let bytes = bytes.map_err(|source| ModelError::Encode { path: path.to_owned(), source })?;
-        write_whole(path, bytes)
-            .map_err(|source| ModelError::Write { path: path.to_owned(), source })
+        let bytes = state_dict::to_safetensors(&self.network(), side).map_err(io::Error::other);
+        let written = bytes.and_then(|bytes| write_whole(path, bytes));
+        written.map_err(|source| ModelError::Write { path: path.to_owned(), source })
     }
 
     /// The network with its weights as they are now.

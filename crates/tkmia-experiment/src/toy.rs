@@ -1,8 +1,8 @@
-//! A record for tests.
+//! A record for tests, of this crate and of the reports'.
 
 use tkmia_attacks::{Outcome, Passes};
 
-use tkmia_experiment::{Record, Selection, Setting};
+use crate::{Record, Selection, Setting};
 
 /// c = 3, k = 1, Y_p = {0, 1}, S = {0}: label 0 leaves the first place for label `to`.
 pub(crate) fn toy(types: &str, to: usize, success: bool, norm: f64) -> Record {
@@ -32,7 +32,9 @@ pub(crate) fn toy(types: &str, to: usize, success: bool, norm: f64) -> Record {
         norm_input: norm,
         norm_pixels: norm * 127.5,
         linf_input: norm / 2.0,
+        draws: Vec::new(),
         indicators: Vec::new(),
+        universal: None,
         seconds: 0.5,
     }
 }

@@ -1,0 +1,108 @@
+//! [`Subject`]: an attack, and the images and the victim that it is run on.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackSettings, Stop, Targets, View};
+use tkmia_core::{Classifier, device};
+use tkmia_models::ModelError;
+
+use crate::computing::Computing;
+use crate::error::CliError;
+use crate::input::Input;
+use crate::knobs::KnobFlags;
+use crate::network::Network;
+
+/// The flags that say what it is.
+#[derive(Debug, Args)]
+pub struct SubjectFlags {
+    #[command(flatten)]
+    network: Network,
+    /// Images, relevant and specified labels
+    #[arg(long, value_name = "IN.npz")]
+    pub input: PathBuf,
+    /// Size of the predicted set
+    #[arg(long)]
+    pub k: usize,
+    #[command(flatten)]
+    knobs: KnobFlags,
+    /// When an image is done, and what counts as success: a criterion of those below, or several with `and`, `or`
+    /// and `not`; labels are indices
+    #[arg(long, default_value_t)]
+    stop: Stop,
+    /// Specified labels that must leave the top-k [default: all that are in the clean one]
+    #[arg(long)]
+    pub delta: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub computing: Computing,
+    /// Seed of what is drawn: random targets, and the points of an active test
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl SubjectFlags {
+    fn settings(&self) -> Result<AttackSettings, Box<dyn Error>> {
+        if let Some(delta) = self.delta.map(NonZeroUsize::get)
+            && self.stop.leaving(Some(delta)) == self.stop.leaving(None)
+        {
+            return Err(CliError::DeltaUnused { stop: self.stop.to_string() }.into());
+        }
+        let settings = AttackSettings::from_knobs(&self.knobs.0)?;
+        Ok(AttackSettings { stop: self.stop.clone(), ..settings })
+    }
+
+    /// The files that it is read from.
+    pub fn files(&self) -> Result<Vec<PathBuf>, ModelError> {
+        let mut files = self.network.files()?;
+        files.push(self.input.clone());
+        Ok(files)
+    }
+
+    /// Loads the victim and reads the images.
+    pub fn open(&self) -> Result<Subject, Box<dyn Error>> {
+        let settings = self.settings()?;
+        let attack = settings.init()?;
+        let model = self.network.load(&device(&self.computing.device)?)?;
+        attack.check(model.as_ref())?;
+        let delta = self.delta.map(NonZeroUsize::get);
+        let input = Input::read(&self.input, model.as_ref(), self.k, delta)?;
+        let targets = settings.target().map(|choice| Targets { choice, seed: self.seed });
+        Ok(Subject { settings, attack, model, input, targets })
+    }
+}
+
+/// An attack, and the images and the victim that it is run on.
+pub struct Subject {
+    pub settings: AttackSettings,
+    pub attack: Box<dyn Attack>,
+    pub model: Box<dyn Classifier>,
+    pub input: Input,
+    /// What a targeted attack aims at; random targets are drawn by the rows' numbers.
+    pub targets: Option<Targets>,
+}
+
+impl Subject {
+    /// Consecutive images and what is wanted of them.
+    pub fn batch(&self, rows: &[usize]) -> Result<AttackBatch, AttackError> {
+        batch(&self.input, self.model.as_ref(), (self.targets, self.attack.view()), rows)
+    }
+}
+
+/// Consecutive images of an input and what is wanted of them, for an attack with this view.
+pub fn batch(
+    input: &Input,
+    model: &dyn Classifier,
+    (targets, view): (Option<Targets>, View),
+    rows: &[usize],
+) -> Result<AttackBatch, AttackError> {
+    let batch = AttackBatch::with_goal(input.tensor(rows, model), input.goal.select(rows))?;
+    match targets {
+        None => Ok(batch),
+        Some(targets) => {
+            let ids: Vec<String> = rows.iter().map(usize::to_string).collect();
+            batch.aim(targets, view, model, &ids)
+        }
+    }
+}

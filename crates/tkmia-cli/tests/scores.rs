@@ -1,0 +1,130 @@
+//! `tkmia scores`, and attacks on networks that aren't ResNets.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use ndarray::{Array2, Array4};
+use ndarray_npy::NpzWriter;
+
+mod shell;
+
+use shell::Npz;
+
+fn network(file: &str) -> PathBuf {
+    shell::repository("crates/tkmia-models/tests/golden/networks").join(file)
+}
+
+fn apart<'a>(
+    found: impl IntoIterator<Item = &'a f32>,
+    expected: impl IntoIterator<Item = &'a f32>,
+) -> f32 {
+    let (difference, size) =
+        found.into_iter().zip(expected).fold((0.0, 0.0), |(difference, size), (a, b)| {
+            (difference + (a - b) * (a - b), size + b * b)
+        });
+    (difference / size).sqrt()
+}
+
+#[test]
+fn scores_and_gradients_are_written_for_any_batch_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.npz");
+    for size in ["1", "2"] {
+        let mut command = shell::tkmia();
+        command.args(["scores", "--batch-size", size, "--model"]).arg(network("swin/model.onnx"));
+        command.arg("--input").arg(network("swin/case.npz")).arg("--output").arg(&output);
+        assert_eq!(shell::run(&mut command), "2 images, 20 scores each\n");
+        let (mut found, mut expected) = (Npz::open(&output), Npz::open(&network("swin/case.npz")));
+        assert!(apart(&found.matrix("scores"), &expected.matrix("scores")) < 1e-5);
+        assert!(apart(&found.images("gradient"), &expected.images("gradient")) < 1e-4);
+    }
+}
+
+#[test]
+fn what_the_file_does_not_say_of_the_images_is_said_by_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.npz", "out.npz"].map(|name| folder.path().join(name));
+    let mut recorded = Npz::open(&network("swin/case.npz"));
+    let (images, cotangent) = (recorded.images("input"), recorded.matrix("cotangent"));
+    let mut npz = NpzWriter::new(File::create(&input).unwrap());
+    npz.add_array("images", &images.mapv(|value| 255.0 * value)).unwrap();
+    npz.add_array("cotangent", &cotangent).unwrap();
+    npz.finish().unwrap();
+    let command = || {
+        let mut command = shell::tkmia();
+        command.arg("scores").arg("--model").arg(network("swin/model.onnx"));
+        command.arg("--input").arg(&input).arg("--output").arg(&output);
+        command
+    };
+    let says = shell::fail(&mut command());
+    assert!(says.contains("array `images`, row 0: expected values in [0, 1], found"), "{says}");
+    shell::run(command().args(["--range", "0..255", "--mean", "0,0,0", "--std", "255,255,255"]));
+    let mut found = Npz::open(&output);
+    assert!(apart(&found.matrix("scores"), &recorded.matrix("scores")) < 1e-5);
+    // By the input as it is given.
+    let gradient = found.images("gradient").mapv(|value| 255.0 * value);
+    assert!(apart(&gradient, &recorded.images("gradient")) < 1e-4);
+    let says = shell::fail(command().args(["--range", "1..0"]));
+    assert!(says.contains("expected two numbers, as in 0..255"), "{says}");
+    let says = shell::fail(command().args(["--mean", "0,0,0"]));
+    assert!(says.contains("--std"), "{says}");
+}
+
+#[test]
+fn a_cotangent_that_does_not_fit_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.npz");
+    let mut npz = NpzWriter::new(File::create(&input).unwrap());
+    npz.add_array("input", &Array4::<f32>::zeros([1, 3, 64, 64])).unwrap();
+    npz.add_array("cotangent", &Array2::<f32>::zeros([1, 3])).unwrap();
+    npz.finish().unwrap();
+    let mut command = shell::tkmia();
+    command.arg("scores").arg("--model").arg(network("swin/model.onnx"));
+    command.arg("--input").arg(&input).arg("--output").arg(folder.path().join("out.npz"));
+    let says = shell::fail(&mut command);
+    assert!(says.contains("array `cotangent`: expected shape [1, 20]"), "{says}");
+}
+
+#[test]
+fn a_network_that_is_no_resnet_is_attacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.npz", "out.npz"].map(|name| folder.path().join(name));
+    let images = Npz::open(&network("shufflenet-sigmoid/case.npz")).images("input");
+    let mut labels = Array2::<u8>::zeros([2, 20]);
+    let scores = Npz::open(&network("shufflenet-sigmoid/case.npz")).matrix("scores");
+    let mut specified = labels.clone();
+    for row in 0..2 {
+        let mut order: Vec<usize> = (0..20).collect();
+        order.sort_by(|&a, &b| scores[[row, b]].total_cmp(&scores[[row, a]]));
+        order[..6].iter().for_each(|&label| labels[[row, label]] = 1);
+        specified[[row, order[0]]] = 1;
+    }
+    shell::Input { images, labels, specified }.write(&input);
+    let mut command = shell::tkmia();
+    command
+        .args(["attack", "--k", "3", "--max-iterations", "300", "--model"])
+        .arg(network("shufflenet-sigmoid/model.onnx"));
+    command.arg("--input").arg(&input).arg("--output").arg(&output);
+    let says = shell::run(&mut command);
+    assert!(says.contains("2 of 2 images succeeded"), "{says}");
+}
+
+#[test]
+fn inspect_says_what_a_graph_is() {
+    let says =
+        shell::run(shell::tkmia().arg("inspect").arg(network("shufflenet-sigmoid/model.onnx")));
+    for line in [
+        "labels         20\n",
+        "input          96×96, values in [0, 1]\n",
+        "batch          any\n",
+        "scores         logits, what enters the sigmoid at the file's end\n",
+    ] {
+        assert!(says.contains(line), "{says}");
+    }
+    let json =
+        shell::run(shell::tkmia().args(["inspect", "--json"]).arg(network("swin/model.onnx")));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["classes"], &json["sigmoid"]), (&20.into(), &false.into()));
+}

@@ -1,0 +1,149 @@
+//! [`Aside`]: what stands below a table, the same in Markdown and on the page.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tkmia_attacks::Indicator;
+
+use super::markdown::number;
+use crate::row::name_headings;
+use crate::{Form, ReportTable, Rival, Row};
+
+/// A table of plain texts with what it means.
+#[derive(Debug)]
+pub(super) struct Aside {
+    pub title: &'static str,
+    pub headings: Vec<String>,
+    /// How many of its columns are words.
+    pub words: usize,
+    pub rows: Vec<Vec<String>>,
+    pub notes: Vec<String>,
+}
+
+/// An attack of a lower success rate makes a network look robust.
+const LOOKS_ROBUST: f64 = 0.9;
+
+impl ReportTable {
+    /// Those that have a row.
+    pub(super) fn asides(&self, classes: &[String]) -> Vec<Aside> {
+        let asides = [self.versus(), self.signs(), self.by_class(classes)];
+        asides.into_iter().filter(|aside| !aside.rows.is_empty()).collect()
+    }
+
+    /// The rows with a rival, beside it.
+    fn versus(&self) -> Aside {
+        // What rivals are chosen by comes first.
+        let mut columns = self.columns(Form::Versus);
+        columns.sort_by_key(|column| column.name != "success");
+        let words = ["ours", "the best other", "both succeed", "norm ratio"];
+        let mut headings = self.headings(&words);
+        headings.extend(columns.iter().map(|column| column.heading(Form::Versus)));
+        let row = |row: &Row| {
+            let Rival { row: rival, both, norm_ratio, differences, .. } = row.rival.as_ref()?;
+            let rival = &self.rows[*rival];
+            let mut texts = row.names().to_vec();
+            texts.extend([row.label.clone(), rival.label.clone(), both.to_string()]);
+            texts.push(norm_ratio.text(3, false));
+            texts.extend(columns.iter().map(|column| {
+                let digits = column.digits(Form::Versus);
+                let [own, other] = [row, rival].map(|row| number(row.value(column.name), digits));
+                let difference = differences.iter().find(|(name, _)| *name == column.name);
+                let difference = difference.map(|(_, cell)| cell.text(digits, false));
+                format!("{own} / {other} ({})", difference.unwrap_or_default())
+            }));
+            Some(texts)
+        };
+        Aside {
+            title: "The minimum-norm form beside the best other attack",
+            headings,
+            words: 4,
+            rows: self.rows.iter().filter_map(row).collect(),
+            notes: vec![
+                "Of the other rows of a setting with the same view, norm and criterion the best is the one with the highest success rate, of these the one with the lowest mean norm.".to_owned(),
+                "The norm ratio is that of mean norms over the samples with the same S on which both succeeded; the other columns are ours / the other's (ours less the other's). [ ] are paired: over the same samples.".to_owned(),
+                "Passes are forward and backward ones together.".to_owned(),
+            ],
+        }
+    }
+
+    /// Signs that attacks failed for reasons of their own, and what they mean for a result.
+    fn signs(&self) -> Aside {
+        let seen: BTreeSet<Indicator> =
+            self.rows.iter().flat_map(|row| row.indicators.keys().copied()).collect();
+        let mut headings = self.headings(&["Method", "failures"]);
+        headings.extend(seen.iter().map(ToString::to_string));
+        let shown = self.rows.iter().filter(|row| !row.indicators.is_empty());
+        let texts = |row: &Row| {
+            let mut texts = row.names().to_vec();
+            texts.push(row.label.clone());
+            texts.push(format!("{} of {}", row.failures(), row.samples));
+            texts.extend(seen.iter().map(|indicator| {
+                row.indicators.get(indicator).map_or(0, |[all, _]| *all).to_string()
+            }));
+            texts
+        };
+        let meaning = |indicator: &Indicator| format!("{indicator}: {}", indicator.sentence());
+        let notes = seen.iter().map(meaning).collect();
+        Aside {
+            title: "Signs that attacks failed for reasons of their own",
+            headings,
+            words: 3,
+            rows: shown.map(texts).collect(),
+            notes,
+        }
+    }
+
+    /// Of each attack that makes the network look robust, and failed for reasons of its own.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let [one, other] = name_headings(self.table.scheme);
+        let warning = |row: &Row| {
+            let success = row.value("success").filter(|success| *success < LOOKS_ROBUST)?;
+            let signs = row.indicators.iter().filter(|(_, [_, failures])| *failures > 0);
+            let signs: Vec<String> =
+                signs.map(|(indicator, [_, count])| format!("{indicator} on {count}")).collect();
+            let ([first, second], failures) = (row.names(), row.failures());
+            (!signs.is_empty()).then(|| {
+                format!(
+                    "Warning: {} at {one} = {first}, {other} = {second} succeeds on {success:.3} of the samples only, and that is no sign of a robust network: of its {failures} failures there is {}.",
+                    row.label,
+                    signs.join(", ")
+                )
+            })
+        };
+        self.rows.iter().filter_map(warning).collect()
+    }
+
+    /// How often each class left the top-k, by method, over all settings.
+    fn by_class(&self, names: &[String]) -> Aside {
+        let mut classes: BTreeMap<usize, BTreeMap<&str, [usize; 2]>> = BTreeMap::new();
+        for row in &self.rows {
+            for found in &row.classes {
+                let by_method = classes.entry(found.class).or_default();
+                let [samples, left] = by_method.entry(&row.label).or_default();
+                *samples += found.samples;
+                *left += found.left;
+            }
+        }
+        let labels: Vec<String> = self.by_label(None).into_iter().map(|(label, _)| label).collect();
+        let row = |(class, by_method): (&usize, &BTreeMap<&str, [usize; 2]>)| {
+            let of_method = |label: &String| match by_method.get(label.as_str()) {
+                Some([samples, left]) => {
+                    format!("{:.3} ({left} of {samples})", *left as f64 / *samples as f64)
+                }
+                None => "–".to_owned(),
+            };
+            [names[*class].clone()].into_iter().chain(labels.iter().map(of_method)).collect()
+        };
+        Aside {
+            title: "Success by class: how often a specified class that was in the top-k left it",
+            headings: [vec!["Class".to_owned()], labels.clone()].concat(),
+            words: 1,
+            rows: classes.iter().map(row).collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn headings(&self, more: &[&str]) -> Vec<String> {
+        let names = name_headings(self.table.scheme);
+        names.iter().chain(more).map(|&name| name.to_owned()).collect()
+    }
+}
