@@ -172,7 +172,8 @@ impl Options {
             Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
             Reached::Complete { records } => {
                 let mut text = format!("{records} records in {place}\n");
-                lost = Plan::read(&output)?.lost(&output)?;
+                let plan = Plan::read(&output)?;
+                lost = plan.lost(&plan.read_records(&output)?);
                 for id in &lost {
                     text += &format!("not attacked: a score of {id} isn't finite\n");
                 }

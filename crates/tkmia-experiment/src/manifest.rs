@@ -103,6 +103,9 @@ pub struct ManifestEntry {
     pub view: View,
     /// The number of samples.
     pub samples: usize,
+    /// Images that might have been samples, but for scores that aren't finite.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
     /// SHA-256 of the file.
     pub sha256: String,
 }
@@ -154,6 +157,7 @@ impl Manifest {
             setting: setting.clone(),
             view: *view,
             samples: self.samples.len(),
+            lost: self.lost.clone(),
             sha256: sha256(text),
         })
     }

@@ -251,16 +251,10 @@ impl Plan {
 
     /// The images, by their ids, for which the classifier gave a score that isn't finite: before an attack, so that they
     /// are in no manifest, or under one.
-    ///
-    /// # Errors
-    /// As [`read_records`](Self::read_records).
-    pub fn lost(&self, folder: &Path) -> Result<BTreeSet<String>, ExperimentError> {
-        let manifests = self.read_manifests(folder)?.into_iter();
-        let mut lost: BTreeSet<String> = manifests.flat_map(|manifest| manifest.lost).collect();
-        let records = self.read_records(folder)?.into_iter();
-        let is_lost = |record: &Record| matches!(record.outcome, Outcome::NonFiniteScore { .. });
-        lost.extend(records.filter(is_lost).map(|record| record.id));
-        Ok(lost)
+    pub fn lost(&self, records: &[Record]) -> BTreeSet<String> {
+        let is_lost = |record: &&Record| matches!(record.outcome, Outcome::NonFiniteScore { .. });
+        let attacked = records.iter().filter(is_lost).map(|record| &record.id);
+        self.manifests.iter().flat_map(|entry| &entry.lost).chain(attacked).cloned().collect()
     }
 
     /// Which positions of a manifest this folder has records of.

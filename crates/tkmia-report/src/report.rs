@@ -1,6 +1,6 @@
 //! [`Report`]: what an experiment found.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tkmia_attacks::{AttackSettings, JUDGING_PASSES};
 use tkmia_experiment::{ExperimentError, Inputs, Plan, Setting, Shard, Trial, passes_at_most};
@@ -26,6 +26,8 @@ pub struct Report {
     pub tables: Vec<ReportTable>,
     /// How hyper-parameters were chosen.
     pub trials: Vec<Trial>,
+    /// Images for which the victim gave a score that isn't finite, by id.
+    pub lost: BTreeSet<String>,
 }
 
 impl Report {
@@ -79,6 +81,7 @@ impl Report {
             shard: plan.shard,
             tables,
             trials: plan.trials.clone(),
+            lost: plan.lost(records),
         })
     }
 }

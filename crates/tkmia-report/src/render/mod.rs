@@ -53,6 +53,13 @@ impl Report {
         if found < planned {
             lines.push(format!("Unfinished: {found} of {planned} records are there."));
         }
+        if !self.lost.is_empty() {
+            let ids: Vec<String> = self.lost.iter().map(|id| text(id)).collect();
+            lines.push(format!(
+                "Images with a score that is not finite, of which nothing is known: {}.",
+                ids.join(", ")
+            ));
+        }
         lines
     }
 
