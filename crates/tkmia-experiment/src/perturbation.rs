@@ -21,7 +21,7 @@ use crate::error::{ExperimentError, read_failed, write_failed};
 /// the largest value is at the end of the range.
 ///
 /// # Errors
-/// [`ExperimentError::Write`], [`ExperimentError::Data`] for the picture.
+/// [`ExperimentError::File`], [`ExperimentError::Data`] for the picture.
 pub fn write_perturbation(
     path: &Path,
     perturbation: &UniversalPerturbation,
@@ -51,7 +51,7 @@ pub fn write_perturbation(
 /// Reads a perturbation that [`write_perturbation`] has written, and the range of images.
 ///
 /// # Errors
-/// [`ExperimentError::Read`], [`ExperimentError::NoPerturbation`] for another file.
+/// [`ExperimentError::File`], [`ExperimentError::NoPerturbation`] for another file.
 pub fn read_perturbation(
     path: &Path,
     device: &Device,
