@@ -145,7 +145,7 @@ pub struct Work<'a> {
 impl Work<'_> {
     /// Attacks consecutive images; those whose attack was interrupted are left out.
     ///
-    /// `finished` is told, again and again, how many attacks have ended.
+    /// `finished` is called with the number of attacks that ended in each pass.
     fn batch(
         &self,
         rows: &[usize],

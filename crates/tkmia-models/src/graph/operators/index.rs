@@ -2,7 +2,7 @@
 
 use burn::backend::Dispatch;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-use burn::tensor::IndexingUpdateOp;
+use burn::tensor::{Device, IndexingUpdateOp};
 
 use super::{Inputs, Operation, Row, choice, one};
 use crate::format::onnx::node::Node;
@@ -154,18 +154,38 @@ fn reduction(node: &Node) -> Result<IndexingUpdateOp, Fault> {
     }
 }
 
-/// `x` with `x[index[i][j]][j] = update[i][j]`, for axis 0.
-///
-/// Of several updates for one place any may stay, as the standard has it.
+/// Values and their updates as floats, on the device of the network.
+fn as_floats(x: Value, updates: Value) -> (Value, Value, Device) {
+    let (x, updates) = (x.cast(Kind::Float), updates.cast(Kind::Float));
+    let device =
+        if updates.device() == host(&updates.device()) { x.device() } else { updates.device() };
+    (x.on(&device), updates.on(&device), device)
+}
+
+/// The updates put in, given what adds updates to values at their indices.
+fn scattered(
+    reduction: &IndexingUpdateOp,
+    x: Value,
+    updates: Value,
+    add: impl Fn(Value, Value) -> Result<Value, Fault>,
+) -> Result<Value, Fault> {
+    if let IndexingUpdateOp::Add = reduction {
+        return add(x, updates);
+    }
+    let device = x.device();
+    let zeros = Value::full(0.0, &x.shape(), &device)?;
+    let ones = Value::full(1.0, &updates.shape(), &device)?;
+    let touched = add(zeros.clone(), ones)?.cast(Kind::Bool);
+    Value::choose(touched, add(zeros, updates)?, x)
+}
+
+/// `x` with `x[index[i][j]][j] = update[i][j]`, for axis 0; a place has one update, as the standard asks.
 fn scatter_elements(node: &Node, _: i64) -> Result<Operation, Fault> {
     let (along, reduction) = (node.int("axis", 0), reduction(node)?);
     one(move |mut inputs| {
         let (x, indices, updates) = (inputs.take(0)?, inputs.take(1)?, inputs.take(2)?);
         let kind = x.kind();
-        let (x, updates) = (x.cast(Kind::Float), updates.cast(Kind::Float));
-        let device =
-            if updates.device() == host(&updates.device()) { x.device() } else { updates.device() };
-        let (x, updates) = (x.on(&device), updates.on(&device));
+        let (x, updates, device) = as_floats(x, updates);
         let along = axis(along, x.rank())?;
         let indices = from_front(indices, x.dim(along))?.on(&device);
         expect_within(&indices, &x, along)?;
@@ -194,16 +214,7 @@ fn scatter_elements(node: &Node, _: i64) -> Result<Operation, Fault> {
                 IndexingUpdateOp::Add,
             )))
         };
-        let sum = match reduction {
-            IndexingUpdateOp::Add => put(x, updates)?,
-            _ => {
-                let zeros = Value::full(0.0, &shape, &device)?;
-                let ones = Value::full(1.0, &of_indices, &device)?;
-                let touched = put(zeros.clone(), ones)?.cast(Kind::Bool);
-                Value::choose(touched, put(zeros, updates)?, x)?
-            }
-        };
-        Ok(sum.cast(kind))
+        Ok(scattered(&reduction, x, updates, put)?.cast(kind))
     })
 }
 
@@ -213,10 +224,7 @@ fn scatter_nd(node: &Node, _: i64) -> Result<Operation, Fault> {
     one(move |mut inputs| {
         let (x, tuples, updates) = (inputs.take(0)?, inputs.take(1)?, inputs.take(2)?);
         let kind = x.kind();
-        let (x, updates) = (x.cast(Kind::Float), updates.cast(Kind::Float));
-        let device =
-            if updates.device() == host(&updates.device()) { x.device() } else { updates.device() };
-        let (x, updates) = (x.on(&device), updates.on(&device));
+        let (x, updates, device) = as_floats(x, updates);
         let (shape, of_tuples) = (x.shape(), tuples.shape());
         let count = of_tuples.last().copied().unwrap_or(0);
         if count == 0 || count > shape.len() {
@@ -238,16 +246,7 @@ fn scatter_nd(node: &Node, _: i64) -> Result<Operation, Fault> {
                 IndexingUpdateOp::Add,
             )))
         };
-        let sum = match reduction {
-            IndexingUpdateOp::Add => put(x, updates)?,
-            _ => {
-                let zeros = Value::full(0.0, &[entries, size], &device)?;
-                let ones = Value::full(1.0, &[rows, size], &device)?;
-                let touched = put(zeros.clone(), ones)?.cast(Kind::Bool);
-                Value::choose(touched, put(zeros, updates)?, x)?
-            }
-        };
-        sum.reshape(&shape).map(|sum| sum.cast(kind))
+        scattered(&reduction, x, updates, put)?.reshape(&shape).map(|sum| sum.cast(kind))
     })
 }
 
