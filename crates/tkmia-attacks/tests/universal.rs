@@ -36,7 +36,7 @@ fn alike(rows: usize, shade: f32) -> tkmia_attacks::AttackBatch {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_universal_perturbation_is_one_and_stays_in_its_ball(victim in linear(), images in images(6)) {

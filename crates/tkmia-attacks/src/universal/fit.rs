@@ -92,7 +92,10 @@ impl UniversalAttack {
                 let look = Passes { forward: 1 + fit.again, backward: 0 };
                 let affordable = |&row: &usize| self.limits.allow(fit.passes[row], look);
                 let members: Vec<usize> = members.iter().copied().filter(affordable).collect();
-                if rounds == most || members.is_empty() {
+                // A score is of all judged images or of none.
+                let judgement = Passes { forward: 1, backward: 0 };
+                let spent = |&row: &usize| !self.limits.allow(fit.passes[row], judgement);
+                if rounds == most || members.is_empty() || judged.iter().any(spent) {
                     break;
                 }
                 rounds += 1;
