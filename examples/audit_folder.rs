@@ -1,25 +1,25 @@
-//! TkMIA on a folder of your own tagged images, with your own model.
+//! TkMIA on a folder of tagged photographs: those in `assets/`, or your own with your own model.
+//!
+//! ```text
+//! cargo run --release --example audit_folder
+//! cargo run --release --example audit_folder -- --folder photos --model tagger.onnx --labels person,dog --k 3
+//! ```
 //!
 //! The folder holds the images and `labels.csv`: a header `image,<label>,<label>,…` with one column
 //! for each score of the model, in its order, and a row of 0 and 1 for each image.
-//!
-//! ```text
-//! cargo run --release --example audit_folder -- --folder photos --model tagger.onnx --labels person,dog --k 3
-//! ```
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tkmia::attacks::AttackName;
-use tkmia::core::{Classifier, device};
-use tkmia::data::{Dataset, DatasetKind, Folder};
+use tkmia::attacks::{AttackName, Variant};
+use tkmia::core::{Classifier, Fit, Tagger, device};
+use tkmia::data::{Dataset, DatasetKind, Folder, Transform};
 use tkmia::experiment::{
-    Campaign, DataSpec, Experiment, MethodSpec, ResizeKind, TableSpec, Victim, VictimFacts,
-    VictimSpec,
+    Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts, VictimSpec,
 };
-use tkmia::models::{fingerprint, load};
+use tkmia::models::{Loaded, fingerprint, load_with};
 
 mod terminal;
 
@@ -28,17 +28,23 @@ mod terminal;
 #[command(name = "audit_folder")]
 struct Arguments {
     /// Folder of images with a labels.csv
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value_os_t = asset("photographs"))]
     folder: PathBuf,
-    /// The tagger: a ResNet in an ONNX, safetensors or PyTorch file, one score for each column of labels.csv
-    #[arg(long, value_name = "FILE")]
+    /// The tagger: an ONNX file, or a ResNet in a safetensors or PyTorch file, one score for each column of labels.csv
+    #[arg(long, value_name = "FILE", default_value_os_t = asset("efficientnet-lite0/efficientnet-lite0.onnx"))]
     model: PathBuf,
-    /// Labels to push out of the top-k, each in turn
-    #[arg(long, value_delimiter = ',', required = true)]
+    /// Labels to push out of the top-k, each in turn [default: of each image one of its own, drawn anew for each k]
+    #[arg(long, value_delimiter = ',')]
     labels: Vec<String>,
     /// Sizes of the predicted set
-    #[arg(long, value_delimiter = ',', default_value = "3")]
+    #[arg(long, value_delimiter = ',', default_value = "1,2")]
     k: Vec<usize>,
+    /// Form of the attack: corrected, released as in the published code, or min-norm, which lowers no measure
+    #[arg(long, default_value = "corrected")]
+    variant: Variant,
+    /// Forward passes for each image at most
+    #[arg(long, default_value_t = 300)]
+    max_iterations: usize,
     /// Cut a square out of the middle (after resizing the short side) instead of squeezing images into one
     #[arg(long)]
     centre_crop: bool,
@@ -56,36 +62,55 @@ struct Arguments {
     output: PathBuf,
 }
 
+fn asset(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets").join(path)
+}
+
 fn main() -> ExitCode {
     terminal::main(|| run(&Arguments::parse()))
 }
+
+/// Samples in the picture.
+const PICTURED: usize = 4;
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let (kind, root) = (DatasetKind::Folder, arguments.folder.clone());
     let folder = Folder::open(&root)?;
     let data = DataSpec { name: None, kind, root: Some(root), split: None };
-    let tables = vec![TableSpec::global(&arguments.labels, &arguments.k)];
-    let methods = vec![MethodSpec::new(AttackName::Tkmia)];
+    let table = match arguments.labels.as_slice() {
+        [] => TableSpec::random(&[1], &arguments.k),
+        labels => TableSpec::global(labels, &arguments.k),
+    };
+    let max_iterations = Some(Values::One(arguments.max_iterations));
+    let table = TableSpec { max_iterations, ..table };
+    let methods = vec![MethodSpec::new(AttackName::Tkmia).with("variant", arguments.variant)];
     let title = format!("TkMIA on {}", folder.name());
-    let mut experiment = Experiment::new(title, data, tables, methods);
+    let mut experiment = Experiment::new(title, data, vec![table], methods);
     experiment.budget.samples = arguments.samples;
+    experiment.budget.draws = 1;
+    experiment.pictures = PICTURED;
     experiment.victim = VictimSpec {
         model: Some(arguments.model.clone()),
-        input_size: arguments.input_size,
-        resize: arguments.centre_crop.then_some(ResizeKind::ShortSide),
+        tagger: Tagger {
+            input_size: arguments.input_size,
+            resize: arguments.centre_crop.then_some(Fit::ShortSide),
+            ..Tagger::default()
+        },
         ..VictimSpec::default()
     };
 
-    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
+    let device = device(&arguments.device)?;
+    let Loaded { classifier, tagger, .. } =
+        load_with(&arguments.model, &experiment.victim.tagger, &device)?;
     let sha256 = fingerprint(&arguments.model)?;
     let description = classifier.description();
     let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
-    let transform = experiment.victim.transform(kind, &classifier)?;
+    let transform = Transform::new(&tagger, kind, &classifier)?;
     let victim = Victim::new(&classifier, &folder, &transform)?;
     let workers = terminal::workers(None, 8, &arguments.device);
     println!("victim   {}", facts.description);
     println!("images   {} of {}", folder.len(), folder.name());
     let campaign = Campaign::new(&experiment, victim, &facts, &arguments.output, workers);
-    terminal::run(&campaign, &arguments.k, 6)?;
+    terminal::run(&campaign, &arguments.k, PICTURED)?;
     Ok(())
 }

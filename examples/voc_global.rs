@@ -21,11 +21,11 @@ use clap::Parser;
 use serde::Serialize;
 use tkmia::attacks::{AttackName, Stop, Variant};
 use tkmia::core::{Classifier, device};
-use tkmia::data::{Dataset, DatasetKind, Voc2012};
+use tkmia::data::{Dataset, DatasetKind, Transform, Voc2012};
 use tkmia::experiment::{
     Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts,
 };
-use tkmia::models::{Architecture, architecture, fingerprint, load};
+use tkmia::models::{Architecture, Loaded, architecture, fingerprint, load_with};
 
 mod terminal;
 
@@ -127,13 +127,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut experiment = Experiment::new(title, data, vec![table], vec![method]);
     experiment.budget.samples = arguments.samples;
     experiment.pictures = KEPT.min(arguments.picture_samples);
-    experiment.victim.input_size = arguments.input_size;
+    experiment.victim.tagger.input_size = arguments.input_size;
 
-    let classifier = load(&arguments.model, &device(&arguments.device)?)?;
+    let device = device(&arguments.device)?;
+    let Loaded { classifier, tagger, .. } =
+        load_with(&arguments.model, &experiment.victim.tagger, &device)?;
     let sha256 = fingerprint(&arguments.model)?;
     let description = classifier.description();
     let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
-    let transform = experiment.victim.transform(kind, &classifier)?;
+    let transform = Transform::new(&tagger, kind, &classifier)?;
     let victim = Victim::new(&classifier, &voc, &transform)?;
     let workers = terminal::workers(arguments.workers, arguments.batch_size, &arguments.device);
     let attack = &experiment.expand(voc.name())?[0].grids[0][0];

@@ -6,7 +6,7 @@
 //! use tkmia::prelude::*;
 //!
 //! let model = load("assets/victims/resnet50-mini-voc.onnx", &device("cpu")?)?;
-//! let transform = Transform { resize: Resize::ShortSide(64), bounds: model.bounds() };
+//! let transform = Transform { resize: Resize::short_side(64), bounds: model.bounds() };
 //! # let photograph = tkmia::data::Voc2012::open("assets/mini-voc/VOC2012", "val")?.image_path(1);
 //! let images = open_image(&photograph, &transform, &model.device())?;
 //!
@@ -32,10 +32,10 @@ pub use tkmia_attacks::{
     Targets, Universal, Variant, Verdict, global_selection,
 };
 pub use tkmia_core::burn::tensor::{Device, Tensor};
-pub use tkmia_core::{Bounds, Classifier, Goal, LabelSet, device};
+pub use tkmia_core::{Bounds, Classifier, Goal, LabelSet, Tagger, device};
 pub use tkmia_data::{
     Coco2014, Dataset, Folder, NusWide, Resize, Transform, Voc2012, load_batch, open_image,
     save_png, to_image, type_classes,
 };
 pub use tkmia_metrics::Ranking;
-pub use tkmia_models::load;
+pub use tkmia_models::{load, load_with};

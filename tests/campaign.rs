@@ -35,7 +35,7 @@ fn campaign(
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Reached, ExperimentError> {
     let voc = Voc2012::open(asset("mini-voc/VOC2012"), "val").unwrap();
-    let transform = Transform { resize: Resize::ShortSide(64), bounds: classifier.bounds() };
+    let transform = Transform { resize: Resize::short_side(64), bounds: classifier.bounds() };
     let data = DataSpec { name: None, kind: DatasetKind::Voc2012, root: None, split: None };
     let table =
         TableSpec { max_iterations: Some(Values::One(40)), ..TableSpec::global(types, &[2]) };
@@ -161,7 +161,7 @@ fn a_folder_with_other_labels_than_the_classifier_is_refused() {
     fs::write(folder.path().join("labels.csv"), "image,cat,dog\none.jpg,1,0\n").unwrap();
     let data = Folder::open(folder.path()).unwrap();
     let classifier = victim();
-    let transform = Transform { resize: Resize::Square(64), bounds: classifier.bounds() };
+    let transform = Transform { resize: Resize::square(64), bounds: classifier.bounds() };
     let error = Victim::new(&classifier, &data, &transform).unwrap_err();
     assert!(matches!(error, ExperimentError::LabelCount { data: 2, classifier: 20, .. }));
 }

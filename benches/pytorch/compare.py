@@ -16,6 +16,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 TKMIA = ROOT / "target/release/tkmia"
 GOLDEN = ROOT / "tests/golden/tkmia-released-mini-voc-k3"
+NETWORKS = (
+    "vit_small_patch16_224", "swin_tiny_patch4_window7_224", "convnext_tiny", "densenet121", "efficientnet_lite0",
+    "regnety_016", "mobilenetv3_large_100", "tresnet_m", "resnet50")
 MINI_VOC = ROOT / "assets/victims/resnet50-mini-voc.onnx"
 
 
@@ -42,37 +45,55 @@ def take_turns(rounds, *runs):
     return results
 
 
-def passes(work, name, side, rounds):
+def export(work, name, side):
     path = work / f"{name}-{side}.onnx"
     # Elsewhere, since a child's peak memory is at least what its parent holds when it starts.
     child(sys.executable, HERE / "export.py", path, name, side)
+    return path
 
-    def ours(batch, workers, threads=None):
-        def run():
-            each = -(-batch // workers)
-            output, _, memory = child(
-                TKMIA, "inspect", path, "--time", "--input-size", side, "--json",
-                "--batch-size", each, "--workers", workers, threads=threads)
-            seconds = json.loads(output)["seconds"]
-            return seconds["forward"], seconds["both"], memory
-        return run
 
-    def theirs(batch, threads, weights):
-        def run():
-            output, _, memory = child(
-                sys.executable, HERE / "passes.py", path.with_suffix(".pth"), name, side, batch,
-                threads, weights)
-            return *json.loads(output), memory
-        return run
+def ours(path, side, batch, workers, threads=None):
+    """Seconds of an image, forward and both ways, and peak memory."""
+    each = -(-batch // workers)
+    output, _, memory = child(
+        TKMIA, "inspect", path, "--time", "--input-size", side, "--json",
+        "--batch-size", each, "--workers", workers, threads=threads)
+    seconds = json.loads(output)["seconds"]
+    return seconds["forward"], seconds["both"], memory
 
+
+def theirs(path, name, side, batch, threads, weights):
+    output, _, memory = child(
+        sys.executable, HERE / "passes.py", path.with_suffix(".pth"), name, side, batch, threads, weights)
+    return *json.loads(output), memory
+
+
+def table(work, side, rounds):
+    """One pass of eight images through networks of many kinds, the weights frozen."""
+    cores = os.cpu_count()
+    print("| network | tkmia | PyTorch | ratio | memory, MiB | | ratio |\n|---|---|---|---|---|---|---|", flush=True)
+    for name in NETWORKS:
+        path = export(work, name, side)
+        found, expected = take_turns(
+            rounds, lambda: ours(path, side, 8, cores), lambda: theirs(path, name, side, 8, cores, "frozen"))
+        # Of runs that follow each other.
+        ratios = [[a / b for a, b in zip(*pair)] for pair in zip(found, expected)]
+        (_, both, memory), (_, other, more), (_, time, space) = (
+            map(statistics.median, zip(*rows)) for rows in (found, expected, ratios))
+        print(f"| {name} | {both * 1e3:.1f} | {other * 1e3:.1f} | {time:.2f} | {memory:.0f} | {more:.0f} | {space:.2f} |",
+              flush=True)
+
+
+def passes(work, name, side, rounds):
+    path = export(work, name, side)
     cores = os.cpu_count()
     cases = {
-        f"tkmia, batch 8, {cores} workers": ours(8, cores),
-        "tkmia, batch 8, one thread": ours(8, 1, 1),
-        "tkmia, batch 1": ours(1, 1),
-        "PyTorch, batch 8, frozen": theirs(8, cores, "frozen"),
-        "PyTorch, batch 1, frozen": theirs(1, cores, "frozen"),
-        "PyTorch, batch 1, weight gradients": theirs(1, cores, "tracked"),
+        f"tkmia, batch 8, {cores} workers": lambda: ours(path, side, 8, cores),
+        "tkmia, batch 8, one thread": lambda: ours(path, side, 8, 1, 1),
+        "tkmia, batch 1": lambda: ours(path, side, 1, 1),
+        "PyTorch, batch 8, frozen": lambda: theirs(path, name, side, 8, cores, "frozen"),
+        "PyTorch, batch 1, frozen": lambda: theirs(path, name, side, 1, cores, "frozen"),
+        "PyTorch, batch 1, weight gradients": lambda: theirs(path, name, side, 1, cores, "tracked"),
     }
     found = take_turns(rounds, *cases.values())
     print(f"\n{name}, {side} pixels: ms an image, medians of {rounds} rounds")
@@ -111,16 +132,16 @@ def attacks(name, model, given, case, work, rounds):
     """Images to success in a minute."""
     options = [word for key, value in case.items() for word in (f"--{key.replace('_', '-')}", value)]
 
-    def ours():
+    def attacked():
         _, seconds, _ = child(
             TKMIA, "attack", "--model", model, "--input", given, "--variant", "released", *options,
             "--output", work / "out.npz")
         return seconds
 
-    def theirs():
+    def repeated():
         return json.loads(child(sys.executable, HERE / "attack.py", model, given, json.dumps(case))[0])
 
-    found, expected = take_turns(rounds, ours, theirs)
+    found, expected = take_turns(rounds, attacked, repeated)
     ours, theirs = statistics.median(found), statistics.median(each["seconds"] for each in expected)
     successes = expected[0]["successes"]
     print(f"\nattacks on {name}, {successes} images to success")
@@ -134,7 +155,10 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", action="store_true", help="ResNet-101 at 448 pixels, too")
+    parser.add_argument("--networks", action="store_true", help="networks of many kinds, and nothing else")
     arguments = parser.parse_args()
+    if arguments.networks:
+        return table(arguments.work, 224, arguments.rounds)
     path = passes(arguments.work, "resnet50", 224, arguments.rounds)
     start(path, arguments.work, arguments.rounds)
     recorded = json.loads((GOLDEN / "case.json").read_text())

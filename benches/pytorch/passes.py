@@ -5,13 +5,13 @@ import statistics
 import sys
 import time
 
+import timm
 import torch
-import torchvision
 
 weights, name, side, batch, threads, mode = sys.argv[1:]
 side, batch = int(side), int(batch)
 torch.set_num_threads(int(threads))
-model = getattr(torchvision.models, name)(weights=None)
+model = timm.create_model(name)
 model.load_state_dict(torch.load(weights))
 model.eval()
 if mode == "frozen":

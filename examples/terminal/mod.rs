@@ -130,12 +130,26 @@ fn clean_measures(
     Ok(clean)
 }
 
-/// `most` successes at most of those whose images were kept: the first of each setting, spread evenly.
+/// `most` successes at most of those whose images were kept: one of each setting, spread evenly, and where these are
+/// fewer those of other images too. Images that are not shown yet come first.
 fn successes(output: &Path, most: usize) -> Result<Vec<Pictured>, Box<dyn Error>> {
-    let mut found: Vec<Pictured> = Vec::new();
+    let (mut found, mut others): (Vec<Pictured>, Vec<Pictured>) = (Vec::new(), Vec::new());
+    let is_shown = |found: &[Pictured], row: &Pictured| {
+        found.iter().any(|shown| shown.record.id == row.record.id)
+    };
     for picture in pictures(output)? {
-        if found.last().is_none_or(|last| last.record.setting != picture.setting) {
-            found.extend(picture.rows()?.into_iter().find(|row| row.record.success));
+        let mut rows = picture.rows()?;
+        rows.retain(|row| row.record.success);
+        let taken = found.last().is_some_and(|last| last.record.setting == picture.setting);
+        if !taken && !rows.is_empty() {
+            let fresh = rows.iter().position(|row| !is_shown(&found, row));
+            found.push(rows.remove(fresh.unwrap_or(0)));
+        }
+        others.append(&mut rows);
+    }
+    for row in others {
+        if found.len() < most && !is_shown(&found, &row) {
+            found.push(row);
         }
     }
     let every = found.len().div_ceil(most.max(1)).max(1);

@@ -19,6 +19,12 @@ pub(crate) fn draw(
     drawn
 }
 
+/// So many signs, as many of one as of the other, in the order of [`shuffled`] places.
+pub(crate) fn signs(count: usize, seed: u64, id: &str) -> impl Iterator<Item = f64> {
+    let sign = |place: usize| if place.is_multiple_of(2) { 1.0 } else { -1.0 };
+    shuffled(0..count, seed, id).into_iter().map(sign)
+}
+
 /// Numbers in the order of their SHA-256 of (seed, number, id), as bytes; seed and number are 8 bytes each,
 /// little-endian, and the id is its UTF-8.
 pub(crate) fn shuffled(

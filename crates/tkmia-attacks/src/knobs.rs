@@ -1,36 +1,12 @@
 //! [`all_knobs`]: every knob of every attack with its help, for command lines.
 
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use serde_json::Value;
+use schemars::JsonSchema;
+use tkmia_core::{Knob, described};
 
 use crate::min_norm::MinNorm;
 use crate::{
     AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, TargetChoice, Variant,
 };
-
-/// A knob as its field's documentation and type describe it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Knob {
-    /// Its name in files and, after two dashes, on the command line.
-    pub name: String,
-    /// What it does.
-    pub help: String,
-    /// What it may be.
-    pub kind: KnobKind,
-    /// Its value where it isn't given, if that is always the same.
-    pub default: Option<String>,
-}
-
-/// What a knob's value may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KnobKind {
-    /// A number.
-    Number,
-    /// A whole number of at least 0.
-    Count,
-    /// One of these names, each with what it stands for.
-    Name(Vec<(String, String)>),
-}
 
 /// Knobs that aren't fields of one family's settings.
 #[derive(JsonSchema)]
@@ -67,57 +43,11 @@ pub fn all_knobs() -> Vec<Knob> {
     knobs
 }
 
-fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator()
-}
-
-/// The fields of a struct, in alphabetical order.
-fn described<T: JsonSchema>() -> Vec<Knob> {
-    let schema = generator().into_root_schema_for::<T>();
-    let properties = schema.get("properties").and_then(Value::as_object).cloned();
-    let knob = |(name, schema): (String, Value)| {
-        let text = |field: &str| schema[field].as_str().unwrap_or_default().replace('\n', " ");
-        let default = match &schema["default"] {
-            Value::Null => None,
-            Value::String(name) => Some(name.clone()),
-            other => Some(other.to_string()),
-        };
-        Knob { name, help: text("description"), kind: kind(&schema), default }
-    };
-    properties.into_iter().flatten().map(knob).collect()
-}
-
-fn kind(schema: &Value) -> KnobKind {
-    let is = |name: &str| match &schema["type"] {
-        Value::String(found) => found == name,
-        Value::Array(found) => found.iter().any(|found| found == name),
-        _ => false,
-    };
-    match names(schema) {
-        Some(names) => KnobKind::Name(names),
-        None if is("integer") => KnobKind::Count,
-        None => KnobKind::Number,
-    }
-}
-
-/// The values of an enum, possibly one that may be absent.
-fn names(schema: &Value) -> Option<Vec<(String, String)>> {
-    if let Some(Value::Array(choices)) = schema.get("oneOf") {
-        let name = |choice: &Value| {
-            let help = choice["description"].as_str().unwrap_or_default().replace('\n', " ");
-            Some((choice["const"].as_str()?.to_owned(), help))
-        };
-        return choices.iter().map(name).collect();
-    }
-    schema.get("anyOf")?.as_array()?.iter().find_map(names)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
     use strum::IntoEnumIterator;
+    use tkmia_core::KnobKind;
 
     use super::*;
     use crate::AttackSettings;

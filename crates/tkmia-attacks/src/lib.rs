@@ -55,7 +55,7 @@ pub use error::AttackError;
 pub use geometry::{Geometric, GeometricAttack};
 pub use indicator::Indicator;
 pub use judge::{JUDGING_PASSES, Verdict};
-pub use knobs::{Knob, KnobKind, all_knobs};
+pub use knobs::all_knobs;
 pub use limits::{Limits, Passes};
 pub use min_norm::{MinNorm, MinNormAttack, Pair, Solver, Tight};
 pub use observer::{Observer, Step};

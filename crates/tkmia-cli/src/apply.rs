@@ -14,8 +14,10 @@ use tkmia_models::model_files;
 use crate::arrays::{Axis, Npz};
 use crate::attack::{Work, attack_all, ended};
 use crate::computing::Computing;
+use crate::error::CliError;
 use crate::input::{self, Input};
-use crate::network::Reading;
+use crate::knobs::TaggerFlags;
+use crate::network::load_noting;
 use crate::output::{Output, add};
 use crate::progress;
 
@@ -39,13 +41,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "k")]
     model: Option<PathBuf>,
     #[command(flatten)]
-    reading: Reading,
+    tagger: TaggerFlags,
     /// Size of the predicted set
     #[arg(long, requires = "model")]
     k: Option<usize>,
-    /// What counts as success
-    #[arg(long, default_value_t)]
-    stop: Stop,
+    /// What counts as success [default: excluded]
+    #[arg(long, requires = "model")]
+    stop: Option<Stop>,
     #[command(flatten)]
     computing: Computing,
     /// Where the results go
@@ -61,14 +63,22 @@ const EXAMPLES: &str = "Examples:
 const BATCH: usize = 64;
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.model.is_none() {
+        let said = arguments.tagger.0.to_string();
+        let cut_up =
+            arguments.computing.is_cut_up().then(|| "--batch-size or --workers".to_owned());
+        if let Some(said) = Some(said).filter(|said| !said.is_empty()).or(cut_up) {
+            return Err(CliError::NoVictim { said }.into());
+        }
+    }
     let device = device(&arguments.computing.device)?;
     let (perturbation, bounds) = read_perturbation(&arguments.perturbation, &device)?;
     if let (Some(model), Some(k)) = (&arguments.model, arguments.k) {
         let mut inputs = model_files(model)?;
         inputs.extend([arguments.input.clone(), arguments.perturbation.clone()]);
         progress::watch_interrupt()?;
-        let model = arguments.reading.load(model, &device)?;
-        let attack = perturbation.attack(arguments.stop.clone());
+        let model = load_noting(model, &arguments.tagger.0, &device)?.classifier;
+        let attack = perturbation.attack(arguments.stop.clone().unwrap_or_default());
         attack.check(&*model)?;
         let input = Input::read(&arguments.input, &*model, k, None)?;
         let output = Output::create(&arguments.output, &inputs)?;

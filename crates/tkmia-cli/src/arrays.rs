@@ -4,29 +4,40 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use half::f16;
 use ndarray::{ArrayD, ShapeBuilder};
-use ndarray_npy::ReadableElement;
 use ndarray_npy::npy::header::Header;
+use ndarray_npy::{ReadableElement, WritableElement};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::error::{CliError, Place};
 
-/// An element type by NumPy's name.
-pub trait Dtype: ReadableElement + Copy {
-    const NAME: &'static str;
+/// What the elements of an array may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Elements {
+    Floats,
+    /// Floats, or the 256 levels of a pixel.
+    Pixels,
+    /// 0 and 1 of any type.
+    Flags,
 }
 
-impl Dtype for f32 {
-    const NAME: &'static str = "float32";
-}
+impl Elements {
+    fn may_be(self, dtype: &str) -> bool {
+        dtype.starts_with("float")
+            || self == Self::Flags
+            || self == Self::Pixels && dtype == "uint8"
+    }
 
-impl Dtype for f64 {
-    const NAME: &'static str = "float64";
-}
-
-impl Dtype for u8 {
-    const NAME: &'static str = "uint8";
+    /// The types, and the one to convert others to.
+    fn expected(self) -> [&'static str; 2] {
+        match self {
+            Self::Floats => ["float16, float32 or float64", "float32"],
+            Self::Pixels => ["float16, float32, float64 or uint8", "float32"],
+            Self::Flags => ["bool, integers or floats", "uint8"],
+        }
+    }
 }
 
 /// The expected length of an axis.
@@ -156,38 +167,71 @@ impl<R: Read> Npy<R> {
         }
     }
 
-    /// The elements in row-major order, whatever the order in the file.
-    pub fn read<T: Dtype>(self) -> Result<Vec<T>, CliError> {
+    /// The elements, each by its number, in row-major order whatever the order in the file.
+    pub fn read<T: Copy>(
+        mut self,
+        elements: Elements,
+        of: impl Fn(f64) -> T,
+    ) -> Result<Vec<T>, CliError> {
         let found = self.dtype();
-        let Self { place, header, bytes, reader } = self;
-        if found != T::NAME {
-            return Err(CliError::Dtype { place, expected: T::NAME, found });
+        match found.as_str() {
+            found if !elements.may_be(found) => {}
+            "float16" => {
+                // Read as the bits that they are, in this machine's order.
+                let is_big = self.header.type_descriptor.to_string().contains('>');
+                self.header.type_descriptor = u16::type_descriptor();
+                let value =
+                    move |bits| if is_big { u16::from_be(bits) } else { u16::from_le(bits) };
+                return self.values(|bits: u16| of(f16::from_bits(value(bits)).into()));
+            }
+            "float32" => return self.values(|value: f32| of(value.into())),
+            "float64" => return self.values(|value: f64| of(value)),
+            "bool" => return self.values(|value: bool| of(u8::from(value).into())),
+            "uint8" => return self.values(|value: u8| of(value.into())),
+            "int8" => return self.values(|value: i8| of(value.into())),
+            "uint16" => return self.values(|value: u16| of(value.into())),
+            "int16" => return self.values(|value: i16| of(value.into())),
+            "uint32" => return self.values(|value: u32| of(value.into())),
+            "int32" => return self.values(|value: i32| of(value.into())),
+            "uint64" => return self.values(|value: u64| of(value as f64)),
+            "int64" => return self.values(|value: i64| of(value as f64)),
+            _ => {}
         }
+        let [expected, to] = elements.expected();
+        Err(CliError::Dtype { place: self.place, expected, found, to })
+    }
+
+    /// The elements of the type that the file has.
+    fn values<S: ReadableElement + Copy, T: Copy>(
+        self,
+        of: impl Fn(S) -> T,
+    ) -> Result<Vec<T>, CliError> {
+        let Self { place, header, bytes, reader } = self;
         // A header is believed only as far as the file goes.
         let elements =
             header.shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length));
-        let fits = |elements: &usize| *elements as u64 <= bytes / size_of::<T>() as u64;
+        let fits = |elements: &usize| *elements as u64 <= bytes / size_of::<S>() as u64;
         let Some(elements) = elements.filter(fits) else {
             let expected =
                 header.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
             return Err(CliError::CutShort { place, expected, bytes });
         };
-        let values = T::read_to_end_exact_vec(reader, &header.type_descriptor, elements)
+        let values = S::read_to_end_exact_vec(reader, &header.type_descriptor, elements)
             .map_err(|source| CliError::Data { place, source })?;
         if !header.layout.is_fortran() {
-            return Ok(values);
+            return Ok(values.into_iter().map(of).collect());
         }
         let array = ArrayD::from_shape_vec(header.shape.f(), values)
             .expect("as many values as the shape says were read");
-        Ok(array.iter().copied().collect())
+        Ok(array.iter().copied().map(of).collect())
     }
 
     /// The elements, each 0 or 1, as flags.
     pub fn read_flags(self) -> Result<Vec<bool>, CliError> {
         let (place, labels) = (self.place.clone(), self.shape().last().copied().unwrap_or(1));
-        let flags = self.read::<u8>()?;
-        match flags.iter().position(|&flag| flag > 1) {
-            None => Ok(flags.into_iter().map(|flag| flag == 1).collect()),
+        let flags = self.read(Elements::Flags, |flag| flag)?;
+        match flags.iter().position(|&flag| flag != 0.0 && flag != 1.0) {
+            None => Ok(flags.into_iter().map(|flag| flag == 1.0).collect()),
             Some(at) => {
                 let (row, label, found) = (at / labels, at % labels, flags[at]);
                 Err(CliError::Flag { place, row, label, found })

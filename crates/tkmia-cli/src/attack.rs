@@ -21,11 +21,12 @@ use crate::universal::{FitFlags, describe};
 
 /// Attack images of an npz file, and write the adversarial ones to another
 ///
-/// IN.npz: images float32 [n, 3, h, w] in the model's range; labels and specified uint8 [n, c], 0 or 1.
+/// IN.npz: images [n, 3, h, w], floats in the model's range or 8-bit pixels; labels and specified [n, c], 0 or 1 of any type.
 ///
 /// OUT.npz: adversarial and perturbation float32 [n, 3, h, w], the latter in the variant's own space;
 /// clean_scores and scores float32 [n, c] (logits); success uint8 [n]; iterations int64 [n]; norm
-/// float32 [n], L2 of the perturbation; norm_input float32 [n], the same in model-input units; excluded
+/// float32 [n], L2 of the perturbation; norm_input float32 [n], the same in model-input units, norm_unit in pixels of [0, 1], norm_pixels in
+/// 8-bit pixels; excluded
 /// int64 [n]; success_rounded uint8 [n], success after rounding to 8-bit pixels; forward and backward int64
 /// [n], passes through the model; for a universal method negated uint8 [n] and shuffled float32 [n], the
 /// success of its controls; with --trace loss float32 [n, max-iterations], NaN past the end.
@@ -103,7 +104,7 @@ pub fn attack_all(
 ) -> Result<Results, ExperimentError> {
     let rows: Vec<usize> = (0..work.input.shape[0]).collect();
     let progress = progress::Images::new(rows.len());
-    let mut results = Results::new(work.input.shape, work.model.classes(), trace);
+    let mut results = Results::new(work.input.shape, work.model, trace);
     let batch = |rows: &[usize]| {
         let attacked = work.batch(rows, |finished| progress.finished(finished));
         let ids = || format!("images {} to {}", rows[0], rows[rows.len() - 1]);

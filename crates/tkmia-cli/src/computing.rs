@@ -44,6 +44,11 @@ impl FromStr for BatchSize {
 }
 
 impl Computing {
+    /// Whether it is said how passes are cut up.
+    pub fn is_cut_up(&self) -> bool {
+        self.workers.is_some() || matches!(self.batch_size, BatchSize::Images(_))
+    }
+
     /// Workers that Ctrl-C stops, for images of that height and width.
     pub fn workers(&self, model: &dyn Classifier, size: [usize; 2]) -> Workers<'static> {
         let best = || Workers::best_count(&self.device);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray_npy::ReadDataError;
 use ndarray_npy::npy::header::ReadHeaderError;
-use tkmia_core::CoreError;
+use tkmia_core::{Bounds, CoreError};
 use tkmia_experiment::SpecError;
 use tkmia_metrics::MetricsError;
 use zip::result::ZipError;
@@ -47,8 +47,8 @@ pub enum CliError {
         source: ReadHeaderError,
     },
     /// The elements are of another type.
-    #[error("{place}: expected {expected}, found {found}: convert it by .astype(\"{expected}\")")]
-    Dtype { place: Place, expected: &'static str, found: String },
+    #[error("{place}: expected {expected}, found {found}: convert it by .astype(\"{to}\")")]
+    Dtype { place: Place, expected: &'static str, found: String, to: &'static str },
     /// The array is of another shape.
     #[error("{place}: expected shape {expected}, found {found:?}")]
     Shape { place: Place, expected: String, found: Vec<usize> },
@@ -64,10 +64,10 @@ pub enum CliError {
     },
     /// A flag is neither 0 nor 1.
     #[error("{place}, row {row}, label {label}: expected 0 or 1, found {found}")]
-    Flag { place: Place, row: usize, label: usize, found: u8 },
+    Flag { place: Place, row: usize, label: usize, found: f64 },
     /// A value of an image is outside the model's range, or NaN.
-    #[error("{place}, row {row}: expected values in [{low}, {high}], found {found}")]
-    Pixel { place: Place, row: usize, low: f32, high: f32, found: f32 },
+    #[error("{place}, row {row}: expected values in [{low}, {high}], found {found}{}", within.map_or(String::new(), |range| format!(" (all are within {range})")))]
+    Pixel { place: Place, row: usize, low: f32, high: f32, found: f32, within: Option<Bounds> },
     /// `k` isn't one for the model.
     #[error("--k")]
     K(#[source] CoreError),
@@ -99,6 +99,9 @@ pub enum CliError {
     /// Neither the command nor the experiment says what is needed.
     #[error("{option} is needed: {place}")]
     OptionMissing { option: &'static str, place: &'static str },
+    /// Something is said of a victim or its passes, and there is none.
+    #[error("{said}: that is for a victim, expected --model with one")]
+    NoVictim { said: String },
     /// A universal method without images to fit to.
     #[error(
         "a universal method is fitted to other images than those of --input: expected --fit FIT.npz with them"
@@ -117,7 +120,7 @@ pub enum CliError {
     Experiment {
         path: PathBuf,
         #[source]
-        source: SpecError,
+        source: Box<SpecError>,
     },
     /// The folder of the output file isn't there.
     #[error("{path}: expected a folder `{folder}` to write it in, found none")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::mem::take;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -11,16 +12,19 @@ use std::{iter, slice, thread};
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
 use tkmia_core::{Classifier, device};
-use tkmia_data::{Dataset, DatasetSpec, open};
+use tkmia_data::{Dataset, DatasetSpec, Transform, load_batch, open};
 use tkmia_experiment::{
     Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
     VictimFacts, held_out,
 };
-use tkmia_models::{fingerprint, load};
+use tkmia_models::{Loaded, fingerprint};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
+use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
+use crate::knobs::TaggerFlags;
+use crate::network::load_noting;
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
 
@@ -30,6 +34,8 @@ pub struct Options {
     /// The victim's file, in place of the experiment's `model`
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    tagger: TaggerFlags,
     /// The split that the model was trained on, which is then not tuned on; `other` for none of the data's images
     #[arg(long, value_name = "SPLIT")]
     trained_on: Option<String>,
@@ -75,7 +81,7 @@ impl Options {
         let own = experiment.victim.model.take();
         if self.model.is_some() && own.is_some() {
             // What the file says of its own model isn't true of another one.
-            (experiment.victim.trained_on, experiment.victim.held_out) = (None, false);
+            experiment.victim = take(&mut experiment.victim).of_another_model();
         }
         let model = self.model.clone().or(own);
         let model = model.ok_or(CliError::OptionMissing { option: "--model", place })?;
@@ -116,17 +122,22 @@ impl Options {
                 Some(at(own_root.as_ref().unwrap_or(&root), own_split.as_ref().unwrap_or(&split))?)
             }
         };
-        let classifier = load(&model, &device(&self.computing.device)?)?;
+        let spec = &mut experiment.victim.tagger;
+        *spec = self.tagger.0.clone().over(take(spec)).0;
+        let device = device(&self.computing.device)?;
+        let Loaded { classifier, tagger, .. } = load_noting(&model, spec, &device)?;
         let facts = VictimFacts {
             sha256: fingerprint(&model)?,
             description: classifier.description(),
             trained_on,
             held_out: self.held_out || experiment.victim.held_out,
         };
-        let transform = experiment.victim.transform(kind, &classifier)?;
+        let transform = Transform::new(&tagger, kind, &classifier)?;
+        let victim = Victim::new(&classifier, dataset, &transform)?;
+        let workers = self.computing.workers(&classifier, [transform.resize.side as usize; 2]);
         let campaign = Campaign {
             experiment,
-            victim: Victim::new(&classifier, dataset, &transform)?,
+            victim,
             facts: &facts,
             tuning,
             trained_on: trained.as_deref(),
@@ -139,11 +150,19 @@ impl Options {
                 Some(Early::Manifests) => Until::Manifests,
                 None => Until::Attacks,
             },
-            workers: self.computing.workers(&classifier, [transform.resize.side() as usize; 2]),
+            workers,
         };
         if self.dry_run {
             crate::print(&outline(&campaign.outline()?, dataset, self.shard))?;
             return Ok(ExitCode::SUCCESS);
+        }
+        let rows: Vec<usize> = (0..looked_at(dataset.len())).collect();
+        // Where a run goes on it was said before; an image that can't be read is named when it is needed.
+        if !output.exists()
+            && !rows.is_empty()
+            && let Ok(images) = load_batch(dataset, &rows, &transform, &classifier.device())
+        {
+            warn(&classifier, &tagger, &images, &dataset.labels().select(&rows), workers)?;
         }
         if let Some(minutes) = experiment.budget.minutes {
             stop_after(minutes);

@@ -1,11 +1,12 @@
 //! [`Input`]: the images to attack, and what is wanted of each.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use tkmia_core::{Bounds, Classifier, CoreError, Goal, LabelSet};
 
-use crate::arrays::{Axis, Npz};
+use crate::arrays::{Axis, Elements, Npz};
 use crate::error::{CliError, Place};
 
 /// What an input file holds, checked against the model.
@@ -75,6 +76,8 @@ pub fn images_for(
 }
 
 /// The images of an array and their shape, of this size and range; `why` says where the size is from.
+///
+/// 8-bit pixels are scaled to the range, and the standard error says so.
 pub fn images(
     npz: &mut Npz,
     path: &Path,
@@ -84,16 +87,30 @@ pub fn images(
 ) -> Result<(Vec<f32>, [usize; 4]), CliError> {
     let images = npz.array(name)?;
     let shape = images.expect_shape([Axis::Any("n"), Axis::Is(3), height, width], why)?;
-    let images = images.read::<f32>()?;
-    let range = bounds.low..=bounds.high;
-    match images.iter().position(|value| !range.contains(value)) {
-        None => Ok((images, shape)),
-        Some(at) => Err(CliError::Pixel {
-            place: Place::array(path, name),
-            row: at / shape[1..].iter().product::<usize>(),
-            low: bounds.low,
-            high: bounds.high,
-            found: images[at],
-        }),
+    let place = Place::array(path, name);
+    if images.dtype() == "uint8" {
+        // Where this can't be written nobody would read it.
+        let _ = writeln!(io::stderr(), "note: {place}: 8-bit pixels, scaled to {bounds}");
+        let (low, per_unit) = (f64::from(bounds.low), bounds.pixels_per_unit());
+        let images = images.read(Elements::Pixels, |pixel| (low + pixel / per_unit) as f32)?;
+        return Ok((images, shape));
     }
+    let images = images.read(Elements::Pixels, |value| value as f32)?;
+    let Bounds { low, high } = bounds;
+    let are_within =
+        |range: &Bounds| images.iter().all(|value| (range.low..=range.high).contains(value));
+    let usual = [Bounds::UNIT, Bounds::SYMMETRIC, Bounds { low: 0.0, high: 255.0 }];
+    let within = usual.into_iter().find(are_within);
+    if let Some(at) = images.iter().position(|value| !(low..=high).contains(value)) {
+        let (row, found) = (at / shape[1..].iter().product::<usize>(), images[at]);
+        return Err(CliError::Pixel { place, row, low, high, found, within });
+    }
+    // No image darker than grey among those of [-1, 1], none but black ones among those of [0, 255].
+    if within == Some(Bounds::UNIT) && (low < 0.0 || high > 1.0) {
+        let _ = writeln!(
+            io::stderr(),
+            "warning: {place}: all values are within 0..1, and the network's are {bounds}: --range says otherwise"
+        );
+    }
+    Ok((images, shape))
 }

@@ -1,16 +1,20 @@
 //! `tkmia inspect`.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use burn::tensor::Tensor;
 use clap::Args;
 use serde_json::json;
-use tkmia_core::{Classifier, device};
-use tkmia_experiment::{PassTime, Workers, pass_time};
-use tkmia_models::{Architecture, GraphSummary, Holding, holding, load};
+use tkmia_core::{Bounds, Channels, Classifier, Tagger, device};
+use tkmia_data::{Dataset, DatasetKind, Folder, Transform, open_image, photographs};
+use tkmia_experiment::{Evidence, PassTime, Victim, Way, Workers, pass_time, ways};
+use tkmia_models::{Architecture, GraphSummary, Holding, Loaded, load_with};
 
 use crate::computing::Computing;
+use crate::doubt::told;
+use crate::knobs::TaggerFlags;
 use crate::progress;
 
 /// Say what network a model file holds
@@ -26,10 +30,15 @@ pub struct Arguments {
     /// Measure how long passes through it take here
     #[arg(long)]
     time: bool,
-    /// Height and width of the images that are measured with [default: as the file says, or 224]
-    #[arg(long, value_name = "PIXELS", requires = "time",
-        value_parser = clap::value_parser!(u32).range(1..))]
-    input_size: Option<u32>,
+    /// Photographs, by which to tell how the network wants to see images: ranges, ImageNet's normalisation and orders of
+    /// the channels are tried on at most 64 of them
+    #[arg(long, value_name = "FOLDER")]
+    images: Option<PathBuf>,
+    /// Their labels, in the network's order [default: labels.csv in FOLDER, if it is there]
+    #[arg(long, value_name = "LABELS.csv", requires = "images")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    tagger: TaggerFlags,
     #[command(flatten)]
     computing: Computing,
 }
@@ -37,21 +46,29 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   tkmia inspect resnet50_voc.onnx
   tkmia inspect resnet50_voc.pth --json | jq .parameters
+  tkmia inspect tagger.onnx --images photographs
   tkmia inspect resnet50_voc.pth --time --input-size 300";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = device(&arguments.computing.device)?;
-    let holding = holding(&arguments.model, &device)?;
+    let Loaded { classifier: model, holding, tagger } =
+        load_with(&arguments.model, &arguments.tagger.0, &device)?;
     let time = match arguments.time {
         true => {
-            let model = load(&arguments.model, &device)?;
-            let given = arguments.input_size.map(|side| [side as usize; 2]);
+            let given = tagger.input_size.map(|side| [side as usize; 2]);
             let size = given.or(model.input_size()).unwrap_or([224; 2]);
             let workers = arguments.computing.workers(&model, size);
             progress::watch_interrupt()?;
             Some((pass_time(&model, size, workers)?, workers))
         }
         false => None,
+    };
+    let told = match &arguments.images {
+        Some(folder) => {
+            progress::watch_interrupt()?;
+            Some(told(&arguments.ways(folder, &model, &tagger)?))
+        }
+        None => None,
     };
     let text = match arguments.json {
         true => {
@@ -63,6 +80,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 }
                 Holding::Graph(summary) => serde_json::to_value(summary)?,
             };
+            object["sees"] = serde_json::to_value(&tagger)?;
+            object["notes"] = json!(model.notes());
+            if let Some((_, ways)) = told {
+                object["ways"] = ways;
+            }
             if let Some((time, _)) = time {
                 object["seconds"] = json!(time);
             }
@@ -71,14 +93,52 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         false => {
             let time = time.map(|(time, workers)| line(time, workers));
             let table = match &holding {
-                Holding::ResNet(architecture) => table(architecture),
-                Holding::Graph(summary) => table_of_graph(summary),
+                Holding::ResNet(architecture) => table(architecture, &tagger),
+                Holding::Graph(summary) => table_of_graph(summary, &tagger),
             };
-            table + &time.unwrap_or_default()
+            let notes = model.notes().iter().map(|note| format!("note           {note}\n"));
+            let told = told.map_or(String::new(), |(text, _)| text);
+            table + &time.unwrap_or_default() + &notes.collect::<String>() + &told
         }
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// What the photographs of a folder say of each way to see them.
+    fn ways(
+        &self,
+        folder: &Path,
+        model: &dyn Classifier,
+        tagger: &Tagger,
+    ) -> Result<Vec<Way>, Box<dyn Error>> {
+        const LOOKED_AT: usize = 64;
+        let own = folder.join(Folder::TABLE);
+        let table = self.labels.clone().or(own.exists().then_some(own));
+        let labelled = table.map(|table| Folder::labelled(folder, table)).transpose()?;
+        let mut paths = match &labelled {
+            Some(images) => (0..images.len()).map(|index| images.image_path(index)).collect(),
+            None => photographs(folder)?,
+        };
+        paths.truncate(LOOKED_AT);
+        let transform = Transform::new(tagger, DatasetKind::Folder, model)?;
+        let rows: Vec<usize> = (0..paths.len()).collect();
+        let labels = match &labelled {
+            Some(images) => {
+                // As many labels as there are scores.
+                Victim::new(model, images, &transform)?;
+                Some(images.labels().select(&rows))
+            }
+            None => None,
+        };
+        let device = model.device();
+        let images = paths.iter().map(|path| open_image(path, &transform, &device));
+        let images = Tensor::cat(images.collect::<Result<_, _>>()?, 0);
+        let workers = self.computing.workers(model, [transform.resize.side as usize; 2]);
+        let evidence = Evidence { mirrored: true, labels: labels.as_ref() };
+        Ok(ways(model, tagger, &images, evidence, workers)?)
+    }
 }
 
 fn line(PassTime { forward, both }: PassTime, workers: Workers<'_>) -> String {
@@ -88,7 +148,18 @@ fn line(PassTime { forward, both }: PassTime, workers: Workers<'_>) -> String {
     )
 }
 
-fn table_of_graph(summary: &GraphSummary) -> String {
+/// How images are seen, but for their size.
+fn seen(tagger: &Tagger) -> String {
+    let Bounds { low, high } = tagger.range.expect("a network that is loaded has a range");
+    let normalised = match tagger.mean.zip(tagger.std) {
+        Some((mean, std)) => format!(", normalised by mean {mean:?} and deviation {std:?}"),
+        None => String::new(),
+    };
+    let order = if tagger.channels == Some(Channels::Bgr) { ", blue first" } else { "" };
+    format!("values in [{low}, {high}]{normalised}{order}")
+}
+
+fn table_of_graph(summary: &GraphSummary, tagger: &Tagger) -> String {
     let GraphSummary { format, nodes, classes, parameters, .. } = summary;
     let types: Vec<String> = summary.weight_types.iter().map(ToString::to_string).collect();
     let input = match summary.input_size {
@@ -104,22 +175,22 @@ fn table_of_graph(summary: &GraphSummary) -> String {
     } else {
         "the graph's output"
     };
-    let notes: String =
-        summary.notes.iter().map(|note| format!("note           {note}\n")).collect();
+    let seen = seen(tagger);
     format!(
         "file           {format}, {} weights
 nodes          {nodes}
 labels         {classes}
-input          {input}, values in [0, 1]
+input          {input}, {seen}
 batch          {batch}
 scores         {scores}
 parameters     {parameters}
-{notes}",
+",
         types.join(" and "),
     )
 }
 
-fn table(architecture: &Architecture) -> String {
+fn table(architecture: &Architecture, tagger: &Tagger) -> String {
+    let seen = seen(tagger);
     let dashed =
         |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("-");
     let Architecture { block, depths, widths, classes, parameters, .. } = architecture;
@@ -142,7 +213,7 @@ depth          {}
 blocks         {block} {}
 widths         {}
 labels         {classes}
-input          {input}, values in [-1, 1]
+input          {input}, {seen}
 normalisation  {normalisation}
 batch norms    {norms}
 scores         {scores}

@@ -7,6 +7,7 @@ mod check_attack;
 mod completions;
 mod computing;
 mod cost;
+mod doubt;
 mod error;
 mod experiment;
 mod input;

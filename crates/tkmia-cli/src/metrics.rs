@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tkmia_metrics::{MEASURES, MeanMeasures, Measure, Need, mean_measures};
 
-use crate::arrays::{Axis, Dtype, Npy};
+use crate::arrays::{Axis, Elements, Npy};
 use crate::error::{CliError, Place};
 
 /// Measure the top-k of scores against labels
@@ -16,10 +16,10 @@ use crate::error::{CliError, Place};
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub struct Arguments {
-    /// Scores, float32 or float64 [n, c]; probabilities do as well as logits
+    /// Scores, floats [n, c]; probabilities do as well as logits
     #[arg(long, value_name = "S.npy")]
     scores: PathBuf,
-    /// Relevant labels, uint8 [n, c], 0 or 1
+    /// Relevant labels, 0 or 1 of any type [n, c]
     #[arg(long, value_name = "Y.npy")]
     labels: PathBuf,
     /// Size of the predicted set
@@ -50,26 +50,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     labels.expect_shape([Axis::Is(rows), Axis::Is(classes)], "as that of the scores")?;
     let flags = labels.read_flags()?;
     let labels: Vec<&[bool]> = flags.chunks_exact(classes).collect();
-    let means = match scores.dtype() == f64::NAME {
-        true => measure(scores.read::<f64>()?, &labels, arguments),
-        false => measure(scores.read::<f32>()?, &labels, arguments),
-    }?;
+    let scores = scores.read(Elements::Floats, |score| score)?;
+    let scores: Vec<&[f64]> = scores.chunks_exact(classes).collect();
+    let means = mean_measures(&scores, &labels, None, arguments.k)
+        .map_err(|source| CliError::Scores { place: Place::file(&arguments.scores), source })?;
+    let nothing = || CliError::NothingRelevant { place: Place::file(&arguments.labels) };
+    let means = means.ok_or_else(nothing)?;
     crate::print(&match arguments.json {
         true => serde_json::to_string(&means)? + "\n",
         false => table(&means, arguments.k),
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn measure<T: Dtype + Into<f64>>(
-    scores: Vec<T>,
-    labels: &[&[bool]],
-    arguments: &Arguments,
-) -> Result<MeanMeasures, CliError> {
-    let rows: Vec<&[T]> = scores.chunks_exact(scores.len() / labels.len()).collect();
-    let means = mean_measures(&rows, labels, None, arguments.k)
-        .map_err(|source| CliError::Scores { place: Place::file(&arguments.scores), source })?;
-    means.ok_or_else(|| CliError::NothingRelevant { place: Place::file(&arguments.labels) })
 }
 
 fn table(means: &MeanMeasures, k: usize) -> String {

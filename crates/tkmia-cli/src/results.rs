@@ -7,6 +7,7 @@ use std::io::{Seek, Write};
 use ndarray::Array2;
 use ndarray_npy::{NpzWriter, WriteNpzError};
 use tkmia_attacks::{Controls, Indicator, Outcome, Passes, Verdict, View};
+use tkmia_core::{Bounds, Classifier};
 
 use crate::output::add;
 
@@ -35,6 +36,7 @@ pub struct Results {
     /// Of the input's images.
     shape: [usize; 4],
     classes: usize,
+    bounds: Bounds,
     /// The longest that a trace can be, where one was asked for.
     trace: Option<usize>,
     adversarial: Vec<f32>,
@@ -43,11 +45,12 @@ pub struct Results {
 }
 
 impl Results {
-    pub fn new(shape: [usize; 4], classes: usize, trace: Option<usize>) -> Self {
+    pub fn new(shape: [usize; 4], model: &dyn Classifier, trace: Option<usize>) -> Self {
         let values = shape.iter().product();
         Self {
             shape,
-            classes,
+            classes: model.classes(),
+            bounds: model.bounds(),
             trace,
             adversarial: Vec::with_capacity(values),
             perturbation: Vec::with_capacity(values),
@@ -99,6 +102,10 @@ impl Results {
         add(npz, "iterations", [rows], &self.column(|row| row.iterations as i64))?;
         add(npz, "norm", [rows], &self.column(|row| row.verdict.norm as f32))?;
         add(npz, "norm_input", [rows], &self.column(|row| row.verdict.norm_input as f32))?;
+        let pixels = self.bounds.pixels_per_unit();
+        let of_pixels = |scale: f64| self.column(|row| (scale * row.verdict.norm_input) as f32);
+        add(npz, "norm_unit", [rows], &of_pixels(pixels / 255.0))?;
+        add(npz, "norm_pixels", [rows], &of_pixels(pixels))?;
         add(npz, "excluded", [rows], &self.column(|row| row.verdict.excluded))?;
         let rounded = self.column(|row| u8::from(row.verdict.success_rounded));
         add(npz, "success_rounded", [rows], &rounded)?;
@@ -153,7 +160,12 @@ impl Results {
         let mut text = format!("{} of {} images succeeded", succeeded.len(), self.len());
         if !succeeded.is_empty() {
             let input = mean(|verdict| verdict.norm_input);
-            let _ = write!(text, ", mean L2 norm {input:.4} (model-input units)");
+            let pixels = input * self.bounds.pixels_per_unit();
+            let unit = pixels / 255.0;
+            let _ = write!(
+                text,
+                ", mean L2 norm {input:.4} (model-input units; {pixels:.2} in 8-bit pixels, {unit:.4} in those of [0, 1])"
+            );
             if view == View::Tanh {
                 let tanh = mean(|verdict| verdict.norm);
                 let _ = write!(text, ", {tanh:.4} (tanh-space units)");

@@ -33,7 +33,7 @@ const EXAMPLES: &str = "Examples:
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let path = &arguments.experiment;
     let text = read_text(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
-    let failed = |source| CliError::Experiment { path: path.clone(), source };
+    let failed = |source| CliError::Experiment { path: path.clone(), source: Box::new(source) };
     let mut experiment = Experiment::parse(&text).map_err(failed)?;
     experiment.anchor(path.parent().unwrap_or(Path::new("")));
     arguments.options.run(&mut experiment)

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use clap::Args;
 use tkmia_core::{Classifier, device};
 
-use crate::arrays::{Axis, Npz};
+use crate::arrays::{Axis, Elements, Npz};
 use crate::computing::Computing;
 use crate::input::images_for;
 use crate::network::Network;
@@ -16,7 +16,7 @@ use crate::output::{Output, add};
 
 /// Write a network's scores of images, and gradients if they are asked for
 ///
-/// IN.npz: input (or images) float32 [n, 3, h, w] in the network's range; for gradients cotangent float32 [n, c].
+/// IN.npz: input (or images) [n, 3, h, w], floats in the network's range or 8-bit pixels; for gradients cotangent [n, c].
 ///
 /// OUT.npz: scores float32 [n, c], logits; with a cotangent also gradient float32 [n, 3, h, w], that of
 /// Σ cotangent · scores by the input as it is given.
@@ -41,7 +41,7 @@ const EXAMPLES: &str = "Examples:
       --output out.npz";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let model = arguments.network.load(&device(&arguments.computing.device)?)?;
+    let model = arguments.network.load(&device(&arguments.computing.device)?)?.classifier;
     let model = model.as_ref();
     let path = &arguments.input;
     let mut npz = Npz::open(path)?;
@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 [Axis::Is(shape[0]), Axis::Is(classes)],
                 "(images, the model's labels)",
             )?;
-            Some(array.read::<f32>()?)
+            Some(array.read(Elements::Floats, |value| value as f32)?)
         }
         false => None,
     };

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackSettings, Stop, Targets, View};
 use tkmia_core::{Classifier, device};
-use tkmia_models::ModelError;
+use tkmia_models::{Loaded, ModelError};
 
 use crate::computing::Computing;
+use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
 use crate::input::Input;
 use crate::knobs::KnobFlags;
@@ -64,10 +65,17 @@ impl SubjectFlags {
     pub fn open(&self) -> Result<Subject, Box<dyn Error>> {
         let settings = self.settings()?;
         let attack = settings.init()?;
-        let model = self.network.load(&device(&self.computing.device)?)?;
+        let Loaded { classifier: model, tagger, .. } =
+            self.network.load(&device(&self.computing.device)?)?;
         attack.check(model.as_ref())?;
         let delta = self.delta.map(NonZeroUsize::get);
         let input = Input::read(&self.input, model.as_ref(), self.k, delta)?;
+        let rows: Vec<usize> = (0..looked_at(input.shape[0])).collect();
+        if !rows.is_empty() {
+            let images = input.tensor(&rows, model.as_ref());
+            let workers = self.computing.workers(&model, [input.shape[2], input.shape[3]]);
+            warn(&model, &tagger, &images, &input.goal.relevant().select(&rows), workers)?;
+        }
         let targets = settings.target().map(|choice| Targets { choice, seed: self.seed });
         Ok(Subject { settings, attack, model, input, targets })
     }

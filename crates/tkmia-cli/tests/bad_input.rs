@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array4, Axis, ShapeBuilder};
-use ndarray_npy::{NpzReader, NpzWriter};
+use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder};
+use ndarray_npy::{NpzReader, NpzWriter, WritableElement, WriteNpyExt};
 use tempfile::TempDir;
 
 use shell::Input;
@@ -57,6 +58,30 @@ impl Fixture {
     }
 }
 
+/// An npy array of elements that are given as bytes.
+fn raw(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let mut npy = b"\x93NUMPY\x01\0\x76\0".to_vec();
+    npy.extend(format!("{header:<117}\n").bytes());
+    npy.extend(elements);
+    npy
+}
+
+fn npy<T: WritableElement, D: Dimension>(array: &Array<T, D>) -> Vec<u8> {
+    let mut npy = Vec::new();
+    array.write_npy(&mut npy).unwrap();
+    npy
+}
+
+fn archive(path: &Path, arrays: &[(&str, Vec<u8>)]) {
+    let mut zip = zip::ZipWriter::new(File::create(path).unwrap());
+    for (name, npy) in arrays {
+        zip.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(npy).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
 fn assert_says(says: &str, expected: &[&str]) {
     for part in expected {
         assert!(says.contains(part), "expected `{part}` in: {says}");
@@ -91,24 +116,96 @@ fn a_wrong_dtype_is_named_with_its_conversion() {
     let fixture = Fixture::new();
     let path = fixture.path("in.npz");
     let mut npz = NpzWriter::new(File::create(&path).unwrap());
-    npz.add_array("images", &fixture.input.images.mapv(f64::from)).unwrap();
+    npz.add_array("images", &fixture.input.images.mapv(|value| value as i32)).unwrap();
     npz.finish().unwrap();
     let says = fixture.says(&path);
-    assert_says(&says, &["in.npz, array `images`: expected float32, found float64"]);
-    assert_says(&says, &[".astype(\"float32\")"]);
+    assert_says(
+        &says,
+        &[
+            "in.npz, array `images`: expected float16, float32, float64 or uint8, found int32",
+            ".astype(\"float32\")",
+        ],
+    );
+    let images = npy(&fixture.input.images);
+    archive(&path, &[("images", images), ("labels", raw("<c8", "2, 20", &[0; 2 * 20 * 8]))]);
+    let says = fixture.says(&path);
+    assert_says(
+        &says,
+        &[
+            "array `labels`: expected bool, integers or floats, found complex64",
+            ".astype(\"uint8\")",
+        ],
+    );
+}
 
-    let labels = &fixture.input.labels;
-    let says = |write: &dyn Fn(&mut NpzWriter<File>)| {
+#[test]
+fn arrays_of_any_type_that_loses_nothing_give_the_same_result() {
+    let fixture = Fixture::new();
+    // Values that every type holds: those of 8-bit pixels are in no other.
+    let mut input = fixture.input.clone();
+    input.images.mapv_inplace(|value| (value * 128.0).round() / 128.0);
+    let (images, labels, specified) = (&input.images, &input.labels, &input.specified);
+    let attacked = |write: &dyn Fn(&mut NpzWriter<File>)| {
+        let (path, output) = (fixture.path("in.npz"), fixture.path("out.npz"));
         let mut npz = NpzWriter::new(File::create(&path).unwrap());
-        npz.add_array("images", &fixture.input.images).unwrap();
         write(&mut npz);
         npz.finish().unwrap();
-        fixture.says(&path)
+        let mut command = shell::attack(&path, &output);
+        let output_of = command.args(["--k", "3", "--max-iterations", "3"]).output().unwrap();
+        let says = String::from_utf8_lossy(&output_of.stderr).into_owned();
+        assert!(output_of.status.success(), "{says}");
+        (fs::read(output).unwrap(), says)
     };
-    let int64 = says(&|npz| npz.add_array("labels", &labels.mapv(i64::from)).unwrap());
-    assert_says(&int64, &["array `labels`: expected uint8, found int64", ".astype(\"uint8\")"]);
-    let flags = says(&|npz| npz.add_array("labels", &labels.mapv(|flag| flag == 1)).unwrap());
-    assert_says(&flags, &["array `labels`: expected uint8, found bool", ".astype(\"uint8\")"]);
+    let flags = |npz: &mut NpzWriter<File>| {
+        npz.add_array("labels", labels).unwrap();
+        npz.add_array("specified", specified).unwrap();
+    };
+    let (expected, _) = attacked(&|npz| {
+        npz.add_array("images", images).unwrap();
+        flags(npz);
+    });
+    let (found, _) = attacked(&|npz| {
+        npz.add_array("images", &images.mapv(f64::from)).unwrap();
+        npz.add_array("labels", &labels.mapv(|flag| flag == 1)).unwrap();
+        npz.add_array("specified", &specified.mapv(i64::from)).unwrap();
+    });
+    assert_eq!(found, expected);
+    let fortran = Array4::from_shape_fn(images.raw_dim().f(), |at| f64::from(images[at]));
+    let (found, _) = attacked(&|npz| {
+        npz.add_array("images", &fortran).unwrap();
+        npz.add_array("labels", &labels.mapv(f32::from)).unwrap();
+        npz.add_array("specified", &specified.mapv(u16::from)).unwrap();
+    });
+    assert_eq!(found, expected);
+    for is_big in [false, true] {
+        let bytes = |value: &f32| {
+            let half = half::f16::from_f32(*value);
+            if is_big { half.to_be_bytes() } else { half.to_le_bytes() }
+        };
+        let descr = if is_big { ">f2" } else { "<f2" };
+        let images = raw(descr, "2, 3, 32, 32", &images.iter().flat_map(bytes).collect::<Vec<_>>());
+        let path = fixture.path("half.npz");
+        let arrays = [("images", images), ("labels", npy(labels)), ("specified", npy(specified))];
+        archive(&path, &arrays);
+        let output = fixture.path("out.npz");
+        shell::run(shell::attack(&path, &output).args(["--k", "3", "--max-iterations", "3"]));
+        assert_eq!(fs::read(output).unwrap(), expected, "{is_big}");
+    }
+
+    // Pixels are scaled to the network's range, and that is said.
+    let pixels = images.mapv(|value| (value * 127.5 + 127.5).round() as u8);
+    let scaled = pixels.mapv(|pixel| (f64::from(pixel) / 127.5 - 1.0) as f32);
+    let (expected, says) = attacked(&|npz| {
+        npz.add_array("images", &scaled).unwrap();
+        flags(npz);
+    });
+    assert!(!says.contains("8-bit pixels"), "{says}");
+    let (found, says) = attacked(&|npz| {
+        npz.add_array("images", &pixels).unwrap();
+        flags(npz);
+    });
+    assert!(says.contains("array `images`: 8-bit pixels, scaled to -1..1"), "{says}");
+    assert_eq!(found, expected);
 }
 
 #[test]

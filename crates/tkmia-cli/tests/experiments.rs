@@ -598,7 +598,7 @@ fn manifests_hold_the_samples_that_a_plain_count_finds() {
     let device = device("cpu").unwrap();
     let model = load(shell::victim(), &device).unwrap();
     let voc = Voc2012::open(shell::repository("assets/mini-voc/VOC2012"), "val").unwrap();
-    let transform = Transform { resize: Resize::ShortSide(32), bounds: Bounds::SYMMETRIC };
+    let transform = Transform { resize: Resize::short_side(32), bounds: Bounds::SYMMETRIC };
     // The top two of each image, as it is and squashed, found by plain comparison.
     let tops = |view: fn(f32) -> f32| -> Vec<[usize; 2]> {
         let top = |index: usize| {

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, Axis};
 use ndarray_npy::NpzWriter;
 
 mod shell;
@@ -69,7 +69,53 @@ fn what_the_file_does_not_say_of_the_images_is_said_by_options() {
     let says = shell::fail(command().args(["--range", "1..0"]));
     assert!(says.contains("expected two numbers, as in 0..255"), "{says}");
     let says = shell::fail(command().args(["--mean", "0,0,0"]));
-    assert!(says.contains("--std"), "{says}");
+    assert!(says.contains("`std`: expected three numbers beside `mean`"), "{says}");
+    let says = shell::fail(command().args(["--channels", "brg"]));
+    assert!(says.contains("possible values: rgb, bgr"), "{says}");
+}
+
+#[test]
+fn a_file_beside_the_network_says_the_same_and_options_count_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let [model, input, output] =
+        ["model.onnx", "in.npz", "out.npz"].map(|name| folder.path().join(name));
+    fs::copy(network("swin/model.onnx"), &model).unwrap();
+    let mut recorded = Npz::open(&network("swin/case.npz"));
+    let expected = recorded.matrix("scores");
+    let mut images = recorded.images("input").mapv(|value| 255.0 * value);
+    images.invert_axis(Axis(1));
+    let mut npz = NpzWriter::new(File::create(&input).unwrap());
+    npz.add_array("images", &images).unwrap();
+    npz.finish().unwrap();
+    let scored = |arguments: &[&str]| {
+        let mut command = shell::tkmia();
+        command.args(["scores", "--model"]).arg(&model).args(arguments);
+        let done =
+            command.arg("--input").arg(&input).arg("--output").arg(&output).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        let found = apart(&Npz::open(&output).matrix("scores"), &expected);
+        (found, String::from_utf8(done.stderr).unwrap())
+    };
+    let toml = "range = '0..255'\nmean = [0, 0, 0]\nstd = [255, 255, 255]\nchannels = 'bgr'\n";
+    fs::write(folder.path().join("tagger.toml"), toml).unwrap();
+    let (found, says) = scored(&[]);
+    assert!(found < 1e-5, "{found}");
+    let note = "tagger.toml says channels bgr, mean 0,0,0, range 0..255, std 255,255,255\n";
+    assert!(says.contains(note), "{says}");
+    // What isn't said of the channels is as the file says it, what is said of the range isn't.
+    let (found, says) = scored(&["--range", "0..255"]);
+    assert!(found > 0.1 && says.contains("tagger.toml says channels bgr\n"), "{found} {says}");
+    let (found, _) = scored(&["--channels", "rgb"]);
+    assert!(found > 1e-3, "{found}");
+    fs::write(folder.path().join("tagger.toml"), "chanels = 'bgr'\n").unwrap();
+    let mut command = shell::tkmia();
+    let says = shell::fail(command.arg("inspect").arg(&model));
+    assert!(
+        says.contains(
+            "tagger.toml: expected a tagger's description in TOML: TOML parse error at line 1"
+        ) && says.contains("unknown field `chanels`, expected one of `range`, `mean`"),
+        "{says}"
+    );
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn text(output: &Output) -> String {
 
 fn write_input(path: &Path) {
     let folder = Folder::open(overflowing("images")).unwrap();
-    let transform = Transform { resize: Resize::Square(32), bounds: Bounds::SYMMETRIC };
+    let transform = Transform { resize: Resize::square(32), bounds: Bounds::SYMMETRIC };
     let images = load_batch(&folder, &[0, 1, 2], &transform, &device("cpu").unwrap());
     let images: Vec<f32> = images.unwrap().into_data().try_to_vec().unwrap();
     let images = Array4::from_shape_vec([3, 3, 32, 32], images).unwrap();

@@ -97,3 +97,22 @@ fn a_file_that_holds_no_perturbation_and_images_of_another_size_are_refused() {
     assert!(says.contains("array `images`: expected shape [n, 3, 8, 8]"), "{says}");
     assert!(!path("out.npz").exists());
 }
+
+#[test]
+fn what_is_said_of_a_victim_that_is_not_there_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = shell::golden("tkmia-corrected-k3", "input.npz");
+    for (flags, says) in [
+        (&["--range", "0..1"][..], "range 0..1: that is for a victim, expected --model"),
+        (&["--mean", "0,0,0", "--std", "1,1,1"], "mean 0,0,0, std 1,1,1: that is for a victim"),
+        (&["--keep-sigmoid"], "keep-sigmoid true: that is for a victim"),
+        (&["--stop", "imperceptible"], "--model"),
+        (&["--workers", "2"], "--batch-size or --workers: that is for a victim"),
+    ] {
+        let mut command = shell::tkmia();
+        command.arg("apply").arg("--perturbation").arg(folder.path().join("v.npz"));
+        command.arg("--input").arg(&input).arg("--output").arg(folder.path().join("out.npz"));
+        let found = shell::fail(command.args(flags));
+        assert!(found.contains(says), "{found}");
+    }
+}

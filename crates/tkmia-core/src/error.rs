@@ -1,4 +1,4 @@
-//! What can be wrong with labels, goals, settings of an objective, and devices.
+//! What can be wrong with labels, goals, settings of an objective, descriptions of a tagger, and devices.
 
 /// An input that the vocabulary of this crate refuses.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,16 @@ pub enum CoreError {
         k: usize,
         /// The number of labels that were found.
         found: usize,
+    },
+    /// How a tagger is said to see images can't be.
+    #[error("`{field}`: expected {expected}, found `{found}`")]
+    Tagger {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
     },
     /// A device name that isn't in the vocabulary.
     #[error("unknown device `{name}`: expected cpu, ndarray, cuda, cuda:N or wgpu")]

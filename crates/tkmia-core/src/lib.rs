@@ -1,11 +1,12 @@
 //! The vocabulary of adversarial attacks on top-k multi-label classifiers, and their objectives.
 //!
 //! - [`LabelSet`] and [`Goal`]: relevant labels `Y_p`, specified labels `S`, and `k`
-//! - [`Classifier`]: what an attack needs to know of its victim; [`PassMemory`]: what its passes take
+//! - [`Classifier`]: what an attack needs to know of its victim; [`PassMemory`]: what its passes take;
+//!   [`Tagger`]: how it sees an image
 //! - [`relaxation`]: the average-top-k relaxation (Ogryczak & Tamir 2003)
 //! - [`objective`]: the losses, Eq. 3 and Eq. 6 of Sun et al. 2023 among them
 //! - [`pixels`]: ranges, norms and the tanh change of variable
-//! - [`device()`]: a compute device by its name
+//! - [`device()`]: a compute device by its name; [`described`]: settings by the documentation of their fields
 //!
 //! Maths only: no files, no network, no clock. All of it runs on any Burn device; [`burn`] is the
 //! version of Burn whose tensors and devices these are.
@@ -17,17 +18,21 @@ mod classifier;
 mod device;
 mod error;
 mod goal;
+mod knob;
 mod labels;
 pub mod objective;
 mod pass_memory;
 pub mod pixels;
 pub mod relaxation;
+mod tagger;
 
 pub use burn;
 pub use classifier::Classifier;
 pub use device::{AVAILABLE as AVAILABLE_DEVICES, device};
 pub use error::CoreError;
 pub use goal::Goal;
+pub use knob::{Knob, KnobKind, described};
 pub use labels::LabelSet;
 pub use pass_memory::PassMemory;
 pub use pixels::Bounds;
+pub use tagger::{Channels, Filter, Fit, Layout, Tagger};

@@ -1,9 +1,11 @@
 //! Where image values live, how far apart two images are, and the tanh change of variable.
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
-/// The closed range of every value of a model's input image.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The closed range of every value of a model's input image; as text `0..255`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Bounds {
     /// The value of a black pixel.
     pub low: f32,
@@ -14,6 +16,8 @@ pub struct Bounds {
 impl Bounds {
     /// `[-1, 1]`: pixel / 127.5 − 1, the range of the paper's victims.
     pub const SYMMETRIC: Self = Self { low: -1.0, high: 1.0 };
+    /// `[0, 1]`: pixel / 255, the range of most networks.
+    pub const UNIT: Self = Self { low: 0.0, high: 1.0 };
 
     /// How many 8-bit pixel steps one model-input unit is: 127.5 for `[-1, 1]`.
     ///

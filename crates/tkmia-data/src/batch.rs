@@ -30,7 +30,7 @@ use crate::{DataError, Dataset, Transform};
 /// use tkmia_data::{Resize, Transform, Voc2012, load_batch};
 ///
 /// let voc = Voc2012::open("VOCdevkit/VOC2012", "val")?;
-/// let transform = Transform { resize: Resize::ShortSide(300), bounds: Bounds::SYMMETRIC };
+/// let transform = Transform { resize: Resize::short_side(300), bounds: Bounds::SYMMETRIC };
 /// let images = load_batch(&voc, &[0, 1, 2, 3], &transform, &Device::default())?;
 /// assert_eq!(images.dims(), [4, 3, 300, 300]);
 /// # Ok::<(), tkmia_data::DataError>(())
@@ -46,7 +46,7 @@ pub fn load_batch(
         return Err(DataError::ImageOutOfRange { dataset: dataset.name().into(), index, len });
     }
     let square = |index| transform.resize.apply(&dataset.image(index)?);
-    let side = transform.resize.side();
+    let side = transform.resize.side;
     let values = batch_values(indices, side, transform.bounds, square)?;
     let data = TensorData::new(values, [indices.len(), 3, side as usize, side as usize]);
     Ok(Tensor::from_data(data, device))
@@ -94,7 +94,7 @@ pub fn batch_values(
 ///
 /// # let mini_voc = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/mini-voc/VOC2012");
 /// # let photograph = format!("{mini_voc}/JPEGImages/2012_250000.jpg");
-/// let transform = Transform { resize: Resize::ShortSide(64), bounds: Bounds::SYMMETRIC };
+/// let transform = Transform { resize: Resize::short_side(64), bounds: Bounds::SYMMETRIC };
 /// let image = open_image(&photograph, &transform, &Device::default())?;
 /// assert_eq!(image.dims(), [1, 3, 64, 64]);
 /// # Ok::<(), tkmia_data::DataError>(())
@@ -123,7 +123,7 @@ pub fn open_image(
 /// use tkmia_data::{Resize, Transform, to_tensor};
 ///
 /// let grey = RgbImage::from_pixel(40, 30, Rgb([51; 3]));
-/// let transform = Transform { resize: Resize::Square(2), bounds: Bounds { low: 0.0, high: 1.0 } };
+/// let transform = Transform { resize: Resize::square(2), bounds: Bounds { low: 0.0, high: 1.0 } };
 /// let tensor = to_tensor(&grey, &transform, &Device::default())?;
 /// assert_eq!(tensor.into_data().to_vec::<f32>().unwrap(), [0.2; 12]);
 /// # Ok::<(), tkmia_data::DataError>(())
@@ -133,7 +133,7 @@ pub fn to_tensor(
     transform: &Transform,
     device: &Device,
 ) -> Result<Tensor<4>, DataError> {
-    let side = transform.resize.side() as usize;
+    let side = transform.resize.side as usize;
     let data = TensorData::new(transform.apply(image)?, [1, 3, side, side]);
     Ok(Tensor::from_data(data, device))
 }
@@ -148,7 +148,7 @@ mod tests {
     use crate::{Folder, Resize};
 
     const TRANSFORM: Transform =
-        Transform { resize: Resize::ShortSide(4), bounds: Bounds::SYMMETRIC };
+        Transform { resize: Resize::short_side(4), bounds: Bounds::SYMMETRIC };
 
     /// Three one-coloured images, of red 0, 51 and 255.
     fn reds() -> (tempfile::TempDir, Folder) {
@@ -189,7 +189,7 @@ mod tests {
         let error = batch_values(&[0], 4, Bounds::SYMMETRIC, square).unwrap_err();
         assert!(matches!(error, DataError::ValueCount { expected: 48, found: 36 }), "{error}");
         let (_dir, folder) = reds();
-        let nothing = Transform { resize: Resize::ShortSide(0), ..TRANSFORM };
+        let nothing = Transform { resize: Resize::short_side(0), ..TRANSFORM };
         let error = load_batch(&folder, &[1], &nothing, &Device::default()).unwrap_err();
         assert!(matches!(error, DataError::NoPixels { side: 0, .. }), "{error}");
     }

@@ -56,6 +56,25 @@ pub enum DataError {
         /// How many lines there are.
         found: usize,
     },
+    /// The network's input isn't one that images can be brought to.
+    #[error(
+        "the model takes {takes}, and images become squares: expected an `input-size` that fits, found {}",
+        given.map_or("none".to_owned(), |side| side.to_string())
+    )]
+    InputSize {
+        /// The sizes that the model takes.
+        takes: String,
+        /// The size that is given.
+        given: Option<u32>,
+    },
+    /// Images are scaled to less than what is cut out of them.
+    #[error("`resize-to`: expected at least {side}, the side of what is cut out, found {found}")]
+    ResizeTo {
+        /// The side of the square.
+        side: u32,
+        /// What images are scaled to.
+        found: u32,
+    },
     /// No image has a label.
     #[error("`{}`: expected an image with a label, found none", path.display())]
     NoLabels {

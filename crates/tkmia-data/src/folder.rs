@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use csv::StringRecord;
 use tkmia_core::LabelSet;
@@ -27,6 +28,9 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// The name of the table in the directory.
+    pub const TABLE: &str = "labels.csv";
+
     /// Reads the directory's `labels.csv`, and checks that every image it names is there.
     ///
     /// # Errors
@@ -50,7 +54,19 @@ impl Folder {
     /// ```
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, DataError> {
         let root = root.into();
-        let path = root.join("labels.csv");
+        let table = root.join(Self::TABLE);
+        Self::labelled(root, table)
+    }
+
+    /// The same by a table that may lie elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn labelled(
+        root: impl Into<PathBuf>,
+        table: impl Into<PathBuf>,
+    ) -> Result<Self, DataError> {
+        let (root, path) = (root.into(), table.into());
         let text = read_text(&path, "a table of images and their labels")?;
         let Table { classes, images, lines, labels } = Table::parse(&text, &path)?;
         for (image, line) in images.iter().zip(lines) {
@@ -64,6 +80,29 @@ impl Folder {
         let name = absolute.file_name().unwrap_or(root.as_os_str());
         let name = name.to_string_lossy().into_owned();
         Ok(Self { root, listing: Listing { name, classes, ids: images, labels, left_out: 0 } })
+    }
+}
+
+/// The JPEG and PNG images right in a directory, in the order of their names.
+///
+/// # Errors
+/// [`DataError::Read`], and [`DataError::NoImages`] if there is none.
+pub fn photographs(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
+    let root = root.as_ref();
+    let read = || {
+        let entries = fs::read_dir(root)?;
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()
+    };
+    let mut paths = read().map_err(DataError::read(root, "a folder of photographs"))?;
+    let is_image = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        extension.is_some_and(|e| ["jpg", "jpeg", "png"].contains(&e.to_lowercase().as_str()))
+    };
+    paths.retain(is_image);
+    paths.sort();
+    match paths.is_empty() {
+        true => Err(DataError::NoImages { path: root.to_owned() }),
+        false => Ok(paths),
     }
 }
 
@@ -158,8 +197,6 @@ fn class_names(header: &StringRecord, path: &Path) -> Result<Vec<String>, DataEr
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn parse(text: &str) -> Result<Table, DataError> {
@@ -213,6 +250,23 @@ mod tests {
             assert!(matches!(error, DataError::Csv { line: 3, .. }), "{error:?}");
         }
         assert!(matches!(parse("image,cat\n"), Err(DataError::NoImages { .. })));
+    }
+
+    #[test]
+    fn photographs_are_found_by_their_names_and_a_table_may_lie_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(photographs(dir.path()), Err(DataError::NoImages { .. })));
+        for name in ["b.JPG", "a.png", "notes.txt"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let found = photographs(dir.path()).unwrap();
+        assert_eq!(found, ["a.png", "b.JPG"].map(|name| dir.path().join(name)));
+        let table = tempfile::NamedTempFile::new().unwrap();
+        fs::write(table.path(), "image,cat\nb.JPG,1\n").unwrap();
+        let folder = Folder::labelled(dir.path(), table.path()).unwrap();
+        assert_eq!(folder.image_path(0), dir.path().join("b.JPG"));
+        let error = photographs(dir.path().join("none")).unwrap_err();
+        assert!(matches!(error, DataError::Read { .. }));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub fn to_rgb(values: &[f32], size: [u32; 2], bounds: Bounds) -> Result<RgbImage
 /// # let photograph = format!("{mini_voc}/JPEGImages/2012_250000.jpg");
 /// # let folder = tempfile::tempdir()?;
 /// # let seen = folder.path().join("seen.png");
-/// let transform = Transform { resize: Resize::ShortSide(64), bounds: Bounds::SYMMETRIC };
+/// let transform = Transform { resize: Resize::short_side(64), bounds: Bounds::SYMMETRIC };
 /// let images = open_image(&photograph, &transform, &Device::default())?;
 /// let picture = to_image(&images, 0, Bounds::SYMMETRIC)?;
 /// assert_eq!(picture.dimensions(), (64, 64));
@@ -138,7 +138,7 @@ mod tests {
         let image =
             RgbImage::from_fn(16, 16, |x, y| Rgb([(y * 16 + x) as u8, x as u8, 255 - y as u8]));
         for bounds in [Bounds::SYMMETRIC, Bounds { low: 0.0, high: 1.0 }] {
-            let values = Transform { resize: Resize::Square(16), bounds }.apply(&image)?;
+            let values = Transform { resize: Resize::square(16), bounds }.apply(&image)?;
             assert_eq!(to_rgb(&values, [16, 16], bounds)?, image);
         }
         Ok(())

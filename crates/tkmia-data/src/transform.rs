@@ -1,51 +1,68 @@
 //! [`Transform`]: from an image of any size to the values that a model takes.
 
 use image::RgbImage;
-use tkmia_core::Bounds;
+use tkmia_core::{Bounds, Classifier, Filter, Fit, Tagger};
 
-use crate::DataError;
 use crate::picture::fill;
 use crate::resample::resample;
+use crate::{DataError, DatasetKind};
 
-/// How an image of any size becomes a square of a given side, by antialiased bilinear resampling.
+/// How an image of any size becomes a square of a given side, by antialiased resampling.
 ///
-/// Pixels are those of Pillow's `BILINEAR` (bit for bit up to its version 12, within one level
+/// Pixels are those of Pillow's filters (bit for bit up to its version 12, within one level
 /// since), sizes and offsets those of torchvision's `Resize` and `CenterCrop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resize {
+pub struct Resize {
+    /// What is scaled to `scaled`: the short side, or both.
+    pub fit: Fit,
+    /// In pixels; at least `side`.
+    pub scaled: u32,
+    /// Height and width of the middle that is cut out.
+    pub side: u32,
+    /// By which pixels are weighed.
+    pub filter: Filter,
+}
+
+impl Resize {
     /// Scales the short side to the given one, then crops the middle of the long side (VOC 2012).
     ///
     /// The long side becomes `⌊side · long / short⌋`; the crop begins at half of what is left
     /// over, a half pixel rounded to the even number.
-    ShortSide(u32),
-    /// Scales each side to the given one, whatever this does to proportions (COCO, NUS-WIDE).
-    Square(u32),
-}
+    pub const fn short_side(side: u32) -> Self {
+        Self { fit: Fit::ShortSide, scaled: side, side, filter: Filter::Bilinear }
+    }
 
-impl Resize {
-    /// The side of the square, in pixels.
-    pub fn side(self) -> u32 {
+    /// Scales each side to the given one, whatever this does to proportions (COCO, NUS-WIDE).
+    pub const fn square(side: u32) -> Self {
+        Self { fit: Fit::Square, scaled: side, side, filter: Filter::Bilinear }
+    }
+
+    fn checked(self) -> Result<Self, DataError> {
         match self {
-            Self::ShortSide(side) | Self::Square(side) => side,
+            Self { scaled, side, .. } if scaled < side => {
+                Err(DataError::ResizeTo { side, found: scaled })
+            }
+            whole => Ok(whole),
         }
     }
 
     /// The image as a square.
     ///
     /// # Errors
-    /// [`DataError::NoPixels`] if the image or the square is empty.
+    /// [`DataError::NoPixels`] if the image or the square is empty, [`DataError::ResizeTo`] if the square is larger than what
+    /// it is cut out of.
     pub fn apply(self, image: &RgbImage) -> Result<RgbImage, DataError> {
         let (width, height) = image.dimensions();
-        let side = self.side();
+        let Self { fit, scaled, side, filter } = self.checked()?;
         if width == 0 || height == 0 || side == 0 {
             return Err(DataError::NoPixels { width, height, side });
         }
-        let scaled = match self {
-            Self::ShortSide(side) => short_side_scaled(width, height, side),
-            Self::Square(side) => (side.into(), side.into()),
+        let scaled = match fit {
+            Fit::ShortSide => short_side_scaled(width, height, scaled),
+            Fit::Square => (scaled.into(), scaled.into()),
         };
         let offset = (crop_offset(scaled.0, side), crop_offset(scaled.1, side));
-        Ok(resample(image, scaled, offset, side))
+        Ok(resample(image, filter, scaled, offset, side))
     }
 }
 
@@ -76,7 +93,7 @@ fn crop_offset(length: u64, side: u32) -> u64 {
 /// use tkmia_core::Bounds;
 /// use tkmia_data::{Resize, Transform};
 ///
-/// let transform = Transform { resize: Resize::ShortSide(2), bounds: Bounds::SYMMETRIC };
+/// let transform = Transform { resize: Resize::short_side(2), bounds: Bounds::SYMMETRIC };
 /// let image = RgbImage::from_pixel(9, 4, Rgb([0, 51, 255]));
 /// let values = transform.apply(&image)?;
 /// // Four pixels of each channel in turn: red, green, blue.
@@ -92,6 +109,42 @@ pub struct Transform {
 }
 
 impl Transform {
+    /// How photographs become the input of a network, as its tagger says; where it says nothing, as the paper has it for the
+    /// kind of data.
+    ///
+    /// # Errors
+    /// [`DataError::InputSize`] if the network doesn't take squares, or not of the tagger's size, or takes any and the tagger has
+    /// none; [`DataError::ResizeTo`] if the square is larger than what it is cut out of.
+    pub fn new(
+        tagger: &Tagger,
+        kind: DatasetKind,
+        network: &dyn Classifier,
+    ) -> Result<Self, DataError> {
+        let given = tagger.input_size;
+        let refused = |takes| Err(DataError::InputSize { takes, given });
+        let side = match (network.input_size(), given) {
+            (Some([height, width]), _)
+                if height != width || given.is_some_and(|given| given as usize != height) =>
+            {
+                return refused(format!("{height}×{width}"));
+            }
+            (Some([side, _]), _) => side as u32,
+            (None, Some(side)) if side > 0 => side,
+            (None, _) => return refused("any size".to_owned()),
+        };
+        let by_kind = match kind {
+            DatasetKind::Voc2012 => Fit::ShortSide,
+            DatasetKind::Coco2014 | DatasetKind::NusWide | DatasetKind::Folder => Fit::Square,
+        };
+        let resize = Resize {
+            fit: tagger.resize.unwrap_or(by_kind),
+            scaled: tagger.resize_to.unwrap_or(side),
+            side,
+            filter: tagger.filter.unwrap_or_default(),
+        };
+        Ok(Self { resize: resize.checked()?, bounds: network.bounds() })
+    }
+
     /// An image's values for the model: `low + pixel · (high − low) / 255`.
     ///
     /// # Shapes
@@ -133,7 +186,7 @@ mod tests {
     fn an_empty_image_or_side_is_an_error() {
         let image = RgbImage::new(4, 3);
         for (image, side) in [(&RgbImage::new(0, 3), 2), (&image, 0)] {
-            for resize in [Resize::ShortSide(side), Resize::Square(side)] {
+            for resize in [Resize::short_side(side), Resize::square(side)] {
                 assert!(matches!(resize.apply(image), Err(DataError::NoPixels { .. })));
             }
         }
@@ -143,7 +196,7 @@ mod tests {
     fn the_longest_images_are_no_trouble() -> Result<(), DataError> {
         for (width, height) in [(1, 65_535), (65_535, 1)] {
             let image = RgbImage::from_pixel(width, height, Rgb([3, 200, 77]));
-            let square = Resize::ShortSide(300).apply(&image)?;
+            let square = Resize::short_side(300).apply(&image)?;
             assert!(square.pixels().all(|pixel| pixel.0 == [3, 200, 77]));
         }
         Ok(())
@@ -152,7 +205,7 @@ mod tests {
     #[test]
     fn each_pixel_value_lands_at_its_place_in_the_range() -> Result<(), DataError> {
         let image = RgbImage::from_fn(16, 16, |x, y| Rgb([(y * 16 + x) as u8; 3]));
-        let resize = Resize::Square(16);
+        let resize = Resize::square(16);
         for (bounds, scale) in [(Bounds::SYMMETRIC, 127.5), (Bounds { low: 0.0, high: 1.0 }, 255.0)]
         {
             let values = Transform { resize, bounds }.apply(&image)?;
@@ -177,7 +230,7 @@ mod tests {
                 50 + (mixed >> 25) as u8
             };
             let image = RgbImage::from_fn(width, height, |x, y| Rgb([noise(x, y); 3]));
-            let resize = if square { Resize::Square(side) } else { Resize::ShortSide(side) };
+            let resize = if square { Resize::square(side) } else { Resize::short_side(side) };
 
             let result = resize.apply(&image)?;
 

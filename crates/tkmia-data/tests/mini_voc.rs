@@ -73,7 +73,7 @@ fn annotations_agree_with_the_lists_of_each_class() -> Result<(), Box<dyn Error>
 #[test]
 fn every_image_decodes_to_values_within_the_bounds() -> Result<(), Box<dyn Error>> {
     let both = open("trainval")?;
-    let transform = Transform { resize: Resize::ShortSide(96), bounds: Bounds::SYMMETRIC };
+    let transform = Transform { resize: Resize::short_side(96), bounds: Bounds::SYMMETRIC };
     let indices: Vec<usize> = (0..both.len()).collect();
     let images = load_batch(&both, &indices, &transform, &Device::default())?;
     assert_eq!(images.dims(), [700, 3, 96, 96]);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use tkmia_core::Tagger;
 use tkmia_data::{Dataset, type_classes};
 
 use crate::changes::refuse_changes;
@@ -238,12 +239,19 @@ impl<'a> Campaign<'a> {
         };
         let data = facts(name, reported.trim(), dataset);
         let fit = self.fit_images(&tables, &data, dataset)?;
-        let (resize, side) = (transform.resize.into(), transform.resize.side());
+        let (resize, side) = (transform.resize.fit, transform.resize.side);
+        // What is told already.
+        let tagger = Tagger {
+            range: None,
+            input_size: None,
+            resize: None,
+            ..self.experiment.victim.tagger.clone()
+        };
         Ok(Inputs {
             format: FORMAT,
             victim: self.facts.clone(),
             data,
-            input: Input { resize, side, low: bounds.low, high: bounds.high },
+            input: Input { resize, side, low: bounds.low, high: bounds.high, tagger },
             seed,
             draws: self.experiment.budget.draws,
             samples: self.experiment.budget.samples,

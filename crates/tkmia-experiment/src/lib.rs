@@ -8,7 +8,8 @@
 //! - [`Victim`]: the classifier on its images; [`Workers`]: how the work is cut into batches and over threads
 //! - [`Printed`]: what the paper's tables show
 //! - [`cost`]: how many passes the paper's tables take; [`pass_time`]: how long one takes here;
-//!   [`eligible_count`]: how many samples a setting can have, by labels alone
+//!   [`eligible_count`]: how many samples a setting can have, by labels alone;
+//!   [`ways`]: how else the classifier may want to see images
 //!
 //! This crate, the reports and the command line alone read the clock and write files; the maths is elsewhere.
 
@@ -42,6 +43,7 @@ mod toy;
 mod tuning;
 mod universal;
 mod victim;
+mod ways;
 mod workers;
 
 pub use campaign::{Campaign, Reached, Until};
@@ -63,10 +65,11 @@ pub use record::Record;
 pub use setting::{Scheme, Selection, Setting};
 pub use shard::{NotAShard, Shard};
 pub use spec::{
-    Budget, DataSpec, Exhibit, Experiment, FitSpec, MethodSpec, ResizeKind, SpecError, TABLES,
-    Table, TableSpec, TuningSpec, Values, VictimSpec, passes_at_most, ready_experiment, ready_file,
+    Budget, DataSpec, Exhibit, Experiment, FitSpec, MethodSpec, SpecError, TABLES, Table,
+    TableSpec, TuningSpec, Values, VictimSpec, passes_at_most, ready_experiment, ready_file,
 };
 pub use tuning::Trial;
 pub use universal::{Controlled, FitFacts};
 pub use victim::Victim;
+pub use ways::{Evidence, Way, likely, ways};
 pub use workers::Workers;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::View;
+use tkmia_core::{Fit, Tagger};
 use tkmia_data::Dataset;
 use tkmia_file::sha256;
 
@@ -14,7 +15,6 @@ use crate::cohort::{Cohort, Member};
 use crate::error::{ExperimentError, corrupt, read_failed};
 use crate::folder::{self, MANIFESTS, write_json};
 use crate::setting::Setting;
-use crate::spec::ResizeKind;
 
 /// The samples of a setting, with everything that they follow from.
 ///
@@ -69,13 +69,20 @@ impl Origin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// `short-side` or `square`.
-    pub resize: ResizeKind,
+    pub resize: Fit,
     /// Height and width.
     pub side: u32,
     /// The value of a black pixel.
     pub low: f32,
     /// The value of a white pixel.
     pub high: f32,
+    /// What else was said of how the classifier sees images; what files beside its own say is part of its SHA-256.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tagger: Tagger,
+}
+
+fn is_default(tagger: &Tagger) -> bool {
+    *tagger == Tagger::default()
 }
 
 /// A sample in a manifest.

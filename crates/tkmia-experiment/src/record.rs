@@ -61,6 +61,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// `‖x* − x̃‖_∞` in 8-bit pixel units.
+    pub fn linf_pixels(&self) -> f64 {
+        // The two L2 norms differ by what one unit is.
+        if self.norm_input == 0.0 {
+            0.0
+        } else {
+            self.linf_input * self.norm_pixels / self.norm_input
+        }
+    }
+
     /// The size of `x* − x̃` in model-input units.
     pub fn size(&self, norm: Norm) -> f64 {
         match norm {

@@ -14,4 +14,4 @@ pub use method::{MethodSpec, passes_at_most};
 pub use ready::{Exhibit, TABLES, ready_experiment, ready_file};
 pub use table::{Table, TableSpec};
 pub use values::Values;
-pub use victim::{ResizeKind, VictimSpec};
+pub use victim::VictimSpec;

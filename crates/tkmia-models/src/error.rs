@@ -4,6 +4,22 @@ use std::path::PathBuf;
 
 use crate::ARCHITECTURES;
 
+/// The line of PyTorch that puts any network into a file that is read.
+macro_rules! export {
+    () => {
+        "torch.onnx.export(model.eval(), (torch.zeros(2, 3, 224, 224),), \"model.onnx\", \
+         input_names=[\"images\"], output_names=[\"scores\"], dynamo=True, dynamic_shapes=[{0: \"n\"}])"
+    };
+}
+
+/// What to do about a network of PyTorch.
+pub const FROM_TORCH: &str = concat!(
+    "save a ResNet's state dict in PyTorch, `torch.save(model.state_dict(), \"model.pth\")`, or export any network: `",
+    export!(),
+    "`"
+);
+const OTHERS: &str = concat!("another network is read from ONNX: `", export!(), "`");
+
 /// A model file that can't be read, or isn't a network this crate knows.
 ///
 /// Where a node is named, it is by its name in the file, or by its first output if it has none.
@@ -79,7 +95,9 @@ pub enum ModelError {
         found: Vec<String>,
     },
     /// The graph has no output, or several.
-    #[error("expected one graph output (the scores), found {found:?}")]
+    #[error(
+        "expected one graph output (the scores), found {found:?}: `scores-output` says which of several it is"
+    )]
     Outputs {
         /// The outputs.
         found: Vec<String>,
@@ -228,7 +246,7 @@ pub enum ModelError {
     /// The tensors' names aren't those of torchvision's ResNets.
     #[error(
         "not a resnet's state dict: expected `conv1.weight` and `layer1.0.conv1.weight`, under one \
-         prefix if any, found {found}"
+         prefix if any, found {found}; {OTHERS}"
     )]
     NoNetwork {
         /// How many tensors there are, and some of their names.
@@ -259,7 +277,7 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// A tensor has no place in a ResNet: the network computes something else.
-    #[error("tensor `{tensor}`: a torchvision resnet has none of that name")]
+    #[error("tensor `{tensor}`: a torchvision resnet has none of that name; {OTHERS}")]
     UnexpectedTensor {
         /// The tensor.
         tensor: String,
@@ -286,6 +304,36 @@ pub enum ModelError {
     NotTrainable {
         /// Why not.
         reason: &'static str,
+    },
+    /// A file beside the model's that isn't what its name says.
+    #[error("expected {expected}")]
+    Description {
+        /// What it should be.
+        expected: &'static str,
+        /// What its reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A field of such a file has a value that it can't have.
+    #[error("`{field}`: expected {expected}, found `{found}`")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// How the network is said to see images can't be.
+    #[error(transparent)]
+    Tagger(#[from] tkmia_core::CoreError),
+    /// There are more, or fewer, names of labels than scores.
+    #[error("expected names of {expected} labels, as many as there are scores, found {found}")]
+    LabelNames {
+        /// The number of scores.
+        expected: usize,
+        /// The number of names.
+        found: usize,
     },
     /// There is no such network to create.
     #[error(

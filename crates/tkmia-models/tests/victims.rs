@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor};
 use golden::{RELATIVE, Recorded, difference, values};
-use tkmia_core::{Bounds, Classifier};
-use tkmia_models::{BlockKind, LoadOptions, architecture, load, load_with};
+use tkmia_core::{Bounds, Classifier, Tagger};
+use tkmia_models::{BlockKind, architecture, load, load_with};
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../assets/victims").join(name)
@@ -137,8 +137,7 @@ fn a_network_is_shown_by_its_layers_and_not_by_its_weights() {
 
 #[test]
 fn bounds_can_be_set() {
-    let bounds = Bounds { low: 0.0, high: 1.0 };
-    let options = LoadOptions { bounds: Some(bounds), ..LoadOptions::default() };
-    let model = load_with(file("resnet14-tiny.onnx"), &options, &Device::flex()).unwrap();
-    assert_eq!(model.bounds(), bounds);
+    let tagger = Tagger { range: Some(Bounds::UNIT), ..Tagger::default() };
+    let loaded = load_with(file("resnet14-tiny.onnx"), &tagger, &Device::flex()).unwrap();
+    assert_eq!(loaded.classifier.bounds(), Bounds::UNIT);
 }

@@ -103,6 +103,7 @@ fn own() -> Vec<Column> {
     use Unit::{Count, Norm, Pixels, Seconds};
     use Value::{All, Optimality, Quantile, Share, Successes, TanhNorm, Universal};
     const INPUT: Unit = Norm("input");
+    const UNIT: Unit = Norm("of [0, 1]");
     const NORMS: &[Form] = &[Csv, Markdown, Latex, Html, Summary, SummaryCsv];
     const RATES: &[Form] = &[Csv, Markdown, Html, Versus, Summary, SummaryCsv];
     const COUNTS: &[Form] = &[Csv, Markdown, Html, Summary, SummaryCsv];
@@ -114,6 +115,9 @@ fn own() -> Vec<Column> {
             .needed(|row| row.run.view() == View::Tanh || row.printed.is_some()),
         column("aper_input", "APer", INPUT, NORMS, Successes(|r| r.norm_input)),
         column("aper_pixels", "APer", Pixels, NORMS, Successes(|r| r.norm_pixels)),
+        column("aper_unit", "", UNIT, MORE, Successes(|r| r.norm_pixels / 255.0)),
+        column("aper_linf_pixels", "", Pixels, MORE, Successes(Record::linf_pixels)),
+        column("aper_linf_unit", "", UNIT, MORE, Successes(|r| r.linf_pixels() / 255.0)),
         column("aper_linf", "mean ‖ε‖∞", INPUT, NORMS, Successes(|r| r.linf_input))
             .needed(|row| row.run.norm() == tkmia_attacks::Norm::Linf),
         column("aper_own", "APer", Norm("own space"), &NORMS[4..], Successes(|r| r.norm))

@@ -87,10 +87,11 @@ fn plan_of(experiment: &str) -> Plan {
             classes: ["a", "b|c", "d_e", "<f>", "g", "h"].map(str::to_owned).to_vec(),
         },
         input: Input {
-            resize: tkmia_experiment::ResizeKind::Square,
+            resize: tkmia_core::Fit::Square,
             side: 8,
             low: -1.0,
             high: 1.0,
+            tagger: tkmia_core::Tagger::default(),
         },
         seed: 0,
         draws: 1,

@@ -127,7 +127,7 @@ impl Augmentation {
                 let x = random.random_range(0..=side - width);
                 let y = random.random_range(0..=side - height);
                 let part = crop_imm(&image, x, y, width, height).to_image();
-                return Resize::Square(side).apply(&part).unwrap_or(image);
+                return Resize::square(side).apply(&part).unwrap_or(image);
             }
         }
         image

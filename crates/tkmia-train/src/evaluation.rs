@@ -35,7 +35,7 @@ pub struct Evaluation {
 ///
 /// let model = tkmia_models::load("victim.safetensors", &device("cpu")?)?;
 /// let voc = Voc2012::open("VOCdevkit/VOC2012", "val")?;
-/// let transform = Transform { resize: Resize::ShortSide(300), bounds: model.bounds() };
+/// let transform = Transform { resize: Resize::short_side(300), bounds: model.bounds() };
 /// let found = tkmia_train::evaluate(&model, &voc, &transform, 32)?;
 /// println!("mAP {:.3} by category, {:.3} by instance", found.map_category, found.map_instance);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

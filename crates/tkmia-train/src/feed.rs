@@ -77,7 +77,7 @@ impl Feed<'_> {
     }
 
     fn image(&self, row: usize) -> Result<RgbImage, DataError> {
-        let resize = Resize::Square(self.recipe.input_size);
+        let resize = Resize::square(self.recipe.input_size);
         let square = resize.apply(&self.dataset.image(row)?)?;
         let id = self.dataset.id(row);
         let mut random = generator(self.recipe.seed, self.epoch, Purpose::Augmentation, id);

@@ -145,8 +145,8 @@ impl Recipe {
     pub fn transform(&self) -> Transform {
         let side = self.input_size;
         let resize = match self.centre_crop {
-            true => Resize::ShortSide(side),
-            false => Resize::Square(side),
+            true => Resize::short_side(side),
+            false => Resize::square(side),
         };
         Transform { resize, bounds: Bounds::SYMMETRIC }
     }

@@ -11,6 +11,7 @@ mod shortest;
 mod task;
 
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 use tkmia_core::Classifier;
 
 pub use constraints::{Pair, Tight};
@@ -57,23 +58,31 @@ impl Attack for MinNormAttack {
         let (shape, device) = (batch.images().dims(), batch.images().device());
         let mut samples = self.samples(classifier, batch);
         let mut outcomes = vec![None; samples.len()];
-        let mut active: Vec<usize> = (0..samples.len()).collect();
         for pass in 1.. {
-            let images = active.iter().flat_map(|&row| samples[row].image()).collect();
+            let open = |outcome: &Option<Outcome>| outcome.is_none();
+            let rows: Vec<usize> = (0..samples.len()).filter(|&row| open(&outcomes[row])).collect();
+            // Samples know nothing of each other, so the host may look at them side by side.
+            let mut active: Vec<_> = samples
+                .iter_mut()
+                .zip(&mut outcomes)
+                .filter(|(_, outcome)| open(outcome))
+                .collect();
+            let images = active.par_iter().flat_map_iter(|(sample, _)| sample.image()).collect();
             let images = stacked(images, active.len(), shape, &device).autodiff().require_grad();
             let scores = classifier.scores(images.clone());
             let now = scored(scores.clone().inner());
 
-            let mut margins = Vec::with_capacity(active.len());
             let mut weights = vec![0.0_f32; active.len() * classifier.classes()];
-            let rows = weights.chunks_exact_mut(classifier.classes());
-            for ((&row, now), weights) in active.iter().zip(now).zip(rows) {
-                outcomes[row] = match now {
-                    Ok(now) => see(&mut samples[row], now, weights),
-                    Err(fault) => Some(samples[row].lost(fault)),
+            let each = weights.par_chunks_exact_mut(classifier.classes());
+            let all = active.par_iter_mut().zip(now).zip(each);
+            all.for_each(|(((sample, outcome), now), weights)| {
+                **outcome = match now {
+                    Ok(now) => see(sample, now, weights),
+                    Err(fault) => Some(sample.lost(fault)),
                 };
-                margins.push(samples[row].margin() as f32);
-            }
+            });
+            let margins: Vec<f32> =
+                active.iter().map(|(sample, _)| sample.margin() as f32).collect();
             if weights.iter().any(|&weight| weight != 0.0) {
                 let size = [active.len(), classifier.classes()];
                 let weights = Tensor::<2>::from_data(TensorData::new(weights, size), &device);
@@ -81,27 +90,25 @@ impl Attack for MinNormAttack {
                     .grad_remove(&mut (scores * weights).sum().backward())
                     .expect("the scores depend on the images");
                 let gradients = values(gradients);
-                let each = gradients.len() / active.len();
-                for (&row, gradient) in active.iter().zip(gradients.chunks_exact(each)) {
-                    samples[row].learn(gradient);
-                }
+                let each = gradients.par_chunks_exact(gradients.len() / active.len());
+                let all = active.par_iter_mut().zip(each);
+                all.for_each(|((sample, _), gradient)| sample.learn(gradient));
             }
 
-            for &row in &active {
-                if outcomes[row].is_none() && samples[row].is_done() {
-                    outcomes[row] = Some(samples[row].outcome());
+            for (sample, outcome) in active {
+                if outcome.is_none() && sample.is_done() {
+                    *outcome = Some(sample.outcome());
                 }
             }
             let ended = |row: &usize| outcomes[*row].is_some();
-            let finished: Vec<usize> = active.iter().copied().filter(ended).collect();
+            let finished: Vec<usize> = rows.iter().copied().filter(ended).collect();
             let flow = watch.on_step(&Step {
                 iteration: pass,
-                rows: &active,
+                rows: &rows,
                 loss: Some(&margins),
                 finished: &finished,
             });
-            active.retain(|row| !ended(row));
-            if flow.is_break() || active.is_empty() {
+            if flow.is_break() || finished.len() == rows.len() {
                 break;
             }
         }

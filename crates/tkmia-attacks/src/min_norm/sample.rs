@@ -273,7 +273,9 @@ impl Sample {
         let left = self.task.max_passes - self.passes.forward;
         let again = self.task.rounds.is_none_or(|rounds| self.searches < rounds);
         let found = self.latest.as_ref().or(self.best.as_ref());
-        if again && let Some(search) = next(&self.task, start, found, self.searches, left) {
+        let distance = found.map_or_else(|| self.task.norm(&self.look), |found| found.norm);
+        let over = (self.searches, distance);
+        if again && let Some(search) = next(&self.task, start, found, over, left) {
             self.look = search.begins_at().to_vec();
             self.latest = None;
             self.phase = Phase::Search(search);

@@ -10,7 +10,7 @@ use super::{UniversalAttack, UniversalPerturbation};
 use crate::attack::admit;
 use crate::criterion::SampleState;
 use crate::descent::{At, ForwardPass, Space, StepRule, Stepping, Survivors, pick};
-use crate::draw::shuffled;
+use crate::draw::{shuffled, signs};
 use crate::indicator::Trail;
 use crate::readback::{Scored, Seen, read, scored, values};
 use crate::{
@@ -206,9 +206,8 @@ impl<'a> Fit<'a> {
             Norm::L2 => ball.radius / (count as f64).sqrt(),
             Norm::Linf => ball.radius,
         };
-        let sign = |place: usize| if place.is_multiple_of(2) { 0.5 } else { -0.5 };
-        let places = shuffled(0..count, search as u64, "start").into_iter();
-        let start: Vec<f32> = places.map(|place| (length * sign(place)) as f32).collect();
+        let half = signs(count, search as u64, "start").map(|sign| (0.5 * length * sign) as f32);
+        let start: Vec<f32> = half.collect();
         Tensor::from_data(TensorData::new(start, dims), &zeros.device())
     }
 

@@ -2,6 +2,8 @@
 
 use tkmia_attacks::{AttackError, AttackName};
 
+use super::victim::VictimSpec;
+
 /// Why a text or a value isn't an experiment that can be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -9,6 +11,9 @@ pub enum SpecError {
     /// The text isn't that of an experiment; the parser says where and why.
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
+    /// A field of `[victim]` isn't known.
+    #[error("{}, expected one of {}", .0.to_string().trim_end(), VictimSpec::fields().join(", "))]
+    VictimField(toml::de::Error),
     /// A field is missing, empty or of no use where it is.
     #[error("{place}: `{field}` {fault}")]
     Field {
@@ -56,14 +61,6 @@ pub enum SpecError {
         run: String,
         /// The setting.
         setting: String,
-    },
-    /// The model's input isn't one that images can be brought to.
-    #[error("the model takes {takes}, and images become squares: expected an `input-size` that fits under [victim], found {}", given.map_or("none".to_owned(), |side| side.to_string()))]
-    InputSize {
-        /// The sizes that the model takes.
-        takes: String,
-        /// The size that the experiment gives.
-        given: Option<u32>,
     },
     /// A number of a table that the paper hasn't, or that shows no results.
     #[error("the paper has no table {found} of results: expected one of 1-4, 13-23")]

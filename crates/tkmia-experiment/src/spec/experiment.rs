@@ -189,9 +189,15 @@ impl Experiment {
     /// Reads an experiment from its TOML.
     ///
     /// # Errors
-    /// [`SpecError::Toml`], which names the line and an unknown field.
+    /// [`SpecError::Toml`] and [`SpecError::VictimField`], which name the line and an unknown field.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
-        Ok(toml::from_str(text)?)
+        toml::from_str(text).map_err(|error: toml::de::Error| match error.message() {
+            // Where parts are put together, serde doesn't say what is known.
+            message if message.starts_with("unknown field") && !message.contains("expected") => {
+                SpecError::VictimField(error)
+            }
+            _ => error.into(),
+        })
     }
 
     /// Takes relative paths as relative to this folder, that of the experiment's file.

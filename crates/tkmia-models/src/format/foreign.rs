@@ -8,9 +8,8 @@ use tkmia_file::read;
 use zip::ZipArchive;
 
 use crate::ModelError;
+use crate::error::FROM_TORCH;
 
-const FROM_TORCH: &str = "save its state dict in PyTorch, \
-     `torch.save(model.state_dict(), \"model.pth\")`, or export it by `torch.onnx.export`";
 const TO_ONNX: &str = "convert it to ONNX, as tf2onnx does with TensorFlow's networks";
 const ONE_FILE: &str = "load it where it was written, and save one state dict";
 

@@ -15,7 +15,8 @@ pub fn find<'m>(get: impl Fn(&str) -> Option<&'m str>, classes: usize) -> Option
     KEYS.iter().filter_map(|key| parse(get(key)?)).find(|names| names.len() == classes)
 }
 
-fn parse(text: &str) -> Option<Vec<String>> {
+/// The names in a text of any of the forms.
+pub fn parse(text: &str) -> Option<Vec<String>> {
     match serde_json::from_str(text) {
         Ok(Value::Array(names)) => names.into_iter().map(string).collect(),
         Ok(Value::Object(entries)) => {

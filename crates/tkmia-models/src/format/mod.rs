@@ -3,7 +3,7 @@
 mod float_type;
 pub(crate) mod foreign;
 pub(crate) mod kind;
-mod label_names;
+pub mod label_names;
 pub(crate) mod onnx;
 pub(crate) mod state_dict;
 

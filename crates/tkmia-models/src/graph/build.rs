@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::tensor::Device;
+use tkmia_core::Tagger;
 
 use super::operators::{self, Inputs, Operation};
 use super::program::{Program, Step};
@@ -14,7 +15,7 @@ use crate::format::onnx::node::{Node, name};
 use crate::format::onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 use crate::format::onnx::tensor::{float_type, is_float};
 use crate::format::onnx::{Model, graph};
-use crate::{FloatType, LoadOptions, ModelError};
+use crate::{FloatType, ModelError};
 
 /// Nodes that a graph may have once its functions are written out: a few lines can call themselves apart.
 const MOST_NODES: usize = 1 << 17;
@@ -62,6 +63,8 @@ pub struct Builder<'a> {
     opset: i64,
     path: Option<&'a Path>,
     host: Device,
+    /// Whether the operations of our own on the CPU are taken where there are some.
+    direct: bool,
     pub names: HashMap<String, usize>,
     /// The constants among the values.
     pub places: Vec<Option<Value>>,
@@ -80,7 +83,7 @@ pub struct Builder<'a> {
 pub fn build(
     model: &Model,
     path: Option<&Path>,
-    options: &LoadOptions,
+    options: &Tagger,
     device: &Device,
 ) -> Result<Built, ModelError> {
     let proto = &model.graph;
@@ -90,12 +93,12 @@ pub fn build(
     builder.check_numbers(proto)?;
     let images_at = builder.define(images.name, None)?;
     builder.walk(proto)?;
-    let named = graph::output(proto, options.output.as_deref())?;
+    let named = graph::output(proto, options.scores_output.as_deref())?;
     let end = builder.names.get(named).copied().ok_or_else(|| ModelError::Undefined {
         node: "graph output".into(),
         value: named.to_owned(),
     })?;
-    let (end, sigmoid) = builder.end(end, options.keep_sigmoid);
+    let (end, sigmoid) = builder.end(end, options.keep_sigmoid == Some(true));
     let Builder { drafts, mut places, mut notes, .. } = builder;
     let needed = needed(drafts, end);
     let steps = steps(needed, end, &places)?;
@@ -129,6 +132,7 @@ impl<'a> Builder<'a> {
             opset: model.opset,
             path,
             host: host(device),
+            direct: cfg!(feature = "flex") && *device == host(device),
             names: HashMap::new(),
             places: Vec::new(),
             types: HashMap::new(),
@@ -253,9 +257,9 @@ impl<'a> Builder<'a> {
             Some(at) => self.places[*at].clone().map(Some),
             None => Some(None),
         };
-        let constants: Option<Vec<Option<Value>>> = inputs.iter().map(constant).collect();
-        let mut values = Vec::new();
-        let mut operation = operation;
+        let given: Vec<Option<Option<Value>>> = inputs.iter().map(constant).collect();
+        let constants: Option<Vec<Option<Value>>> = given.iter().cloned().collect();
+        let (mut operation, mut inputs, mut values) = (operation, inputs, Vec::new());
         if let (Ok(computes), Some(constants)) =
             (&operation, constants.filter(|list| !list.is_empty()))
         {
@@ -280,6 +284,15 @@ impl<'a> Builder<'a> {
             });
         }
         if !folded {
+            #[cfg(feature = "flex")]
+            if self.direct
+                && let Ok(plain) = operation
+            {
+                let (chosen, reads) =
+                    operators::direct::read(&op, &node, self.opset, &given, plain);
+                operation = Ok(chosen);
+                inputs.truncate(reads);
+            }
             let (name, op) = (node.name.to_owned(), op);
             self.drafts.push(Draft { name, op, operation, inputs, outputs });
         }

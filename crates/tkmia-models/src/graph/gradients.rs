@@ -1,10 +1,10 @@
 //! Each family of operators against finite differences of what it computes.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use tkmia_core::Tagger;
 
 use super::build::build;
 use super::written::{Weights, graph};
-use crate::LoadOptions;
 
 /// Height and width of the images.
 const SIDE: usize = 6;
@@ -12,7 +12,7 @@ const SIDE: usize = 6;
 /// The largest difference between the gradient and central differences, over the largest of these.
 fn apart(name: &str, lines: &str, weights: Weights) -> f64 {
     let device = Device::flex();
-    let built = build(&graph(lines, weights, 22), None, &LoadOptions::default(), &device);
+    let built = build(&graph(lines, weights, 22), None, &Tagger::default(), &device);
     let built = built.unwrap_or_else(|error| panic!("{name}: {error}"));
     let count = 2 * 3 * SIDE * SIDE;
     // All different, so that a step changes no order.

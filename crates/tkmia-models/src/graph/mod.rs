@@ -12,19 +12,19 @@ mod gradients;
 #[cfg(test)]
 mod standard;
 #[cfg(test)]
-mod written;
+pub mod written;
 
 use std::fmt;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
-use tkmia_core::{Bounds, Classifier, PassMemory};
+use tkmia_core::{Bounds, Classifier, PassMemory, Tagger};
 
 use self::build::Built;
 use self::program::Program;
 use crate::format::onnx::Model;
-use crate::{FloatType, Format, LoadOptions, ModelError};
+use crate::{FloatType, Format, ModelError};
 
 /// Heights and widths that a network is tried with whose file fixes none.
 const TRIED_SIDES: [usize; 10] = [224, 256, 384, 448, 336, 299, 512, 128, 64, 32];
@@ -92,11 +92,11 @@ impl GraphNetwork {
     pub fn new(
         model: &Model,
         path: Option<&Path>,
-        options: &LoadOptions,
+        options: &Tagger,
         device: &Device,
     ) -> Result<Self, ModelError> {
         let device = device.clone().without_autodiff();
-        let bounds = options.bounds.unwrap_or(Bounds { low: 0.0, high: 1.0 });
+        let bounds = options.range.unwrap_or(Bounds::UNIT);
         let built = build::build(model, path, options, &device)?;
         let Built { program, batch, size, nodes, parameters, weight_types, sigmoid, mut notes } =
             built;
@@ -244,7 +244,8 @@ impl Classifier for GraphNetwork {
         // What is computed is kept until the way back, and has a gradient there.
         let kept = (2.0 * self.of_a_pixel * pixels) as u64;
         PassMemory {
-            weights: (size_of::<f32>() * self.summary.parameters) as u64,
+            // On the CPU they are laid out for both ways.
+            weights: (2 * size_of::<f32>() * self.summary.parameters) as u64,
             worker: 0,
             image: kept + PassMemory::attacked_image(size),
         }
@@ -269,7 +270,7 @@ mod tests {
     use super::*;
 
     fn network(model: &Model) -> Result<GraphNetwork, ModelError> {
-        GraphNetwork::new(model, None, &LoadOptions::default(), &Device::flex())
+        GraphNetwork::new(model, None, &Tagger::default(), &Device::flex())
     }
 
     fn images(count: usize, side: usize) -> Tensor<4> {
@@ -419,8 +420,11 @@ mod tests {
         model.graph.output.push(crate::format::onnx::proto::value("b"));
         model.graph.input[0].r#type = declared(&[-1, 3, 6, 6]);
         let message = network(&model).unwrap_err().to_string();
-        assert_eq!(message, r#"expected one graph output (the scores), found ["scores", "b"]"#);
-        let options = LoadOptions { output: Some("b".into()), ..LoadOptions::default() };
+        assert_eq!(
+            message,
+            r#"expected one graph output (the scores), found ["scores", "b"]: `scores-output` says which of several it is"#
+        );
+        let options = Tagger { scores_output: Some("b".into()), ..Tagger::default() };
         let found = GraphNetwork::new(&model, None, &options, &Device::flex()).unwrap();
         assert_eq!(found.classes(), 2);
     }

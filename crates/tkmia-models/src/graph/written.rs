@@ -15,6 +15,19 @@ pub type Weights<'w> = &'w [(&'w str, &'w [i64])];
 ///
 /// Letters that no line defines are weights, whose shape `weights` has.
 pub fn graph(lines: &str, weights: Weights, opset: i64) -> Model {
+    Model::decode(&proto(lines, weights, opset).encode_to_vec()).unwrap()
+}
+
+/// The same as the bytes of a file, its images declared.
+pub fn file(lines: &str, weights: Weights, images: &[i64]) -> Vec<u8> {
+    let mut model = proto(lines, weights, 20);
+    if let Some(graph) = &mut model.graph {
+        graph.input[0].r#type = declared(images);
+    }
+    model.encode_to_vec()
+}
+
+fn proto(lines: &str, weights: Weights, opset: i64) -> ModelProto {
     let initializer = weights.iter().enumerate().map(|(at, (name, dims))| {
         let count: i64 = dims.iter().product();
         let values =
@@ -79,8 +92,7 @@ pub fn graph(lines: &str, weights: Weights, opset: i64) -> Model {
         output: vec![value("scores")],
     };
     let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: opset }];
-    let model = ModelProto { opset_import, graph: Some(graph), ..Default::default() };
-    Model::decode(&model.encode_to_vec()).unwrap()
+    ModelProto { opset_import, graph: Some(graph), ..Default::default() }
 }
 
 /// A declared shape.

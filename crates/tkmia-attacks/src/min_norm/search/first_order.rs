@@ -6,6 +6,7 @@ use super::super::model::{Model, add};
 use super::super::task::{Start, Task, norm};
 use super::Search;
 use crate::Norm;
+use crate::draw::signs;
 use crate::readback::Scored;
 
 /// Decoupled direction and norm: Rony et al., "Decoupling Direction and Norm for Efficient
@@ -47,6 +48,21 @@ impl FirstOrder {
             met: false,
             model: Model::default(),
         }
+    }
+}
+
+impl FirstOrder {
+    /// The same from a random point at this distance.
+    pub fn around(task: &Task, steps: usize, distance: f64, seed: u64) -> Self {
+        let count = task.origin.len();
+        let length = match task.measured_by {
+            Norm::L2 => distance / (count as f64).sqrt(),
+            Norm::Linf => distance,
+        };
+        let signs = signs(count, seed, "search");
+        let mut at: Vec<f32> = signs.map(|sign| (length * sign) as f32).collect();
+        task.clip(&mut at);
+        Self { at, ..Self::new(task, steps) }
     }
 }
 

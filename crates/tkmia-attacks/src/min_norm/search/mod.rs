@@ -12,7 +12,7 @@ use super::task::{Start, Task};
 use crate::readback::Scored;
 
 /// How the image moves until its norm is as small as it gets.
-pub(crate) trait Search: std::fmt::Debug {
+pub(crate) trait Search: std::fmt::Debug + Send + Sync {
     /// The scores at the perturbation last proposed, and whether all that is wanted holds there; gives
     /// the weights of the scores whose gradient it needs.
     fn seen(&mut self, task: &Task, start: &Start, now: &Scored, met: bool) -> Vec<(usize, f64)>;

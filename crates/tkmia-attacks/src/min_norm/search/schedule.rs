@@ -13,6 +13,8 @@ const ROWS: usize = 8;
 const RESUMED: [usize; 2] = [8, 30];
 /// Steps of the first search from elsewhere; each later one has so many more.
 const ELSEWHERE: usize = 25;
+/// Steps of a search elsewhere where nothing was found yet, at most.
+const LONGEST: usize = 150;
 /// Passes that are left to the search that goes on from what it finds.
 const POLISH: usize = 15;
 
@@ -27,31 +29,49 @@ pub(crate) fn first(task: &Task, start: &Start) -> Box<dyn Search> {
     }
 }
 
-/// The search after so many that are over, with so many passes left, nothing where there is none.
+/// The search after so many that are over, the last of them at this distance, with so many passes left; nothing
+/// where there is none.
 ///
 /// The sequential solvers find the nearest perturbation of the valley that they get into, so that others are tried
-/// in turn: first-order steps from the unattacked image, then steps from the best that these found. Where nothing
-/// was found yet, first-order steps have all passes. The first-order solver fetches rows and makes no step with
-/// them: without a model nothing can be said of rounding.
+/// in turn: first-order steps from the unattacked image and then from random points, each followed by steps
+/// from the best that they found. Where nothing was found yet, first-order steps go on until something is. The first-order solver
+/// fetches rows and makes no step with them: without a model nothing can be said of rounding.
 pub(crate) fn next(
     task: &Task,
     start: &Start,
     found: Option<&Found>,
-    over: usize,
+    (over, distance): (usize, f64),
     left: usize,
 ) -> Option<Box<dyn Search>> {
+    let elsewhere = |steps| {
+        let search = match over {
+            1 => FirstOrder::new(task, steps),
+            _ => FirstOrder::around(task, steps, distance, over as u64),
+        };
+        Some(Box::new(search) as Box<dyn Search>)
+    };
+    let first_order = task.solver == Solver::FirstOrder;
     let Some(found) = found else {
-        return (over == 1).then(|| Box::new(FirstOrder::new(task, left)) as _);
+        // Where steps led nowhere others would too.
+        let goes_on = over == 1 || (distance > 0.0 && !first_order);
+        return goes_on.then(|| elsewhere(left.min(LONGEST))).flatten();
     };
     let left = left.checked_sub(task.reserve() + ROWS)?;
-    let resumed = |steps| Box::new(Sequential::resumed(task, start, found, steps));
-    match (task.solver, over) {
-        (Solver::FirstOrder, 1) if task.measured_by == Norm::L2 => Some(resumed(0)),
-        (Solver::FirstOrder, _) => None,
-        (_, over) if over % 2 == 1 => {
-            let steps = left.checked_sub(POLISH).filter(|&steps| steps >= ELSEWHERE - 5)?;
-            Some(Box::new(FirstOrder::new(task, steps.min(ELSEWHERE * over.div_ceil(2)))))
+    let resumed = |steps| Some(Box::new(Sequential::resumed(task, start, found, steps)) as _);
+    match over {
+        1 if first_order && task.measured_by == Norm::L2 => resumed(0),
+        _ if first_order => None,
+        over if over % 2 == 1 && left >= POLISH + ELSEWHERE - 5 => {
+            elsewhere((left - POLISH).min(ELSEWHERE * over.div_ceil(2)))
         }
-        _ => (left >= RESUMED[0]).then(|| resumed(left.min(RESUMED[1])) as _),
+        // For another valley too few are left after the first.
+        over if over == 1 || over % 2 == 0 => {
+            if left >= RESUMED[0] {
+                resumed(left.min(RESUMED[1]))
+            } else {
+                None
+            }
+        }
+        _ => None,
     }
 }

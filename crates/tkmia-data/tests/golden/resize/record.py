@@ -26,6 +26,15 @@ CASES = [
     (13, 9, "square", 50),
     (200, 150, "square", 3),  # a large reduction
 ]
+# The same with another filter, and the length that is scaled to before the middle is cut out.
+FILTERED = [
+    (97, 64, "short_side", 28, "bicubic", 32),
+    (64, 97, "short_side", 41, "lanczos", 41),
+    (20, 33, "short_side", 47, "bicubic", 53),  # enlarges
+    (80, 60, "square", 28, "bicubic", 28),
+    (13, 9, "square", 40, "lanczos", 50),
+    (97, 64, "short_side", 30, "bilinear", 35),
+]
 
 
 def pattern(rng, width, height, kind):
@@ -38,11 +47,12 @@ def pattern(rng, width, height, kind):
     return np.uint8(np.stack(waves, -1))
 
 
-def short_side(image, side):
+def squared(image, how, side, name="bilinear", scaled=None):
+    resample, scaled = getattr(Image, name.upper()), scaled or side
     width, height = image.size
     short, long = min(width, height), max(width, height)
-    long = int(side * long / short)
-    image = image.resize((side, long) if width <= height else (long, side), Image.BILINEAR)
+    long = int(scaled * long / short) if how == "short_side" else scaled
+    image = image.resize((scaled, long) if width <= height else (long, scaled), resample)
     left, top = (int(round((length - side) / 2.0)) for length in image.size)
     return image.crop((left, top, left + side, top + side))
 
@@ -52,13 +62,14 @@ def main():
     assert int(PIL.__version__.split(".")[0]) < 13, "record with a Pillow before 13"
     rng = np.random.default_rng(SEED)
     cases = []
-    for number, (width, height, how, side) in enumerate(CASES):
+    for number, (width, height, how, side, *filtered) in enumerate(CASES + FILTERED):
         image = Image.fromarray(pattern(rng, width, height, number % 3))
-        square = short_side(image, side) if how == "short_side" else image.resize((side, side), Image.BILINEAR)
-        stem = f"{width}x{height}-{how}-{side}"
+        square = squared(image, how, side, *filtered)
+        stem = "-".join(map(str, (f"{width}x{height}", how, side, *filtered)))
         image.save(HERE / f"{stem}.input.png", optimize=True)
         square.save(HERE / f"{stem}.expected.png", optimize=True)
-        cases.append({"stem": stem, "how": how, "side": side})
+        case = {"stem": stem, "how": how, "side": side}
+        cases.append(case | dict(zip(("filter", "scaled"), filtered)))
     versions = {"pillow": PIL.__version__, "numpy": np.__version__}
     (HERE / "recording.json").write_text(json.dumps({"versions": versions, "seed": SEED, "cases": cases}, indent=1) + "\n")
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::constants::Constants;
 use super::fold::fold;
 use super::node::{Node, name};
-use super::proto::{DimensionValue, GraphProto, NodeProto, ValueInfoProto};
+use super::proto::{DimensionProto, DimensionValue, GraphProto, NodeProto, ValueInfoProto};
 use super::tensor::{Tensor, Values, is_float};
 use crate::ModelError;
 use crate::resnet::blueprint::check_finite;
@@ -201,14 +201,6 @@ pub fn images(proto: &GraphProto) -> Result<Images<'_>, ModelError> {
     let Some(shape) = &tensor.shape else {
         return Ok(unknown);
     };
-    let shown = || {
-        let dims = shape.dim.iter().map(|dim| match &dim.value {
-            Some(DimensionValue::Value(value)) => value.to_string(),
-            Some(DimensionValue::Name(name)) => name.clone(),
-            None => "any".to_owned(),
-        });
-        format!("[{}]", dims.collect::<Vec<_>>().join(", "))
-    };
     let dims: Vec<Option<i64>> = shape
         .dim
         .iter()
@@ -218,13 +210,23 @@ pub fn images(proto: &GraphProto) -> Result<Images<'_>, ModelError> {
         })
         .collect();
     let [batch, None | Some(3), height, width] = dims[..] else {
-        return Err(refuse(shown()));
+        return Err(refuse(shown(&shape.dim)));
     };
     if dims.iter().flatten().any(|&dim| dim > LARGEST_SIZE) {
-        return Err(refuse(shown()));
+        return Err(refuse(shown(&shape.dim)));
     }
     let size = height.zip(width).map(|(height, width)| [height as usize, width as usize]);
     Ok(Images { batch: batch.map(|batch| batch as usize), size, ..unknown })
+}
+
+/// Declared dimensions, for people.
+pub fn shown(dims: &[DimensionProto]) -> String {
+    let dims = dims.iter().map(|dim| match &dim.value {
+        Some(DimensionValue::Value(value)) => value.to_string(),
+        Some(DimensionValue::Name(name)) => name.clone(),
+        None => "any".to_owned(),
+    });
+    format!("[{}]", dims.collect::<Vec<_>>().join(", "))
 }
 
 fn names<'a>(values: impl Iterator<Item = &'a ValueInfoProto>) -> Vec<String> {

@@ -7,6 +7,7 @@ mod external;
 mod fold;
 pub mod graph;
 mod head;
+pub mod layout;
 pub mod node;
 pub mod proto;
 mod recognise;

@@ -7,6 +7,8 @@
 
 mod attention;
 mod conv;
+#[cfg(feature = "flex")]
+pub mod direct;
 mod einsum;
 mod elementwise;
 mod index;

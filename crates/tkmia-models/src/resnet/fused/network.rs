@@ -46,19 +46,6 @@ impl fmt::Debug for Network {
     }
 }
 
-impl fmt::Debug for Tape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tape").field("image", &self.image).finish_non_exhaustive()
-    }
-}
-
-impl Tape {
-    /// The shape of the images.
-    pub fn shape(&self, images: usize, network: &Network) -> [usize; 4] {
-        [images, network.stem.channels(), self.image[0], self.image[1]]
-    }
-}
-
 /// Of one image.
 struct Row {
     stem: Vec<u16>,
