@@ -43,35 +43,29 @@ pub(crate) fn next(
     (over, distance): (usize, f64),
     left: usize,
 ) -> Option<Box<dyn Search>> {
-    let elsewhere = |steps| {
-        let search = match over {
+    let elsewhere = |steps| -> Box<dyn Search> {
+        Box::new(match over {
             1 => FirstOrder::new(task, steps),
             _ => FirstOrder::around(task, steps, distance, over as u64),
-        };
-        Some(Box::new(search) as Box<dyn Search>)
+        })
     };
     let first_order = task.solver == Solver::FirstOrder;
     let Some(found) = found else {
         // Where steps led nowhere others would too.
         let goes_on = over == 1 || (distance > 0.0 && !first_order);
-        return goes_on.then(|| elsewhere(left.min(LONGEST))).flatten();
+        return goes_on.then(|| elsewhere(left.min(LONGEST)));
     };
     let left = left.checked_sub(task.reserve() + ROWS)?;
     let resumed = |steps| Some(Box::new(Sequential::resumed(task, start, found, steps)) as _);
+    let resumes = over % 2 == 0;
     match over {
         1 if first_order && task.measured_by == Norm::L2 => resumed(0),
         _ if first_order => None,
-        over if over % 2 == 1 && left >= POLISH + ELSEWHERE - 5 => {
-            elsewhere((left - POLISH).min(ELSEWHERE * over.div_ceil(2)))
+        over if !resumes && left >= POLISH + ELSEWHERE - 5 => {
+            Some(elsewhere((left - POLISH).min(ELSEWHERE * over.div_ceil(2))))
         }
-        // For another valley too few are left after the first.
-        over if over == 1 || over % 2 == 0 => {
-            if left >= RESUMED[0] {
-                resumed(left.min(RESUMED[1]))
-            } else {
-                None
-            }
-        }
+        // For another valley too few are left: after the first search they go into its own.
+        over if (resumes || over == 1) && left >= RESUMED[0] => resumed(left.min(RESUMED[1])),
         _ => None,
     }
 }
