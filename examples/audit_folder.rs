@@ -14,12 +14,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tkmia::attacks::{AttackName, Variant};
-use tkmia::core::{Classifier, Fit, Tagger, device};
+use tkmia::core::{Fit, Tagger};
 use tkmia::data::{Dataset, DatasetKind, Folder, Transform};
 use tkmia::experiment::{
-    Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts, VictimSpec,
+    Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimSpec,
 };
-use tkmia::models::{Loaded, fingerprint, load_with};
+use tkmia::models::Loaded;
 
 mod terminal;
 
@@ -99,12 +99,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         ..VictimSpec::default()
     };
 
-    let device = device(&arguments.device)?;
-    let Loaded { classifier, tagger, .. } =
-        load_with(&arguments.model, &experiment.victim.tagger, &device)?;
-    let sha256 = fingerprint(&arguments.model)?;
-    let description = classifier.description();
-    let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
+    let (Loaded { classifier, tagger, .. }, facts) =
+        terminal::open(&arguments.model, &experiment.victim.tagger, &arguments.device)?;
     let transform = Transform::new(&tagger, kind, &classifier)?;
     let victim = Victim::new(&classifier, &folder, &transform)?;
     let workers = terminal::workers(None, 8, &arguments.device);

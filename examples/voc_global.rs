@@ -20,12 +20,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 use tkmia::attacks::{AttackName, Stop, Variant};
-use tkmia::core::{Classifier, device};
 use tkmia::data::{Dataset, DatasetKind, Transform, Voc2012};
-use tkmia::experiment::{
-    Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim, VictimFacts,
-};
-use tkmia::models::{Architecture, Loaded, architecture, fingerprint, load_with};
+use tkmia::experiment::{Campaign, DataSpec, Experiment, MethodSpec, TableSpec, Values, Victim};
+use tkmia::models::{Architecture, Loaded, architecture};
 
 mod terminal;
 
@@ -129,12 +126,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     experiment.pictures = KEPT.min(arguments.picture_samples);
     experiment.victim.tagger.input_size = arguments.input_size;
 
-    let device = device(&arguments.device)?;
-    let Loaded { classifier, tagger, .. } =
-        load_with(&arguments.model, &experiment.victim.tagger, &device)?;
-    let sha256 = fingerprint(&arguments.model)?;
-    let description = classifier.description();
-    let facts = VictimFacts { sha256, description, ..VictimFacts::default() };
+    let (Loaded { classifier, tagger, .. }, facts) =
+        terminal::open(&arguments.model, &experiment.victim.tagger, &arguments.device)?;
     let transform = Transform::new(&tagger, kind, &classifier)?;
     let victim = Victim::new(&classifier, &voc, &transform)?;
     let workers = terminal::workers(arguments.workers, arguments.batch_size, &arguments.device);

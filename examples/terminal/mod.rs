@@ -10,8 +10,10 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tkmia::attacks::View;
-use tkmia::experiment::{Campaign, Event, Plan, Printed, Reached, Workers};
+use tkmia::core::{Classifier, Tagger, device};
+use tkmia::experiment::{Campaign, Event, Plan, Printed, Reached, VictimFacts, Workers};
 use tkmia::metrics::{MeanMeasures, mean_measures};
+use tkmia::models::{Loaded, fingerprint, load_with};
 use tkmia::report::{Pictured, draw, pictures, write_report};
 
 /// Set by Ctrl-C: what is finished is kept and reported.
@@ -41,6 +43,17 @@ pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
             ExitCode::from(if STOP.load(Ordering::Relaxed) { INTERRUPTED } else { 1 })
         }
     }
+}
+
+/// Reads a network, and what an experiment notes of it.
+pub fn open(
+    model: &Path,
+    tagger: &Tagger,
+    on: &str,
+) -> Result<(Loaded, VictimFacts), Box<dyn Error>> {
+    let loaded = load_with(model, tagger, &device(on)?)?;
+    let (sha256, description) = (fingerprint(model)?, loaded.classifier.description());
+    Ok((loaded, VictimFacts { sha256, description, ..VictimFacts::default() }))
 }
 
 /// How the work is cut up; Ctrl-C ends it.
