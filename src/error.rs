@@ -23,6 +23,9 @@ pub enum Error {
     /// Scores and measures.
     #[error(transparent)]
     Metrics(#[from] tkmia_metrics::MetricsError),
+    /// Monitors.
+    #[error(transparent)]
+    Monitor(#[from] tkmia_monitor::MonitorError),
     /// Networks.
     #[error(transparent)]
     Model(#[from] tkmia_models::ModelError),

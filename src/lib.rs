@@ -12,6 +12,7 @@ pub use tkmia_experiment as experiment;
 pub use tkmia_figure as figure;
 pub use tkmia_metrics as metrics;
 pub use tkmia_models as models;
+pub use tkmia_monitor as monitor;
 pub use tkmia_report as report;
 pub use tkmia_train as train;
 

@@ -9,8 +9,9 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("metrics", &[]),
+    ("monitor", &["metrics"]),
     ("file", &[]),
     ("figure", &[]),
     ("core", &[]),
@@ -31,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "file",
             "metrics",
             "models",
+            "monitor",
             "report",
             "train",
         ],
@@ -78,9 +80,9 @@ fn the_layers_have_no_circle() {
 }
 
 #[test]
-fn measures_figures_and_files_are_without_burn() {
+fn measures_monitors_figures_and_files_are_without_burn() {
     let crates = crates();
-    for name in ["metrics", "figure", "file"] {
+    for name in ["metrics", "monitor", "figure", "file"] {
         let dependencies = crates[name]["dependencies"].as_table().unwrap();
         assert!(!dependencies.contains_key("burn"), "tkmia-{name}");
     }

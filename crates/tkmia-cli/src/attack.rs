@@ -103,7 +103,7 @@ pub fn attack_all(
     trace: Option<usize>,
 ) -> Result<Results, ExperimentError> {
     let rows: Vec<usize> = (0..work.input.shape[0]).collect();
-    let progress = progress::Images::new(rows.len());
+    let progress = progress::Count::new("attack", "images", rows.len());
     let mut results = Results::new(work.input.shape, work.model, trace);
     let batch = |rows: &[usize]| {
         let attacked = work.batch(rows, |finished| progress.finished(finished));

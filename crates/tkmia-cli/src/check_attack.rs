@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let [images, _, height, width] = subject.input.shape;
 
     let rows: Vec<usize> = (0..images).collect();
-    let progress = progress::Images::new(images);
+    let progress = progress::Count::new("attack", "images", images);
     let check = |rows: &[usize]| {
         let mut watch = |_: &Step<'_>| match STOP.load(Ordering::Relaxed) {
             true => ControlFlow::Break(()),

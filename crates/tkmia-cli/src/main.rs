@@ -15,6 +15,7 @@ mod inspect;
 mod knobs;
 mod merge;
 mod metrics;
+mod monitor;
 mod network;
 mod output;
 mod progress;
@@ -51,6 +52,7 @@ enum Command {
     Cost(cost::Arguments),
     Merge(merge::Arguments),
     Report(report::Arguments),
+    Monitor(Box<monitor::Arguments>),
     Metrics(metrics::Arguments),
     Scores(scores::Arguments),
     Inspect(inspect::Arguments),
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Merge(arguments) => merge::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Scores(arguments) => scores::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -14,7 +14,7 @@ use crate::knobs::TaggerFlags;
 pub struct Network {
     /// The network: an ONNX file, or a ResNet in a safetensors or PyTorch file
     #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    pub model: PathBuf,
     #[command(flatten)]
     tagger: TaggerFlags,
 }
@@ -27,7 +27,12 @@ impl Network {
 
     /// Loads it, and says on the standard error what a user should know of it.
     pub fn load(&self, device: &Device) -> Result<Loaded, ModelError> {
-        load_noting(&self.model, &self.tagger.0, device)
+        self.load_over(&Tagger::default(), device)
+    }
+
+    /// The same, with what the flags don't say as it is said here.
+    pub fn load_over(&self, below: &Tagger, device: &Device) -> Result<Loaded, ModelError> {
+        load_noting(&self.model, &self.tagger.0.clone().over(below.clone()).0, device)
     }
 }
 

@@ -28,31 +28,33 @@ pub fn watch_interrupt() -> io::Result<()> {
     Ok(())
 }
 
-/// How many images are done: a bar, or lines where the standard error isn't a terminal.
-pub struct Images {
+/// How many of some things are done: a bar, or lines where the standard error isn't a terminal.
+pub struct Count {
     bar: ProgressBar,
+    things: &'static str,
     lines: bool,
 }
 
-/// Lines from the first image to the last, at most.
+/// Lines from the first to the last, at most.
 const LINES: u64 = 20;
 
-impl Images {
-    pub fn new(images: usize) -> Self {
-        let template = "attack {bar:32} {pos}/{len} images  {elapsed}, {eta} left";
+impl Count {
+    pub fn new(verb: &'static str, things: &'static str, of: usize) -> Self {
+        let template = "{prefix} {bar:32} {pos}/{len} {msg}  {elapsed}, {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is a valid one");
-        let bar = ProgressBar::new(images as u64).with_style(style);
+        let bar =
+            ProgressBar::new(of as u64).with_style(style).with_prefix(verb).with_message(things);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar, lines: !io::stderr().is_terminal() }
+        Self { bar, things, lines: !io::stderr().is_terminal() }
     }
 
     /// So many more are done.
-    pub fn finished(&self, images: usize) {
+    pub fn finished(&self, more: usize) {
         let before = self.bar.position();
-        self.bar.inc(images as u64);
+        self.bar.inc(more as u64);
         let (now, all) = (self.bar.position(), self.bar.length().unwrap_or(1).max(1));
-        if self.lines && images > 0 && now * LINES / all > before * LINES / all {
-            say(&format!("{now}/{all} images"));
+        if self.lines && more > 0 && now * LINES / all > before * LINES / all {
+            say(&format!("{now}/{all} {}", self.things));
         }
     }
 

@@ -108,7 +108,7 @@ fn names() -> impl TypedValueParser<Value = String> {
 }
 
 /// Reads one of the names of an enum's variants.
-fn named<T>() -> impl TypedValueParser<Value = T>
+pub fn named<T>() -> impl TypedValueParser<Value = T>
 where
     T: VariantNames + FromStr<Err: Error + Send + Sync> + Clone + Send + Sync + 'static,
 {

@@ -1,0 +1,173 @@
+//! `tkmia monitor`.
+
+mod defence;
+mod findings;
+mod traffic;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::slice;
+use std::sync::atomic::Ordering;
+
+use clap::{Args, value_parser};
+use tkmia_core::device;
+use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Transform, open};
+use tkmia_experiment::{Part, Plan, Victim, Workers, held_out};
+use tkmia_models::{Loaded, fingerprint};
+use tkmia_monitor::{FalseAlarms, MIN_CLEAN, MonitorError, Statistic};
+
+use crate::computing::Computing;
+use crate::network::Network;
+use crate::output::refuse_overwriting;
+use crate::progress::{self, Count, INTERRUPTED, STOP};
+use crate::train::named;
+use defence::{Defence, Watched};
+use findings::Findings;
+use traffic::{Attack, Images};
+
+/// Say which attacks of an experiment a defender notices who watches the predictions
+///
+/// Streams of clean images are simulated in which, from some image on, a share is replaced by attacked twins. Monitors see
+/// the scores, and the labels for ranking measures. Thresholds are for a stated rate of false alarms, by images that are kept
+/// apart and in no stream. The folder gets monitor.md, monitor.json, false_alarms.csv, detection.csv, auc.csv and a chart
+/// of each attack.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The folder of the experiment
+    #[arg(value_name = "OUT")]
+    experiment: PathBuf,
+    #[command(flatten)]
+    network: Network,
+    /// Layout of the experiment's data
+    #[arg(long, default_value_t = DatasetKind::Voc2012, value_parser = named::<DatasetKind>())]
+    kind: DatasetKind,
+    /// Folder of the experiment's data
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Split that the attacked images are of; all of its images are clean traffic, or calibrate
+    #[arg(long, default_value = "val")]
+    split: String,
+    /// Share of the split by which thresholds are calibrated, drawn as an experiment's `[tuning] share` with the same seed
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
+    calibration: f64,
+    /// Stated false alarms per 10,000 clean images
+    #[arg(long, value_name = "RATE", default_value_t = 1.0)]
+    false_alarms: f64,
+    /// Images within which an attack is to be noticed
+    #[arg(long, value_name = "IMAGES", default_value_t = 1000, value_parser = value_parser!(u32).range(1..))]
+    within: u32,
+    /// Simulated streams
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(2..))]
+    streams: u32,
+    /// Of all draws
+    #[arg(long, default_value_t = 2023)]
+    seed: u64,
+    #[command(flatten)]
+    computing: Computing,
+    /// Folder of the results [default: OUT/monitor]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia monitor out/voc --model resnet50_voc.onnx --root VOCdevkit/VOC2012
+  tkmia monitor out/voc --model resnet50_voc.onnx --root VOCdevkit/VOC2012 --false-alarms 0.5 --within 500";
+
+fn share(text: &str) -> Result<f64, String> {
+    let found = text.parse::<f64>().ok().filter(|&share| share > 0.0 && share < 1.0);
+    found.ok_or_else(|| "expected a number between 0 and 1".to_owned())
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    progress::watch_interrupt()?;
+    let Arguments { experiment: folder, network, kind, root, split, computing, .. } = arguments;
+    let rate = FalseAlarms::per_10_000(arguments.false_alarms)?;
+    let output = arguments.output.clone().unwrap_or_else(|| folder.join("monitor"));
+    let inputs = [&[root.clone(), folder.clone()][..], &network.files()?].concat();
+    refuse_overwriting(slice::from_ref(&output), &inputs)?;
+    let plan = Plan::read(folder)?;
+    let records = plan.read_records(folder)?;
+    if records.is_empty() {
+        return Err(format!("{}: expected records of attacks, found none", folder.display()).into());
+    }
+    let (expected, found) = (&plan.inputs.victim.sha256, fingerprint(&network.model)?);
+    if *expected != found {
+        let (folder, model) = (folder.display(), network.model.display());
+        return Err(format!(
+            "{model}: expected the victim of {folder}, of SHA-256 {expected}, found {found}"
+        )
+        .into());
+    }
+    let Loaded { classifier, tagger, .. } =
+        network.load_over(&plan.inputs.input.tagger, &device(&computing.device)?)?;
+    let transform = Transform::new(&traffic::as_planned(&plan, tagger), *kind, &classifier)?;
+    let dataset = open(&DatasetSpec { kind: *kind, root: root.clone(), split: split.clone() })?;
+    let parts = held_out(dataset.as_ref(), arguments.calibration, arguments.seed);
+    if parts[1].len() < MIN_CLEAN {
+        let (found, share) = (parts[1].len(), arguments.calibration);
+        return Err(format!(
+            "{}, {split}: expected at least {MIN_CLEAN} images to calibrate on, found {found} by a share of {share} of {}",
+            root.display(),
+            dataset.len()
+        )
+        .into());
+    }
+    let workers = computing.workers(&classifier, [transform.resize.side as usize; 2]);
+    let bar = Count::new("score", "images", dataset.len());
+    let scored = |part: &Part<'_>| {
+        Images::scored(&Victim::new(&classifier, part, &transform)?, workers, &bar)
+    };
+    let [traffic, calibration] = [scored(&parts[0])?, scored(&parts[1])?];
+    bar.end();
+    if STOP.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let attacks = Attack::all(&plan, &records, [&traffic, &calibration])?;
+
+    let mut sizes: Vec<usize> = attacks.iter().map(|attack| attack.setting.k).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    // With one label in the top-k there are no pairs.
+    let watched = |&k: &usize| {
+        Statistic::all()
+            .filter(move |&s| k > 1 || s != Statistic::CoOccurrence)
+            .map(move |s| (k, s))
+    };
+    let watched: Vec<(usize, Statistic)> = sizes.iter().flat_map(watched).collect();
+    let bar = Count::new("watch", "statistics", watched.len());
+    let mut findings = Findings::new(&plan, arguments, [&calibration, &traffic], &attacks);
+    let mut failed = None;
+    let defence = Defence {
+        rate,
+        within: arguments.within as usize,
+        streams: arguments.streams as usize,
+        seed: arguments.seed,
+        clean: calibration.observations(),
+        traffic: &traffic,
+        attacks: &attacks,
+    };
+    let watch = |batch: &[(usize, Statistic)]| {
+        let found = batch.iter().map(|&(k, statistic)| defence.watch(statistic, k)).collect();
+        bar.finished(batch.len());
+        Ok::<Result<Vec<Watched>, MonitorError>, _>(found)
+    };
+    Workers { batch_size: 1, ..workers }.run(&watched, watch, |found| {
+        match found {
+            Ok(found) => found.into_iter().for_each(|found| findings.add(found)),
+            Err(error) => failed = failed.take().or(Some(error)),
+        }
+        Ok(())
+    })?;
+    bar.end();
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    if STOP.load(Ordering::Relaxed) {
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    findings.write(&output)?;
+    crate::print(&format!("monitors  {}\n", output.join("monitor.md").display()))?;
+    Ok(ExitCode::SUCCESS)
+}
