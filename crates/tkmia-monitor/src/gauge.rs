@@ -38,13 +38,13 @@ impl Gauge {
             Statistic::Measure(_) => {
                 let values = numbers();
                 let squares = values.iter().map(|value| value * value).sum();
+                // A fall alone counts.
                 let mean = Mean::of(values.iter().sum(), squares, images, 1);
                 Self { means: vec![mean], scale: Scale::Itself }
             }
             Statistic::LabelFrequency => {
                 let mut counts = vec![0.0; classes];
                 tops().flatten().for_each(|&label| counts[label] += 1.0);
-                // Two sides of each label.
                 let mean = |count| Mean::of(count, count, images, 2 * classes);
                 let means = counts.into_iter().map(mean).collect();
                 Self { means, scale: Scale::Indicators }
@@ -54,12 +54,11 @@ impl Gauge {
                 let pairs = Pairs::of(classes, tops().step_by(2));
                 let others = tops().skip(1).step_by(2);
                 let ranked = sorted(others.map(|top| pairs.association(top)).collect());
-                let means = vec![Mean::of_rank(ranked.len())];
-                Self { means, scale: Scale::AssociationRank(pairs, ranked) }
+                Self { means: of_ranks(&ranked), scale: Scale::AssociationRank(pairs, ranked) }
             }
             Statistic::BorderMargin | Statistic::TopMargin | Statistic::JointEnergy => {
-                let scale = Scale::Rank(sorted(numbers()));
-                Self { means: vec![Mean::of_rank(images)], scale }
+                let ranked = sorted(numbers());
+                Self { means: of_ranks(&ranked), scale: Scale::Rank(ranked) }
             }
         }
     }
@@ -72,12 +71,32 @@ impl Gauge {
                 out.fill(0.0);
                 labels(reading).iter().for_each(|&label| out[label] = 1.0);
             }
-            Scale::Rank(clean) => out[0] = rank(clean, number(reading)),
+            Scale::Rank(clean) => out.copy_from_slice(&ranks(clean, number(reading))),
             Scale::AssociationRank(pairs, clean) => {
-                out[0] = rank(clean, pairs.association(labels(reading)));
+                out.copy_from_slice(&ranks(clean, pairs.association(labels(reading))));
             }
         }
     }
+}
+
+/// The share of clean images in each tail.
+const TAIL: f64 = 0.05;
+
+/// The rank of a number, and whether it is in the lower or the upper tail: attacks that stop at their first success leave
+/// margins near 0, which the rank alone hardly tells.
+fn ranks(clean: &[f64], number: f64) -> [f64; 3] {
+    let rank = rank(clean, number);
+    [rank, f64::from(rank < TAIL), f64::from(rank > 1.0 - TAIL)]
+}
+
+/// The means of [`ranks`]; where many clean numbers are equal, tails are smaller.
+fn of_ranks(clean: &[f64]) -> Vec<Mean> {
+    let bets = 6;
+    let tail = |at: usize| {
+        let count = clean.iter().map(|&number| ranks(clean, number)[at]).sum();
+        Mean::of(count, count, clean.len(), bets)
+    };
+    vec![Mean::of_rank(clean.len(), bets), tail(1), tail(2)]
 }
 
 fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
@@ -115,8 +134,8 @@ mod tests {
     fn numbers_are_ranks_indicators_or_themselves() {
         let numbers = [3.0, 1.0, 2.0, 2.0].map(Reading::Number);
         let (gauge, rank) = of(Statistic::JointEnergy, &numbers, &Reading::Number(2.0));
-        assert_eq!((rank, gauge.means[0].estimate), (vec![0.5], 0.5));
-        assert_eq!(of(Statistic::TopMargin, &numbers, &Reading::Number(9.0)).1, [1.0]);
+        assert_eq!((rank, gauge.means[0].estimate), (vec![0.5, 0.0, 0.0], 0.5));
+        assert_eq!(of(Statistic::TopMargin, &numbers, &Reading::Number(9.0)).1, [1.0, 0.0, 1.0]);
         let measure = "p".parse().unwrap();
         let numbers = [1.0, 0.5, 1.0, 0.5].map(Reading::Number);
         let (gauge, itself) = of(measure, &numbers, &Reading::Number(0.25));

@@ -8,9 +8,9 @@
 //! - [`FalseAlarms`]: the stated rate on clean images, which the threshold is for
 //! - [`Simulation`]: which attacks a monitor notices, and how late; [`auc`]: how well one image alone tells them
 //!
-//! All tests see numbers in `[0, 1]` with a known clean mean: measures and indicators of labels as they are, margins
-//! and energies by their rank among clean images, which is a conformal p-value (Vovk, Gammerman & Shafer 2005, *Algorithmic
-//! Learning in a Random World*).
+//! All tests see numbers in `[0, 1]` with a known clean mean: measures and indicators of labels as they are, other statistics by
+//! their rank among clean images, which is a conformal p-value (Vovk, Gammerman & Shafer 2005, *Algorithmic Learning in a
+//! Random World*).
 //!
 //! # Example: a live stream
 //!

@@ -29,7 +29,7 @@ pub struct Alarm {
     pub image: u64,
     /// What the test had reached.
     pub level: f64,
-    /// What stands out most: the label, for [`Statistic::LabelFrequency`], and 0 for others.
+    /// Which of the [numbers](Monitor::numbers) stands out most: for [`Statistic::LabelFrequency`] the label.
     pub component: usize,
     /// Whether it fell; it rose otherwise.
     pub falls: bool,
@@ -90,8 +90,9 @@ impl Monitor {
         Ok(Some(Alarm { image: self.images, level, component, falls }))
     }
 
-    /// What the test sees of an image: numbers in `[0, 1]`, one of each label for [`Statistic::LabelFrequency`], and one for
-    /// others. `None` if the image lacks labels.
+    /// What the test sees of an image, numbers in `[0, 1]`: a measure; for [`Statistic::LabelFrequency`] whether each label is in
+    /// the top-k; for others the rank among clean images, and whether that is in the lower or the upper 5 %. `None` if the
+    /// image lacks labels.
     ///
     /// # Errors
     /// As [`push`](Self::push).

@@ -59,6 +59,12 @@ impl Statistic {
         measures.chain(Self::OTHERS.map(|(_, statistic)| statistic))
     }
 
+    /// Those that say something of their own at this `k`: of one label there are no pairs, and both margins are the same.
+    pub fn at(k: usize) -> impl Iterator<Item = Self> {
+        let is_more = |statistic: &Self| ![Self::CoOccurrence, Self::TopMargin].contains(statistic);
+        Self::all().filter(move |statistic| k > 1 || is_more(statistic))
+    }
+
     /// Its name in files and commands.
     pub fn name(self) -> &'static str {
         let is = |&&(_, other): &&(&str, Self)| other == self;
@@ -209,7 +215,7 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written_and_differ() {
         let all: Vec<Statistic> = Statistic::all().collect();
-        assert_eq!(all.len(), 10);
+        assert_eq!((all.len(), Statistic::at(1).count(), Statistic::at(2).count()), (10, 8, 10));
         for (at, &statistic) in all.iter().enumerate() {
             let json = serde_json::to_string(&statistic).unwrap();
             assert_eq!(serde_json::from_str::<Statistic>(&json).unwrap(), statistic);

@@ -7,8 +7,8 @@ use tkmia_monitor::{
 use super::findings::{Discrimination, Noticing, Quiet};
 use super::traffic::{Attack, Images};
 
-/// Shares of the images that can be attacked which are.
-pub const SHARES: [f64; 7] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+/// Shares of the images that can be attacked which are; the first is for false alarms in the same time.
+pub const SHARES: [f64; 8] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// Clean images of each stream on which false alarms are counted.
 const COUNTED: usize = 10_000;
@@ -51,14 +51,14 @@ impl Defence<'_> {
                     Noticing::of(attack, &monitor, [attackable, share], noticed)
                 });
                 found.noticings.extend(noticings);
-                // All tests see the same numbers, one an image but for label frequencies.
+                // All tests see the same numbers, the first of which ranks images but for label frequencies.
                 if test == Test::ALL[0] && statistic != Statistic::LabelFrequency {
                     let numbers = |seen: &Observation<'_>| monitor.numbers(seen);
                     let mut pairs = [Vec::new(), Vec::new()];
                     for (clean, twin) in clean.iter().zip(&twins) {
                         let Some(twin) = twin else { continue };
-                        pairs[0].extend(numbers(clean)?.into_iter().flatten());
-                        pairs[1].extend(numbers(twin)?.into_iter().flatten());
+                        pairs[0].extend(numbers(clean)?.map(|numbers| numbers[0]));
+                        pairs[1].extend(numbers(twin)?.map(|numbers| numbers[0]));
                     }
                     let area = auc(&pairs[0], &pairs[1]);
                     found.discriminations.push(Discrimination::of(attack, statistic, area));

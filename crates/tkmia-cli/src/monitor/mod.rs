@@ -4,6 +4,7 @@ mod defence;
 mod findings;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,63 +83,20 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    let Arguments { experiment: folder, network, kind, root, split, computing, .. } = arguments;
+    let Arguments { experiment: folder, network, root, .. } = arguments;
     let rate = FalseAlarms::per_10_000(arguments.false_alarms)?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join("monitor"));
     let inputs = [&[root.clone(), folder.clone()][..], &network.files()?].concat();
     refuse_overwriting(slice::from_ref(&output), &inputs)?;
     let plan = Plan::read(folder)?;
     let records = plan.read_records(folder)?;
-    if records.is_empty() {
-        return Err(format!("{}: expected records of attacks, found none", folder.display()).into());
-    }
-    let (expected, found) = (&plan.inputs.victim.sha256, fingerprint(&network.model)?);
-    if *expected != found {
-        let (folder, model) = (folder.display(), network.model.display());
-        return Err(format!(
-            "{model}: expected the victim of {folder}, of SHA-256 {expected}, found {found}"
-        )
-        .into());
-    }
-    let Loaded { classifier, tagger, .. } =
-        network.load_over(&plan.inputs.input.tagger, &device(&computing.device)?)?;
-    let transform = Transform::new(&traffic::as_planned(&plan, tagger), *kind, &classifier)?;
-    let dataset = open(&DatasetSpec { kind: *kind, root: root.clone(), split: split.clone() })?;
-    let parts = held_out(dataset.as_ref(), arguments.calibration, arguments.seed);
-    if parts[1].len() < MIN_CLEAN {
-        let (found, share) = (parts[1].len(), arguments.calibration);
-        return Err(format!(
-            "{}, {split}: expected at least {MIN_CLEAN} images to calibrate on, found {found} by a share of {share} of {}",
-            root.display(),
-            dataset.len()
-        )
-        .into());
-    }
-    let workers = computing.workers(&classifier, [transform.resize.side as usize; 2]);
-    let bar = Count::new("score", "images", dataset.len());
-    let scored = |part: &Part<'_>| {
-        Images::scored(&Victim::new(&classifier, part, &transform)?, workers, &bar)
-    };
-    let [traffic, calibration] = [scored(&parts[0])?, scored(&parts[1])?];
-    bar.end();
+    let interrupted = Ok(ExitCode::from(INTERRUPTED));
+
+    let ([traffic, calibration], workers) = arguments.images(&plan)?;
     if STOP.load(Ordering::Relaxed) {
-        return Ok(ExitCode::from(INTERRUPTED));
+        return interrupted;
     }
     let attacks = Attack::all(&plan, &records, [&traffic, &calibration])?;
-
-    let mut sizes: Vec<usize> = attacks.iter().map(|attack| attack.setting.k).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    // With one label in the top-k there are no pairs.
-    let watched = |&k: &usize| {
-        Statistic::all()
-            .filter(move |&s| k > 1 || s != Statistic::CoOccurrence)
-            .map(move |s| (k, s))
-    };
-    let watched: Vec<(usize, Statistic)> = sizes.iter().flat_map(watched).collect();
-    let bar = Count::new("watch", "statistics", watched.len());
-    let mut findings = Findings::new(&plan, arguments, [&calibration, &traffic], &attacks);
-    let mut failed = None;
     let defence = Defence {
         rate,
         within: arguments.within as usize,
@@ -148,26 +106,66 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         traffic: &traffic,
         attacks: &attacks,
     };
+    let sizes: BTreeSet<usize> = attacks.iter().map(|attack| attack.setting.k).collect();
+    let watched = sizes.iter().flat_map(|&k| Statistic::at(k).map(move |statistic| (k, statistic)));
+    let watched: Vec<(usize, Statistic)> = watched.collect();
+    let bar = Count::new("watch", "statistics", watched.len());
     let watch = |batch: &[(usize, Statistic)]| {
         let found = batch.iter().map(|&(k, statistic)| defence.watch(statistic, k)).collect();
         bar.finished(batch.len());
         Ok::<Result<Vec<Watched>, MonitorError>, _>(found)
     };
+    let mut all = Vec::new();
     Workers { batch_size: 1, ..workers }.run(&watched, watch, |found| {
-        match found {
-            Ok(found) => found.into_iter().for_each(|found| findings.add(found)),
-            Err(error) => failed = failed.take().or(Some(error)),
-        }
+        all.push(found);
         Ok(())
     })?;
     bar.end();
-    if let Some(error) = failed {
-        return Err(error.into());
-    }
     if STOP.load(Ordering::Relaxed) {
-        return Ok(ExitCode::from(INTERRUPTED));
+        return interrupted;
+    }
+    let mut findings = Findings::new(&plan, arguments, [&calibration, &traffic], &attacks);
+    for found in all {
+        found?.into_iter().for_each(|found| findings.add(found));
     }
     findings.write(&output)?;
     crate::print(&format!("monitors  {}\n", output.join("monitor.md").display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// The traffic, and what calibrates: scored by the experiment's victim.
+    fn images(&self, plan: &Plan) -> Result<([Images; 2], Workers<'static>), Box<dyn Error>> {
+        let Self { network, kind, root, split, computing, calibration: share, .. } = self;
+        let (expected, found) = (&plan.inputs.victim.sha256, fingerprint(&network.model)?);
+        if *expected != found {
+            let (folder, model) = (self.experiment.display(), network.model.display());
+            return Err(format!(
+                "{model}: expected the victim of {folder}, of SHA-256 {expected}, found {found}"
+            )
+            .into());
+        }
+        let Loaded { classifier, tagger, .. } =
+            network.load_over(&plan.inputs.input.tagger, &device(&computing.device)?)?;
+        let transform = Transform::new(&traffic::as_planned(plan, tagger), *kind, &classifier)?;
+        let dataset = open(&DatasetSpec { kind: *kind, root: root.clone(), split: split.clone() })?;
+        let parts = held_out(dataset.as_ref(), *share, self.seed);
+        let found = parts[1].len();
+        if found < MIN_CLEAN {
+            let (root, of) = (root.display(), dataset.len());
+            return Err(format!(
+                "{root}, {split}: expected at least {MIN_CLEAN} images to calibrate on, found {found} (a share of {share} of \
+                 {of})"
+            )
+            .into());
+        }
+        let workers = computing.workers(&classifier, [transform.resize.side as usize; 2]);
+        let bar = Count::new("score", "images", dataset.len());
+        let scored = |part: &Part<'_>| {
+            Images::scored(&Victim::new(&classifier, part, &transform)?, workers, &bar)
+        };
+        let images = [scored(&parts[0])?, scored(&parts[1])?];
+        bar.end();
+        Ok((images, workers))
+    }
 }

@@ -112,7 +112,7 @@ impl Attack {
             }
         }
         match attacks.is_empty() {
-            true => Err("expected attacked images among the traffic, found none: give another --calibration or --seed".into()),
+            true => Err("expected successful attacks on images of the traffic, found none".into()),
             false => Ok(attacks),
         }
     }

@@ -1,0 +1,131 @@
+//! `tkmia monitor`.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+mod shell;
+
+/// Attacks that end soon, at two `k`.
+const EXPERIMENT: &str = r#"
+title = "A small one"
+
+[victim]
+model = "MODEL"
+trained-on = "other"
+
+[data]
+kind = "voc-2012"
+root = "ROOT"
+split = "val"
+
+[budget]
+samples = 12
+draws = 2
+
+[[table]]
+scheme = "random"
+specified = [1]
+k = [1, 2]
+max-iterations = 30
+
+[[method]]
+name = "tkmia"
+lr = 1e-2
+
+[[method]]
+name = "ml-cw-u"
+variant = "released"
+lr = 1e-2
+"#;
+
+fn monitor(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = shell::tkmia();
+    command.arg("monitor").arg(folder.join("out")).arg("--model").arg(shell::victim());
+    command.arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+    command.args(["--within", "50", "--streams", "20"]).args(arguments);
+    command
+}
+
+/// Runs the experiment.
+fn attacked() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    shell::write_experiment(folder.path(), EXPERIMENT);
+    let (experiment, output) = (folder.path().join("experiment.toml"), folder.path().join("out"));
+    shell::run(shell::tkmia().arg("run").arg(experiment).arg("--output").arg(output));
+    folder
+}
+
+#[test]
+fn what_monitors_notice_is_the_same_for_any_number_of_workers() {
+    let folder = attacked();
+    let read = |output: &str, workers| {
+        let path = folder.path().join(output);
+        let arguments =
+            ["--false-alarms", "100", "--workers", workers, "--output", path.to_str().unwrap()];
+        let says = shell::run(&mut monitor(folder.path(), &arguments));
+        assert!(says.contains("monitor.md"), "{says}");
+        assert!(!shell::has_partial(&path));
+        let files = ["monitor.json", "monitor.md", "detection.csv", "01.svg", "04.svg"];
+        files.map(|file| fs::read_to_string(path.join(file)).unwrap())
+    };
+    let [json, markdown, detection, ..] = &read("one", "1");
+    assert!(read("two", "2") == read("one", "1"));
+
+    let found: Value = serde_json::from_str(json).unwrap();
+    let rows = |name: &str| found[name].as_array().unwrap().clone();
+    // Eight statistics at k = 1 and ten at 2, five tests each; two attacks of each, at eight shares.
+    assert_eq!(rows("false_alarms").len(), (8 + 10) * 5);
+    assert_eq!(rows("detection").len(), (8 + 10) * 5 * 2 * 8);
+    assert_eq!(detection.lines().count(), 1 + rows("detection").len());
+    assert_eq!(rows("auc").len(), (7 + 9) * 2);
+    let [calibration, traffic] =
+        ["calibration_images", "traffic_images"].map(|name| found[name].as_u64().unwrap());
+    assert_eq!(calibration + traffic, 300);
+    for row in rows("detection") {
+        let number = |name: &str| row[name].as_f64().unwrap();
+        assert!(number("low") <= number("noticed") && number("noticed") <= number("high"), "{row}");
+        assert!(number("share_of_traffic") <= number("share_of_attackable"), "{row}");
+        assert!(
+            row["delay_median"].as_u64().is_none_or(|delay| (1..=50).contains(&delay)),
+            "{row}"
+        );
+    }
+    // An attack that stops as soon as it succeeds leaves the border's margin small.
+    let of = |row: &Value| (row["statistic"].clone(), row["method"].clone());
+    let border = rows("auc")
+        .into_iter()
+        .find(|row| of(row) == ("border-margin".into(), "tkmia (corrected)".into()));
+    assert!(border.unwrap()["auc"].as_f64().unwrap() > 0.6);
+    assert!(markdown.contains("## random |S| = 1, k = 2") && markdown.contains("| e-detector |"));
+}
+
+#[test]
+fn what_does_not_belong_to_the_experiment_is_refused() {
+    let folder = attacked();
+    let refused = |arguments: &[&str]| shell::fail(&mut monitor(folder.path(), arguments));
+    let few = refused(&["--calibration", "0.1"]);
+    assert!(few.contains("expected at least 100 images to calibrate on, found"), "{few}");
+    assert!(refused(&["--false-alarms", "0"]).contains("0.1..=100, found 0"));
+    let other = refused(&["--split", "train"]);
+    assert!(other.contains("expected it in the split, found none"), "{other}");
+    let range = refused(&["--range", "0..1"]);
+    assert!(range.contains("expected the clean scores of the experiment"), "{range}");
+    let output = folder.path().join("out");
+    assert!(refused(&["--output", output.to_str().unwrap()]).contains("overwrite"));
+
+    let mut command = shell::tkmia();
+    let model = shell::repository("assets/victims/resnet50-mini-voc.onnx");
+    command.arg("monitor").arg(&output).arg("--model").arg(model);
+    command.arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+    assert!(shell::fail(&mut command).contains("expected the victim of"));
+
+    fs::write(output.join("records.jsonl"), "").unwrap();
+    assert!(refused(&[]).contains("expected successful attacks"));
+    fs::remove_file(output.join("plan.json")).unwrap();
+    assert!(refused(&[]).contains("plan.json") || refused(&[]).contains("experiment"));
+}
