@@ -1,7 +1,5 @@
 //! [`FalseAlarms`], and the [`threshold`] for them.
 
-use serde::{Deserialize, Serialize};
-
 use crate::chart::Chart;
 use crate::gauge::Gauge;
 use crate::random::Random;
@@ -19,7 +17,7 @@ const GUARANTEED: f64 = 0.9;
 const STREAMS: usize = 50;
 
 /// A rate of false alarms on clean images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FalseAlarms(f64);
 
 impl FalseAlarms {

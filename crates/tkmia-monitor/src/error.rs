@@ -45,11 +45,9 @@ pub enum MonitorError {
         /// The rate that was given.
         found: f64,
     },
-    /// Nothing is called that.
-    #[error("{what}: expected {expected}, found `{found}`")]
-    Unknown {
-        /// What was looked for.
-        what: &'static str,
+    /// No statistic is called that.
+    #[error("statistic: expected {expected}, found `{found}`")]
+    UnknownStatistic {
         /// All names.
         expected: String,
         /// The name that was given.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The mean of a number in `[0, 1]` over clean images, and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Mean {
+pub(crate) struct Mean {
     /// Its estimate, in `(0, 1)`.
     pub estimate: f64,
     /// The mean is below one of the bounds that are betted on with a probability of 2.5 % at most, shared by all bets of a gauge.

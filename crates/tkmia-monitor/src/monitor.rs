@@ -97,12 +97,15 @@ impl Monitor {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn numbers(&self, seen: &Observation<'_>) -> Result<Option<Vec<f64>>, MonitorError> {
-        let reading = read(self.statistic, self.k, self.classes, seen)?;
-        Ok(reading.map(|reading| {
+        Ok(self.read(seen)?.map(|reading| {
             let mut numbers = vec![0.0; self.gauge.means.len()];
             self.gauge.numbers(&reading, &mut numbers);
             numbers
         }))
+    }
+
+    pub(crate) fn read(&self, seen: &Observation<'_>) -> Result<Option<Reading>, MonitorError> {
+        read(self.statistic, self.k, self.classes, seen)
     }
 
     /// What is watched.

@@ -49,7 +49,8 @@ impl<'a> Simulation<'a> {
         within: usize,
         seed: u64,
     ) -> Result<Self, MonitorError> {
-        let clean = Numbers::seen(monitor, clean.iter().copied().map(Some))?;
+        let clean: Vec<_> = clean.iter().copied().map(Some).collect();
+        let clean = Numbers::seen(monitor, &clean)?;
         let begun = (0..streams).map(|stream| {
             let mut random = Random::new(seed, 2 * stream as u64);
             let mut chart = monitor.chart.clone();
@@ -85,32 +86,25 @@ impl<'a> Simulation<'a> {
     ///
     /// # Errors
     /// Those of [`Monitor::push`].
-    pub fn attacked<'t>(
+    pub fn attacked(
         &self,
-        twins: impl Iterator<Item = Option<Observation<'t>>>,
+        twins: &[Option<Observation<'_>>],
         shares: &[f64],
     ) -> Result<Vec<Noticed>, MonitorError> {
-        let (mut attackable, mut seen) = (Vec::new(), Vec::new());
-        for twin in twins {
-            attackable.push(twin.is_some());
-            seen.push(twin);
-        }
-        let twins = Numbers::seen(self.monitor, seen.into_iter())?;
+        let numbers = Numbers::seen(self.monitor, twins)?;
+        let is_attackable = |image: usize| twins.get(image).is_some_and(Option::is_some);
+        let of_stream = |stream: usize, share: f64| {
+            let (mut random, mut chart) = (self.random(stream), self.begun[stream].clone());
+            (1..=self.within).find(|_| {
+                let (image, chance) = (random.below(self.clean.images), random.uniform());
+                let attacked = chance < share && is_attackable(image);
+                let from = if attacked { &numbers } else { &self.clean };
+                advance(&mut chart, from.of_image(image), self.monitor.threshold())
+            })
+        };
         let noticed = |&share: &f64| {
-            let mut delays: Vec<Option<usize>> = self
-                .begun
-                .iter()
-                .enumerate()
-                .map(|(stream, chart)| {
-                    let (mut random, mut chart) = (self.random(stream), chart.clone());
-                    (1..=self.within).find(|_| {
-                        let (image, chance) = (random.below(self.clean.images), random.uniform());
-                        let attacked = attackable.get(image) == Some(&true) && chance < share;
-                        let from = if attacked { &twins } else { &self.clean };
-                        advance(&mut chart, from.of_image(image), self.monitor.threshold())
-                    })
-                })
-                .collect();
+            let mut delays: Vec<Option<usize>> =
+                (0..self.begun.len()).map(|stream| of_stream(stream, share)).collect();
             delays.sort_by_key(|delay| delay.unwrap_or(usize::MAX));
             Noticed { delays }
         };
@@ -173,18 +167,11 @@ impl Numbers {
         all
     }
 
-    fn seen<'o>(
-        monitor: &Monitor,
-        images: impl Iterator<Item = Option<Observation<'o>>>,
-    ) -> Result<Self, MonitorError> {
-        let components = monitor.gauge.means.len();
-        let mut all = Self { images: 0, components, values: Vec::new() };
-        for seen in images {
-            let numbers = seen.map_or(Ok(None), |seen| monitor.numbers(&seen))?;
-            all.images += 1;
-            all.values.extend(numbers.unwrap_or_else(|| vec![f64::NAN; components]));
-        }
-        Ok(all)
+    fn seen(monitor: &Monitor, images: &[Option<Observation<'_>>]) -> Result<Self, MonitorError> {
+        let read =
+            |seen: &Option<Observation<'_>>| seen.map_or(Ok(None), |seen| monitor.read(&seen));
+        let readings = images.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::of(&monitor.gauge, readings.iter().map(Option::as_ref)))
     }
 
     pub fn of_image(&self, image: usize) -> Option<&[f64]> {

@@ -145,7 +145,7 @@ impl FromStr for Statistic {
         Self::all().find(|statistic| statistic.name() == name).ok_or_else(|| {
             let names: Vec<&str> = Self::all().map(Self::name).collect();
             let (expected, found) = (names.join(", "), name.to_owned());
-            MonitorError::Unknown { what: "statistic", expected, found }
+            MonitorError::UnknownStatistic { expected, found }
         })
     }
 }

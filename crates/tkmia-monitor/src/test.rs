@@ -1,10 +1,6 @@
 //! [`Test`]: how evidence is added up over images.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-
-use crate::MonitorError;
 
 /// A sequential test: how evidence of a change is added up over images.
 ///
@@ -51,16 +47,5 @@ impl Test {
             Self::Cusum | Self::Sprt | Self::PageHinkley => true,
             Self::EDetector | Self::Martingale => false,
         }
-    }
-}
-
-impl FromStr for Test {
-    type Err = MonitorError;
-
-    fn from_str(name: &str) -> Result<Self, MonitorError> {
-        Self::ALL.into_iter().find(|test| test.name() == name).ok_or_else(|| {
-            let (expected, found) = (Self::ALL.map(Self::name).join(", "), name.to_owned());
-            MonitorError::Unknown { what: "test", expected, found }
-        })
     }
 }

@@ -46,8 +46,7 @@ impl Wealth {
                     bets.push(Bet { component, none: 1.0 - each * mean, each });
                 };
                 let (low, high) = (low(mean), high(mean));
-                // What is always 1 can still fall, but is never below a bound of 0.
-                bet(low, -fraction / (1.0 - low).max(f64::EPSILON));
+                bet(low, -fraction / (1.0 - low));
                 if both {
                     bet(high, fraction / high);
                 }

@@ -45,7 +45,7 @@ impl Defence<'_> {
             found.quiet.push(Quiet::of(&monitor, k, simulation.false_alarms(COUNTED)));
             for attack in self.attacks.iter().filter(|attack| attack.setting.k == k) {
                 let twins = attack.twins(traffic);
-                let noticed = simulation.attacked(twins.iter().copied(), &SHARES)?;
+                let noticed = simulation.attacked(&twins, &SHARES)?;
                 let attackable = attack.successes as f64 / clean.len() as f64;
                 let noticings = SHARES.iter().zip(&noticed).map(|(&share, noticed)| {
                     Noticing::of(attack, &monitor, [attackable, share], noticed)
