@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use serde_json::json;
-use tkmia::attacks::{Attack, AttackSettings, Norm, Verdict};
+use tkmia::attacks::{Attack, AttackSettings, Norm, Passes, Verdict};
 use tkmia::core::{Classifier, device};
 use tkmia::models::TrainableResNet;
 
 use case::Case;
-use perceptron::Perceptron;
+use perceptron::{Perceptron, SIDE};
 use restarts::smallest;
 
 /// Measures of the minimum-norm attack.
@@ -41,7 +41,7 @@ enum Part {
     Quality,
     /// Success against the best of the paper's grid, by labels and k
     Grid,
-    /// The time of an attack beside that of its passes alone, on a ResNet-50 at 224 pixels
+    /// What an attack computes beside its passes, at 224 pixels, and its share of a ResNet-50's pass
     Host,
 }
 
@@ -129,35 +129,43 @@ fn grid(args: &Args) {
 }
 
 fn host(args: &Args) {
-    println!("labels | k | seconds a pass of {} images | beside it, s | share", args.images);
+    let images = args.images;
+    println!("labels | k | beside a pass of {images} images, ms | share of ResNet-50's");
     let device = device("cpu").expect("compiled in");
     for classes in [20, 80, 1000, 10_000] {
         let network = TrainableResNet::new("resnet50", 64, classes, 0, &device);
-        let victim = network.and_then(|network| network.victim()).expect("finite weights");
+        let network = network.and_then(|network| network.victim()).expect("finite weights");
+        // From one time to the next the passes of a large network differ by more than what is sought.
+        let victim = Perceptron::on_cells(224 / SIDE, &[64, classes], 2027);
         for k in [2, 5, 20].into_iter().filter(|k| 2 * k + 2 <= classes) {
-            let case = Case::sized(&victim, 224, k, 2, args.images);
+            let case = Case::sized(&victim, 224, k, 2, images);
             let start = Instant::now();
             let result = min_norm(args).run(&victim, &case.batch).expect("the batch fits");
             let whole = start.elapsed().as_secs_f64();
-            let passes = result.perturbed.passes;
-            // The same passes alone, of as many images as the attack had at a time.
-            let (mut left, mut alone) = (passes.clone(), 0.0);
-            let start = Instant::now();
-            while left.iter().any(|passes| passes.forward > 0) {
-                let rows: Vec<usize> =
-                    (0..left.len()).filter(|&row| left[row].forward > 0).collect();
-                let back = rows.iter().any(|&row| left[row].backward > 0);
-                case.pass(&victim, &rows, back);
-                for row in rows {
-                    left[row].forward -= 1;
-                    left[row].backward = left[row].backward.saturating_sub(1);
-                }
-                alone = start.elapsed().as_secs_f64();
-            }
+            let passes = &result.perturbed.passes;
             let most = passes.iter().map(|passes| passes.forward).max().unwrap_or(1) as f64;
-            let beside = (whole - alone) / most;
-            let share = 100.0 * (whole - alone) / alone;
-            println!("{classes} | {k} | {:.3} | {beside:.4} | {share:.1} %", alone / most);
+            let beside = (whole - passes_alone(&case, &victim, passes)) / most;
+            let once = vec![Passes { forward: 1, backward: 1 }; images];
+            let mut times: Vec<f64> =
+                (0..5).map(|_| passes_alone(&case, &network, &once)).collect();
+            times.sort_by(f64::total_cmp);
+            let share = 100.0 * beside / times[times.len() / 2];
+            println!("{classes} | {k} | {:.1} | {share:.1} %", 1000.0 * beside);
         }
     }
+}
+
+/// Seconds of these passes of each image, of as many images at once as have passes left.
+fn passes_alone(case: &Case, victim: &dyn Classifier, passes: &[Passes]) -> f64 {
+    let mut left = passes.to_vec();
+    let start = Instant::now();
+    while left.iter().any(|passes| passes.forward > 0) {
+        let rows: Vec<usize> = (0..left.len()).filter(|&row| left[row].forward > 0).collect();
+        case.pass(victim, &rows, rows.iter().any(|&row| left[row].backward > 0));
+        for row in rows {
+            left[row].forward -= 1;
+            left[row].backward = left[row].backward.saturating_sub(1);
+        }
+    }
+    start.elapsed().as_secs_f64()
 }

@@ -56,7 +56,7 @@ pub(crate) fn choose(task: &Task, forecast: &Forecast<'_>, bias: &[f64], margin:
             break;
         }
         let image = task.image(&at);
-        let repair = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| task.limits(i));
+        let repair = forecast.repair(&gaps, &image, |i| task.limits(i));
         push(task, &mut at, &repair.step, &mut moved);
     }
     found.1
@@ -83,7 +83,7 @@ pub(crate) fn nearest(
     let limits: Vec<[f32; 2]> = limits.collect();
     let gaps = forecast.gaps(from, bias, margin);
     let image = task.image(from);
-    let step = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| limits[i]).step;
+    let step = forecast.repair(&gaps, &image, |i| limits[i]).step;
     from.iter().zip(step).map(|(from, by)| from + by).collect()
 }
 
@@ -186,7 +186,7 @@ mod tests {
             let gap = steps / 127.5 * norm(&row);
             let (model, best) = best_of(&row, gap);
             let pairs = vec![Pair { sinks: 0, rises: 1 }];
-            let forecast = Forecast { best: &best, model: &model, pairs };
+            let forecast = Forecast::of_pairs(pairs, &best, &model);
             let chosen = choose(&task, &forecast, &[0.0], 0.0);
             let rounded = rounded_perturbation(&task, &chosen);
             prop_assert!(forecast.gaps(&rounded, &[0.0], 0.0)[0] <= 1e-5);
