@@ -20,11 +20,12 @@ pub struct Perceptron {
 impl Perceptron {
     /// With so many outputs of each layer, those of the last one being the scores.
     pub fn new(layers: &[usize], seed: u64) -> Self {
-        Self::on_cells(1, layers, seed)
+        Self::with(layers, seed, 1, 0.25)
     }
 
-    /// The same on images that are larger by the side of a cell.
-    pub fn on_cells(cell: usize, layers: &[usize], seed: u64) -> Self {
+    /// On images that are larger by the side of a cell, and with biases of this variance: the larger, the further
+    /// labels are from changing places.
+    pub fn with(layers: &[usize], seed: u64, cell: usize, bias: f64) -> Self {
         let mut rng = Rng::with_seed(seed);
         // The variance is kept from layer to layer.
         let mut random = |rows: usize, columns: usize, variance: f64| {
@@ -36,7 +37,7 @@ impl Perceptron {
         let inputs = std::iter::once(&(3 * SIDE * SIDE)).chain(layers);
         let layers = inputs.zip(layers).map(|(&from, &to)| random(from, to, 2.0 / from as f64));
         let layers: Vec<Tensor<2>> = layers.collect();
-        let bias = random(1, layers[layers.len() - 1].dims()[1], 0.25);
+        let bias = random(1, layers[layers.len() - 1].dims()[1], bias);
         Self { cell, layers, bias }
     }
 }

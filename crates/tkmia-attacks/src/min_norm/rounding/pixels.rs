@@ -123,21 +123,35 @@ fn push(task: &Task, perturbation: &mut [f32], along: &[f32], moved: &mut [bool]
                 .then(|| (cost / size, size / per_unit, index, to as f32))
         })
         .collect();
-    moves.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut missing: f64 = along.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
-    for (_, effect, index, to) in moves {
-        if missing <= 0.0 {
-            break;
+    // The cheapest ones alone are put in order: seldom are more than a few needed.
+    let (mut rest, mut count) = (&mut moves[..], CHEAPEST);
+    while missing > 0.0 && !rest.is_empty() {
+        let by_cost = |a: &(f64, f64, usize, f32), b: &(f64, f64, usize, f32)| {
+            a.0.total_cmp(&b.0).then(a.2.cmp(&b.2))
+        };
+        count = count.min(rest.len());
+        rest.select_nth_unstable_by(count - 1, by_cost);
+        let (next, behind) = rest.split_at_mut(count);
+        next.sort_unstable_by(by_cost);
+        for &mut (_, effect, index, to) in next {
+            if missing <= 0.0 {
+                break;
+            }
+            // What is left to do is for smaller ones.
+            if effect > 2.0 * missing {
+                continue;
+            }
+            moved[index] = true;
+            perturbation[index] = to;
+            missing -= effect;
         }
-        // What is left to do is for smaller ones.
-        if effect > 2.0 * missing {
-            continue;
-        }
-        moved[index] = true;
-        perturbation[index] = to;
-        missing -= effect;
+        (rest, count) = (behind, 4 * count);
     }
 }
+
+/// Elements that are put in order at first.
+const CHEAPEST: usize = 1024;
 
 #[cfg(test)]
 mod tests {
