@@ -6,7 +6,6 @@ constraints stands beside it.
 
 import torch
 
-ITERATIONS = {"min-norm": 100, "kFool": 30}
 LEARNING_RATE, MOMENTUM, ALPHA = 1e-3, 0.9, 1e-4
 
 
@@ -47,11 +46,11 @@ def constraints(scores, relevant, specified, k, clean):
 LOSSES = {"TkMIA": tkmia, "TkML-AP-U": tkml_ap_u, "ML-CW-U": ml_cw_u}
 
 
-def run(model, images, relevant, specified, k, attack):
+def run(model, images, relevant, specified, k, attack, iterations):
     """Whether each image was attacked, and the L2 norm of its perturbation."""
     images, relevant, specified = torch.tensor(images), torch.tensor(relevant).bool(), torch.tensor(specified).bool()
     find = {"kFool": kfool, "min-norm": ddn}.get(attack, descend)
-    found = find(model, images, relevant, specified, k, LOSSES.get(attack), ITERATIONS.get(attack, 300))
+    found = find(model, images, relevant, specified, k, LOSSES.get(attack), iterations)
     norms = (found - images).flatten(1).norm(dim=1)
     with torch.no_grad():
         return out_of_top(model(found), specified, k).numpy(), norms.numpy()
