@@ -56,7 +56,8 @@ pub(crate) fn threshold(
     let images = rate.images_between().min(10_000.0);
     let without_alarm = libm::exp(-images / rate.images_between());
     let each = (0..RESAMPLES).map(|resample| {
-        let mut random = Random::new(seed, resample);
+        // Others than those of simulations.
+        let mut random = Random::new(seed, u64::MAX - resample);
         let sample: Vec<&Reading> =
             clean.iter().map(|_| &clean[random.below(clean.len())]).collect();
         let gauge = Gauge::of(statistic, classes, &sample);

@@ -58,14 +58,20 @@ impl Wealth {
 
     /// Adds the evidence of an image.
     pub fn push(&mut self, numbers: &[f64]) {
-        let update: fn(f64, f64) -> f64 = match self.test {
-            Test::Cusum => |e, wealth| e * wealth.max(1.0),
-            Test::Sprt => |e, wealth| if e * wealth < ACCEPTED { 1.0 } else { e * wealth },
-            Test::EDetector => |e, wealth| e * (wealth + 1.0),
-            Test::Martingale | Test::PageHinkley => |e, wealth| e * wealth,
-        };
+        match self.test {
+            Test::Cusum => self.update(numbers, |e, wealth| e * wealth.max(1.0)),
+            Test::Sprt => self.update(numbers, |e, wealth| {
+                let wealth = e * wealth;
+                if wealth < ACCEPTED { 1.0 } else { wealth }
+            }),
+            Test::EDetector => self.update(numbers, |e, wealth| e * (wealth + 1.0)),
+            Test::Martingale | Test::PageHinkley => self.update(numbers, |e, wealth| e * wealth),
+        }
+    }
+
+    fn update(&mut self, numbers: &[f64], rule: impl Fn(f64, f64) -> f64) {
         for (bet, wealth) in self.bets.iter().zip(&mut self.wealth) {
-            *wealth = update(bet.none + bet.each * numbers[bet.component], *wealth);
+            *wealth = rule(bet.none + bet.each * numbers[bet.component], *wealth);
         }
     }
 
