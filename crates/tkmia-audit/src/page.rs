@@ -248,7 +248,7 @@ fn curve(findings: &Findings) -> String {
         size: [520.0, 260.0],
     };
     format!(
-        "<h2>What a change of a given size does</h2>\n<p>The share of {attacked} shown labels that can be hidden by changes up to each size.</p>\n<div class=\"plot\">{}</div>\n",
+        "<h2>What a change of a given size does</h2>\n<p>The share of {attacked} shown labels that can be hidden by changes up to each size.</p>\n<div class=\"plot\" tabindex=\"0\" role=\"region\" aria-label=\"Curve\">{}</div>\n",
         chart.svg()
     )
 }
