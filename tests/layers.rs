@@ -21,10 +21,12 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("train", &["core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
+    ("audit", &["attacks", "core", "data", "experiment", "figure", "file", "metrics", "report"]),
     (
         "cli",
         &[
             "attacks",
+            "audit",
             "core",
             "data",
             "experiment",
