@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("metrics", &[]),
     ("monitor", &["metrics"]),
     ("file", &[]),

@@ -150,17 +150,6 @@ impl Discrimination {
     }
 }
 
-/// Statistics that charts show, as many as there are colours; other measures run along with these two.
-const DRAWN: [&str; 7] = [
-    "p",
-    "ndcg",
-    "label-frequency",
-    "co-occurrence",
-    "border-margin",
-    "top-margin",
-    "joint-energy",
-];
-
 /// An attack is called noticed where so many of the streams have an alarm in time.
 const NOTICED: f64 = 0.9;
 
@@ -249,7 +238,6 @@ impl Findings {
                 .collect(),
             shape: Shape::Line,
         };
-        let drawn = self.statistics(attack).filter(|statistic| DRAWN.contains(&statistic.name()));
         let can = format!(
             "attacked, % of the {} % of the traffic that can be",
             percent(*share_of_traffic)
@@ -259,7 +247,7 @@ impl Findings {
             horizontal: Axis::logarithmic(can).with_range(1.0, 100.0),
             vertical: Axis::linear(format!("alarm within {} images", self.within_images))
                 .with_range(0.0, 1.0),
-            series: drawn.map(series).collect(),
+            series: self.statistics(attack).map(series).collect(),
             size: [420.0, 260.0],
         }
     }
