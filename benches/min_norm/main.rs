@@ -77,7 +77,7 @@ fn norms(attack: &dyn Attack, victim: &dyn Classifier, case: &Case, norm: Norm) 
 
 fn quality(args: &Args) {
     // Of a norm of few pixel steps surviving 8 bits costs a large share, in L∞ half a step of each.
-    let (bias, smallest) = match args.norm {
+    let (bias, least_norm) = match args.norm {
         Norm::L2 => (0.25, 16.0 / 127.5),
         Norm::Linf => (25.0, 8.0 / 127.5),
     };
@@ -89,7 +89,7 @@ fn quality(args: &Args) {
             let found = norms(&*min_norm(args), &victim, &case, args.norm);
             let known = smallest(&victim, &case, args.norm);
             // Nobody's find is nothing to compare with.
-            let large = |(a, b): &(&f64, &f64)| a.min(**b).is_finite() && **b >= smallest;
+            let large = |(a, b): &(&f64, &f64)| a.min(**b).is_finite() && **b >= least_norm;
             let pairs = found.iter().zip(&known).filter(large);
             let shares: Vec<f64> = pairs.map(|(found, known)| known.min(*found) / found).collect();
             let mean = shares.iter().sum::<f64>() / shares.len() as f64;

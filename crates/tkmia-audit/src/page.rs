@@ -61,7 +61,9 @@ impl Findings {
     /// The three questions of whoever is responsible for the tagger, and what to do, each with its answer.
     pub fn answers(&self) -> [(&'static str, String); 4] {
         let Self { overall, attacked_images: n, k, .. } = self;
-        let which = match self.labels.first() {
+        // Of one image nobody can say that its label goes most easily.
+        let enough = self.labels.iter().map(|(_, risk)| risk.images).max().unwrap_or(0).min(5);
+        let which = match self.labels.iter().find(|(_, risk)| risk.images >= enough) {
             None => "Nothing has been attacked yet.".to_owned(),
             Some((label, risk)) => {
                 let easiest = risk.median_rms.map_or(String::new(), |rms| {
@@ -82,9 +84,11 @@ impl Findings {
         };
         let cost = match (overall.median_rms, overall.median_norm) {
             (Some(rms), Some(norm)) => format!(
-                "On half of the images {rms:.2} grey levels{} are enough: the root mean square over all values, an L2 norm of {norm:.3} in pixels of [0, 1]. \
+                "On half of the images {} grey levels{} are enough: the root mean square over all values, an L2 norm of {} in pixels of [0, 1]. \
                  One level can't be seen, and four can hardly be.",
-                ends(overall.median_rms_interval)
+                short(rms),
+                ends(overall.median_rms_interval),
+                short(norm)
             ),
             _ => "Most images resisted: no change was found that hides the label.".to_owned(),
         };
@@ -167,10 +171,12 @@ fn figure(findings: &Findings, (hidden, row): &(Hidden, Pictured)) -> Result<Str
         "<figure>\n<div class=\"images\"><img alt=\"{id} as it is\" src=\"{original}\"><img alt=\"{id} after the attack\" src=\"{perturbed}\">\
          <img alt=\"the difference, a hundred times as strong\" src=\"{difference}\"></div>\n\
          <div class=\"tops\">{first}{second}</div>\n\
-         <figcaption>{id}: “{label}” leaves the top-{k}. The image as it is, after the attack ({rms:.2} grey levels, L2 norm {norm:.3}), and the difference, a hundred times as strong.</figcaption>\n</figure>\n",
+         <figcaption>{id}: “{label}” leaves the top-{k}. The image as it is, after the attack ({rms} grey levels, L2 norm {norm}), and the difference, a hundred times as strong.</figcaption>\n</figure>\n",
         id = escaped(image),
         label = escaped(label),
         k = findings.k,
+        rms = short(*rms),
+        norm = short(*norm),
         original = uri(&row.original)?,
         perturbed = uri(&row.perturbed)?,
         difference = uri(&row.magnified()?)?,
@@ -208,10 +214,8 @@ fn labels(findings: &Findings) -> String {
                 small(share.interval.map(|ends| ends.map(|end| format!("{:.0}", 100.0 * end))))
             )
         };
-        let number = |value: &Option<f64>, digits: usize| {
-            value.map_or_else(|| "–".to_owned(), |value| format!("{value:.digits$}"))
-        };
-        let interval = median_rms_interval.map(|ends| ends.map(|end| number(&end, 2)));
+        let number = |value: &Option<f64>| value.map_or_else(|| "–".to_owned(), short);
+        let interval = median_rms_interval.map(|ends| ends.map(|end| number(&end)));
         let _ = writeln!(
             html,
             "<tr><th scope=\"row\">{}</th><td>{images}</td>{}{}{}<td>{}{}</td><td>{}</td></tr>",
@@ -219,9 +223,9 @@ fn labels(findings: &Findings) -> String {
             share(&within[0]),
             share(&within[1]),
             share(hidden),
-            number(median_rms, 2),
+            number(median_rms),
             small(interval),
-            number(median_norm, 3),
+            number(median_norm),
         );
     }
     html + "</tbody></table></div>\n"
@@ -310,8 +314,14 @@ fn how(findings: &Findings) -> String {
 }
 
 fn ends(interval: Option<[Option<f64>; 2]>) -> String {
-    let end = |end: Option<f64>| end.map_or_else(|| "∞".to_owned(), |end| format!("{end:.2}"));
+    let end = |end: Option<f64>| end.map_or_else(|| "∞".to_owned(), short);
     interval.map_or(String::new(), |[low, high]| format!(" [{}–{}]", end(low), end(high)))
+}
+
+/// With three digits that say something.
+fn short(value: f64) -> String {
+    let before = if value > 0.0 { value.log10().floor() as i32 + 1 } else { 1 };
+    format!("{value:.digits$}", digits = (3 - before).clamp(0, 6) as usize)
 }
 
 fn drop_interval(shown: &Shown) -> String {
@@ -342,6 +352,12 @@ mod tests {
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * linear(0) + 0.7152 * linear(2) + 0.0722 * linear(4)
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let short = [0.0, 0.004_162, 0.0399, 1.0, 25.43, 1234.0].map(super::short);
+        assert_eq!(short, ["0.00", "0.00416", "0.0399", "1.00", "25.4", "1234"]);
     }
 
     #[test]
