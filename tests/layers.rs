@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("models", &["core", "file"]),
     ("data", &["core", "file"]),
     ("attacks", &["core", "metrics"]),
-    ("train", &["core", "data", "figure", "file", "metrics", "models"]),
+    ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
     ("audit", &["attacks", "core", "data", "experiment", "figure", "file", "metrics", "report"]),

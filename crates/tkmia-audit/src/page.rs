@@ -68,8 +68,9 @@ impl Findings {
             Some((label, risk)) => {
                 let easiest = risk.median_rms.map_or(String::new(), |rms| {
                     let images = risk.images;
+                    let rms = short(rms);
                     format!(
-                        " “{label}” goes most easily: {rms:.2} grey levels (median of {images})."
+                        " Of the labels on {enough} images or more “{label}” goes most easily: {rms} grey levels (median of {images})."
                     )
                 });
                 let Share { share, interval } = overall.within[0];

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
 use tkmia_core::device;
-use tkmia_data::{Dataset, DatasetKind, Folder, Transform, photographs};
+use tkmia_data::{
+    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, open, photographs,
+};
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
     VictimSpec, pass_time,
@@ -26,6 +28,7 @@ use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED};
+use crate::train::named;
 
 /// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
 ///
@@ -38,9 +41,15 @@ pub struct Arguments {
     /// The tagger: an ONNX file, or a ResNet in a safetensors or PyTorch file
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Folder of photographs
+    /// Folder of photographs, or of a data set
     #[arg(long, value_name = "FOLDER")]
     images: PathBuf,
+    /// Layout of the data set, which then has labels
+    #[arg(long, default_value_t = DatasetKind::Folder, value_parser = named::<DatasetKind>(), conflicts_with = "labels")]
+    kind: DatasetKind,
+    /// Split of the data set
+    #[arg(long, default_value = "val")]
+    split: String,
     /// Their labels: a header `image,<label>,…` and a row of 0 and 1 for each image [default: labels.csv in FOLDER; without
     /// it, what the tagger itself is most confident of]
     #[arg(long, value_name = "LABELS.csv")]
@@ -69,6 +78,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   tkmia audit tagger.onnx --images photographs
   tkmia audit tagger.onnx --images photographs --labels labels.csv --k 3 --minutes 60
+  tkmia audit out/mini/last.safetensors --images assets/mini-voc/VOC2012 --kind voc-2012 --input-size 64
   tkmia audit tagger.onnx --images photographs --fail-under median-norm=0.5
   tkmia compare out/audit-before out/audit-after";
 
@@ -87,21 +97,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     refuse_overwriting(std::slice::from_ref(output), &[images.clone(), model.clone()])?;
     let device = device(&arguments.computing.device)?;
     let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
-    let transform = Transform::new(&tagger, DatasetKind::Folder, &classifier)?;
+    let transform = Transform::new(&tagger, arguments.kind, &classifier)?;
     let size = [transform.resize.side as usize; 2];
     let workers = arguments.computing.workers(&classifier, size);
 
-    let own = images.join(Folder::TABLE);
-    let table = arguments.labels.clone().or(own.exists().then_some(own));
-    let labelled = table.map(|table| Folder::labelled(images, table)).transpose()?;
+    let labelled = arguments.labelled()?;
     let most = classifier.classes().saturating_sub(1) / 2;
     let k = match (arguments.k, &labelled) {
         (Some(k), _) => k,
-        (None, Some(folder)) => usual_k(folder).min(most).max(1),
+        (None, Some(dataset)) => usual_k(dataset.as_ref()).min(most).max(1),
         (None, None) => most.clamp(1, USUAL_K),
     };
     let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
-    let count = labelled.as_ref().map_or(paths.len(), Dataset::len);
+    let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
     let work = match arguments.begun()? {
         Some(work) => work,
         None => {
@@ -109,24 +117,24 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             Work::within(60.0 * arguments.minutes, time, count, k, arguments.seed)
         }
     };
-    let folder = match labelled {
-        Some(folder) => folder,
+    let dataset = match labelled {
+        Some(dataset) => dataset,
         None => {
             // From all of the folder, and the same ones each time.
             let chosen: Vec<PathBuf> =
                 (0..work.images).map(|at| paths[at * paths.len() / work.images].clone()).collect();
-            presumed(&classifier, images, &chosen, work.k, &transform, workers)?
+            Box::new(presumed(&classifier, images, &chosen, work.k, &transform, workers)?)
         }
     };
-    let split = if paths.is_empty() { "" } else { "labels by the tagger itself" };
-    let data = DataSpec {
-        name: None,
-        kind: DatasetKind::Folder,
-        root: Some(images.clone()),
-        split: (!split.is_empty()).then(|| split.to_owned()),
+    let split = match arguments.kind {
+        DatasetKind::Folder if paths.is_empty() => None,
+        DatasetKind::Folder => Some("labels by the tagger itself".to_owned()),
+        _ => Some(arguments.split.clone()),
     };
+    let kind = arguments.kind;
+    let data = DataSpec { name: None, kind, root: Some(images.clone()), split };
     let table = TableSpec::random(&[1], &[work.k]);
-    let title = format!("Audit of {}", folder.name());
+    let title = format!("Audit of {}", dataset.name());
     let mut experiment = Experiment::new(title, data, vec![table], work.methods());
     experiment.seed = work.seed;
     experiment.budget.samples = work.images;
@@ -138,7 +146,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         description: classifier.description(),
         ..VictimFacts::default()
     };
-    let victim = Victim::new(&classifier, &folder, &transform)?;
+    let victim = Victim::new(&classifier, dataset.as_ref(), &transform)?;
     arguments.begin(&work)?;
     let campaign = Campaign::new(&experiment, victim, &facts, output, workers);
     arguments.finish(&campaign)
@@ -148,15 +156,27 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 const USUAL_K: usize = 3;
 
 /// The largest usual size for which at least half of the images have a label more.
-fn usual_k(folder: &Folder) -> usize {
+fn usual_k(dataset: &dyn Dataset) -> usize {
     let enough = |k: &usize| {
-        let images = (0..folder.len()).filter(|&image| folder.labels().count(image) > *k);
-        2 * images.count() >= folder.len()
+        let images = (0..dataset.len()).filter(|&image| dataset.labels().count(image) > *k);
+        2 * images.count() >= dataset.len()
     };
     (1..=USUAL_K).rev().find(enough).unwrap_or(1)
 }
 
 impl Arguments {
+    /// The images, where they have labels.
+    fn labelled(&self) -> Result<Option<Box<dyn Dataset>>, DataError> {
+        let (kind, root, split) = (self.kind, self.images.clone(), self.split.clone());
+        if kind != DatasetKind::Folder {
+            return open(&DatasetSpec { kind, root, split }).map(Some);
+        }
+        let own = root.join(Folder::TABLE);
+        let table = self.labels.clone().or(own.exists().then_some(own));
+        let folder = table.map(|table| Folder::labelled(root, table)).transpose()?;
+        Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
+    }
+
     /// What an audit in this folder does, where one was begun.
     fn begun(&self) -> Result<Option<Work>, Box<dyn Error>> {
         let path = self.output.join(WORK);

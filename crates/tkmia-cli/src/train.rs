@@ -14,7 +14,8 @@ use tkmia_core::device;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_models::{ARCHITECTURES, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
-    Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training, WRITTEN,
+    Augmentation, Curve, Epoch, Hardening, Optimiser, Progress, Published, Recipe, Training,
+    WRITTEN,
 };
 
 use crate::output::refuse_overwriting;
@@ -77,6 +78,13 @@ pub struct Arguments {
     /// Random changes of training images: those of a recipe, or none
     #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
     augment: Option<Augmentation>,
+    /// Train at the border too: of each image a label of the top-K is pushed out by the smallest change that is found, and the
+    /// changed image is learnt with its own labels; takes many times as long
+    #[arg(long, value_name = "K")]
+    harden: Option<usize>,
+    /// How far beyond the border, in lengths of that change
+    #[arg(long, default_value_t = Hardening::default().reach, requires = "harden")]
+    harden_reach: f64,
     /// Seed of new weights, of the images' order and of random changes
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -92,6 +100,8 @@ const EXAMPLES: &str = "Examples:
   tkmia train --root VOCdevkit/VOC2012 --weights resnet50-imagenet.pth --output out/voc
   tkmia train --root assets/mini-voc/VOC2012 --new resnet18 --width 16 --input-size 64 --optimiser adam \\
       --lr 3e-3 --epochs 60 --augment nus-wide --output out/mini
+  tkmia train --root assets/mini-voc/VOC2012 --weights out/mini/last.safetensors --keep-head --input-size 64 \
+      --optimiser adam --lr 3e-4 --epochs 10 --augment nus-wide --harden 2 --output out/hardened
   tkmia inspect out/mini/best.safetensors";
 
 /// A split of the data; a folder has none, and its parts are folders within the root.
@@ -137,6 +147,11 @@ impl Arguments {
             augmentation: self.augment.unwrap_or(published.augmentation),
             centre_crop: published.centre_crop,
             seed: self.seed,
+            hardening: self.harden.map(|k| Hardening {
+                k,
+                reach: self.harden_reach,
+                ..Hardening::default()
+            }),
         }
     }
 

@@ -125,6 +125,20 @@ fn a_figure_below_its_limit_fails_with_a_status_and_a_finding() {
 }
 
 #[test]
+fn a_data_set_is_audited_with_its_own_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    begin(folder.path(), 1);
+    let mut command = shell::tkmia();
+    let root = shell::repository("assets/mini-voc/VOC2012");
+    command.arg("audit").arg(shell::victim()).arg("--images").arg(root);
+    command.args(["--kind", "voc-2012", "--output"]).arg(folder.path());
+    shell::run(&mut command);
+    let found = json_of(folder.path().join("audit.json"));
+    assert_eq!(found["attacked_images"], IMAGES);
+    assert!(found["images"].as_str().unwrap().starts_with("VOC 2012, val, 300 images"), "{found}");
+}
+
+#[test]
 fn an_audit_that_is_killed_goes_on_to_the_same_end() {
     let folder = folder();
     let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));

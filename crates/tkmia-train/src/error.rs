@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::store::RecordError;
 use strum::VariantNames;
+use tkmia_attacks::AttackError;
+use tkmia_core::CoreError;
 use tkmia_data::DataError;
 use tkmia_metrics::MetricsError;
 use tkmia_models::ModelError;
@@ -112,6 +114,12 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The attack of a hardening.
+    #[error(transparent)]
+    Attack(#[from] AttackError),
+    /// Labels of a hardening.
+    #[error(transparent)]
+    Core(#[from] CoreError),
     /// The measures of the validation split.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

@@ -8,7 +8,7 @@ use strum::{Display, EnumString, VariantArray, VariantNames};
 use tkmia_core::Bounds;
 use tkmia_data::{Resize, Transform};
 
-use crate::{Augmentation, TrainError};
+use crate::{Augmentation, Hardening, TrainError};
 
 /// A rule by which weights are moved along their gradients: `sgd` or `adam`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, VariantNames)]
@@ -71,6 +71,7 @@ impl Published {
             augmentation: Augmentation::of(self),
             centre_crop: self == Self::Voc2012,
             seed: 0,
+            hardening: None,
         }
     }
 }
@@ -112,6 +113,9 @@ pub struct Recipe {
     pub centre_crop: bool,
     /// Where random numbers come from; each draw is keyed by epoch and image beside it.
     pub seed: u64,
+    /// Examples at the border of what is hidden, beside the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardening: Option<Hardening>,
 }
 
 impl Recipe {
@@ -138,6 +142,7 @@ impl Recipe {
         if !self.weight_decay.is_finite() || self.weight_decay < 0.0 {
             return refuse("weight decay", "0 or a number above it", self.weight_decay.to_string());
         }
+        self.hardening.map_or(Ok(()), |hardening| hardening.check())?;
         self.augmentation.check()
     }
 

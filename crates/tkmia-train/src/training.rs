@@ -126,9 +126,15 @@ impl Training<'_> {
                 if stop.load(Ordering::Relaxed) {
                     return Ok(ControlFlow::Break(()));
                 }
-                let rows = batch.rows;
                 let rate = recipe.learning_rate_at(at, recipe.epochs * steps);
                 let (before, by) = trained.take().expect("every step puts them back");
+                let batch = match &recipe.hardening {
+                    None => batch,
+                    Some(hardening) => {
+                        hardening.extended(&before, batch, recipe.seed.wrapping_add(at as u64))?
+                    }
+                };
+                let rows = batch.rows;
                 let (after, by, step_loss) = step(before, by, batch, rate, &recipe);
                 trained = Some((after, by));
                 (at, loss, images) = (at + 1, loss + step_loss, images + rows);
