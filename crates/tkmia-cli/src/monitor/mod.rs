@@ -97,6 +97,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return interrupted;
     }
     let attacks = Attack::all(&plan, &records, [&traffic, &calibration])?;
+    if attacks.is_empty() {
+        let (folder, found) = (folder.display(), records.len());
+        return Err(format!(
+            "{folder}: expected records of successful attacks on images of the traffic, found none among {found}"
+        )
+        .into());
+    }
     let defence = Defence {
         rate,
         within: arguments.within as usize,
