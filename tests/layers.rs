@@ -21,7 +21,20 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
-    ("audit", &["attacks", "core", "data", "experiment", "figure", "file", "metrics", "report"]),
+    (
+        "audit",
+        &[
+            "attacks",
+            "core",
+            "data",
+            "experiment",
+            "figure",
+            "file",
+            "metrics",
+            "monitor",
+            "report",
+        ],
+    ),
     (
         "cli",
         &[

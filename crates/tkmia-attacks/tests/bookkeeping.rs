@@ -158,7 +158,7 @@ fn a_classifier_that_ignores_the_image_shows_as_zero_gradient_and_flat_loss() {
     for name in [AttackName::KFool, AttackName::MlDp] {
         let result = run(of(name, json!({})).as_ref(), &victim, &batch);
         assert_eq!(result.outcomes, [Outcome::Exhausted]);
-        assert_eq!(result.indicators[0], [signs[0], signs[2]], "{name}");
+        assert_eq!(result.indicators[0], signs, "{name}");
         assert_eq!(result.iterations, [1]);
     }
 }

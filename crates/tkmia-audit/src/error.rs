@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tkmia_experiment::ExperimentError;
 use tkmia_metrics::MetricsError;
+use tkmia_monitor::MonitorError;
 use tkmia_report::ReportError;
 
 /// Why an audit has no result.
@@ -16,6 +17,9 @@ pub enum AuditError {
     /// A record's scores and labels can't be measured.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A record's scores can't be monitored.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     /// A picture can't be read or drawn.
     #[error(transparent)]
     Report(#[from] ReportError),

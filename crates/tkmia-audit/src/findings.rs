@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use tkmia_experiment::{DataFacts, Plan, Record, Selection, Setting, VictimFacts};
 use tkmia_metrics::{Better, Measures, MetricsError, Ranking, Sample, mean, mean_interval};
+use tkmia_monitor::{MonitorError, Observation, Reading, Statistic, auc};
 
 use crate::{AuditError, Risk};
 
@@ -36,7 +37,9 @@ pub struct Findings {
     pub labels: Vec<(String, Risk)>,
     /// How much of it the ranking measures show.
     pub shown: Vec<Shown>,
-    /// The same of TkMIA as its authors have it, where it was run, and how easily that hides a label.
+    /// How well a number of a single image tells attacked images from others; the best first.
+    pub telling: Vec<Telling>,
+    /// What the measures show of TkMIA as its authors have it, where it was run, and how easily that hides a label.
     pub published: Option<(Risk, Vec<Shown>)>,
     /// Labels that were hidden, the smallest change first.
     pub hidden: Vec<Hidden>,
@@ -57,6 +60,15 @@ pub struct Shown {
     pub drop: f64,
     /// Its 95 % interval; none where all drops are the same.
     pub interval: Option<[f64; 2]>,
+}
+
+/// How well a number of a single image tells attacked images from others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Telling {
+    /// The statistic, as [`tkmia_monitor`] calls it.
+    pub statistic: String,
+    /// Of an attacked and another image, how often it tells which is which: ½ is a coin.
+    pub auc: f64,
 }
 
 /// A label that was hidden.
@@ -127,6 +139,7 @@ impl Findings {
             overall: risk(&overall),
             labels,
             shown: shown(&overall, setting)?,
+            telling: telling(&overall, setting.k)?,
             published: published.transpose()?,
             hidden: hidden(&search, values, &name)?,
             classes: classes.clone(),
@@ -185,6 +198,30 @@ fn shown(records: &[&Record], setting: &Setting) -> Result<Vec<Shown>, MetricsEr
         })
     };
     Ok(watched.filter_map(row).collect())
+}
+
+/// The statistics of single images, without labels, by how well they tell attacked ones.
+fn telling(records: &[&Record], k: usize) -> Result<Vec<Telling>, MonitorError> {
+    let mut found = Vec::new();
+    for statistic in Statistic::at(k).filter(|statistic| !statistic.needs_labels()) {
+        let numbers = |scores: fn(&Record) -> &[f32]| -> Result<Vec<f64>, MonitorError> {
+            let mut numbers = Vec::new();
+            for record in records {
+                let seen = Observation { scores: scores(record), relevant: None };
+                if let Some(Reading::Number(number)) = statistic.read(k, &seen)? {
+                    numbers.push(number);
+                }
+            }
+            Ok(numbers)
+        };
+        let [clean, attacked] = [numbers(|r| &r.clean_scores)?, numbers(|r| &r.scores)?];
+        if let Some(auc) = auc(&clean, &attacked) {
+            // It may be smaller or larger after an attack: who watches knows which.
+            found.push(Telling { statistic: statistic.title(k), auc: auc.max(1.0 - auc) });
+        }
+    }
+    found.sort_by(|a, b| b.auc.total_cmp(&a.auc));
+    Ok(found)
 }
 
 /// The labels that were hidden, the smallest change first.

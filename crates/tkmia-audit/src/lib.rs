@@ -21,7 +21,7 @@ mod write;
 
 pub use comparison::Comparison;
 pub use error::AuditError;
-pub use findings::{Findings, Hidden, Shown};
+pub use findings::{Findings, Hidden, Shown, Telling};
 pub use limit::Limit;
 pub use presumed::presumed;
 pub use risk::{Risk, Share};

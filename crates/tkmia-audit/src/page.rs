@@ -9,7 +9,7 @@ use tkmia_figure::{Axis, Chart, Series, Shape, chart_style, escaped};
 use tkmia_report::{Pictured, pictures, png};
 
 use crate::findings::rms;
-use crate::{AuditError, Findings, Hidden, Risk, Share, Shown, Visibility};
+use crate::{AuditError, Findings, Hidden, Risk, Share, Shown, Telling, Visibility};
 
 /// What the page may load: nothing. Its images lie in it.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
@@ -52,6 +52,7 @@ pub fn page(folder: &Path, findings: &Findings) -> Result<String, AuditError> {
     }
     html += &curve(findings);
     html += &measures(findings);
+    html += &monitors(findings);
     html += &next(findings);
     html += &how(findings);
     Ok(html + "</main>\n</body>\n</html>\n")
@@ -104,8 +105,12 @@ impl Findings {
                     "Perhaps: the ranking measures move"
                 };
                 format!(
-                    "{verdict}: {measure} is {clean:.3} before and {attacked:.3} after the attack{}. Only how often the hidden label itself is shown must fall.",
-                    drop_interval(shown)
+                    "{verdict}: {measure} is {clean:.3} before and {attacked:.3} after the attack{}. Only how often the hidden label itself is shown must fall.{}",
+                    drop_interval(shown),
+                    self.telling.first().map_or(String::new(), |Telling { statistic, auc }| format!(
+                        " Of an attacked and another image, the {statistic} tells which is which in {:.0} % of cases.",
+                        100.0 * auc
+                    ))
                 )
             }
         };
@@ -278,6 +283,21 @@ fn measures(findings: &Findings) -> String {
         );
     }
     html + "</tbody></table></div>\n"
+}
+
+fn monitors(findings: &Findings) -> String {
+    let rows = findings.telling.iter().map(|Telling { statistic, auc }| {
+        format!("<tr><th scope=\"row\">{}</th><td>{auc:.2}</td></tr>\n", escaped(statistic))
+    });
+    format!(
+        "<h2>What a monitor would see</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Monitors\"><table>\n\
+         <caption>Of one attacked and one other image, how often a number of the scores tells which is which (AUC over {} images each): 0.5 is a coin. \
+         An attacker who knows of it can avoid it.</caption>\n\
+         <thead><tr><th scope=\"col\">statistic</th><th scope=\"col\">AUC</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n\
+         <p>How soon a stream of images gives an attack away, at a stated rate of false alarms, is told by <code>tkmia monitor</code>.</p>\n",
+        findings.attacked_images,
+        rows.collect::<String>()
+    )
 }
 
 fn next(findings: &Findings) -> String {
