@@ -28,7 +28,7 @@ pub struct Hardening {
 
 impl Default for Hardening {
     fn default() -> Self {
-        Self { k: 1, passes: 24, reach: 1.5 }
+        Self { k: 1, passes: 24, reach: 4.0 }
     }
 }
 
