@@ -8,6 +8,7 @@
 //! convolution both ways ([`Stencil`](stencil::Stencil)).
 
 mod block;
+mod filter;
 mod layer;
 mod maps;
 mod network;
@@ -16,6 +17,7 @@ mod pool;
 mod stem;
 mod stencil;
 mod task;
+mod winograd;
 
 pub(crate) use network::Network;
 pub(crate) use node::scores;

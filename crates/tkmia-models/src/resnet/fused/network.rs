@@ -11,8 +11,7 @@ use super::layer::Layer;
 use super::maps::{Arena, Halo, LANES, Maps, Shape, wider};
 use super::pool::{Largest, Pool};
 use super::stem::Stem;
-use super::stencil::Finish;
-use super::task::Relu;
+use super::task::{Finish, Relu};
 use crate::resnet::blueprint::{Blueprint, Convolution, Window, transposed};
 
 /// A residual network with its weights laid out for both ways.
@@ -103,12 +102,10 @@ impl Network {
             .unzip();
         let features = rows_to_maps(&features.concat(), self.features);
         let mut scores = Maps::zeros(row_shape(count, self.head.outputs()));
-        self.head.forward(
-            self.arch,
-            &features,
-            &mut scores,
-            Finish { add: false, relu: Relu::None },
-        );
+        let finish = Finish { add: false, relu: Relu::None };
+        self.with_arena(image, |arena| {
+            self.head.forward(self.arch, arena, &features, &mut scores, finish);
+        });
         (maps_to_rows(&scores, self.classes), Tape { image, rows })
     }
 
@@ -118,7 +115,9 @@ impl Network {
         let scores = rows_to_maps(scores, self.classes);
         let images = scores.shape.size[1];
         let mut features = Maps::zeros(row_shape(images, self.head.inputs()));
-        self.head.backward(self.arch, &scores, &mut features, false, None);
+        self.with_arena(*image, |arena| {
+            self.head.backward(self.arch, arena, &scores, &mut features, false, None);
+        });
         let features = maps_to_rows(&features, self.features);
 
         let sizes = self.sizes(*image);
@@ -363,9 +362,14 @@ mod tests {
         differences.fold(0.0, f32::max) / largest
     }
 
+    /// Layers of 3×3 are plain sums, or minimal filters of either kind.
     fn small(name: &str, width: usize) -> Blueprint {
         let mut blueprint = blueprint(name, width, 5, 3).unwrap();
         blueprint.fold().unwrap();
+        let sizes = [1, 8, 64].into_iter().cycle();
+        for (conv, size) in blueprint.convolutions_mut().zip(sizes) {
+            conv.output_size = [size; 2];
+        }
         blueprint
     }
 
