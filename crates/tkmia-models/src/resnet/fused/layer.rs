@@ -2,12 +2,12 @@
 
 use pulp::Arch;
 
-use super::filter::Filter;
 use super::maps::{Arena, Halo, LANES, Maps, wider};
 use super::stencil::{Stencil, Steps};
 use super::task::{Finish, Relu};
 use super::winograd::Winograd;
 use crate::resnet::blueprint::{Convolution, Window};
+use crate::resnet::filter::Filter;
 
 /// What computes a layer one way.
 enum Kernel {

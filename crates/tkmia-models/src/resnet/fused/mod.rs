@@ -8,9 +8,9 @@
 //! convolution both ways ([`Stencil`](stencil::Stencil)).
 
 mod block;
-mod filter;
 mod layer;
 mod maps;
+mod minimal;
 mod network;
 mod node;
 mod pool;

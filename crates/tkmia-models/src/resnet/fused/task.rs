@@ -85,44 +85,38 @@ impl<'a> Block<'a> {
 
     /// Puts sums into the output.
     #[inline(always)]
-    pub fn put<S: Simd, const V: usize>(
+    pub fn put<S: Simd>(
         &mut self,
         simd: S,
         [at, sign]: [usize; 2],
-        mut sums: [S::f32s; V],
+        sums: &[f32; LANES],
         add: bool,
     ) {
-        let zero = simd.splat_f32s(0.0);
         let (output, _) = S::as_mut_simd_f32s(&mut self.output[at].0);
-        for v in 0..V {
-            if add {
-                sums[v] = simd.add_f32s(sums[v], output[v]);
-            }
-        }
-        match &mut self.relu {
-            Relu::None => {}
-            Relu::Record(signs) => {
-                let (powers, _) = S::as_simd_f32s(&POWERS);
-                let mut bits = zero;
-                for v in 0..V {
-                    let positive = simd.greater_than_f32s(sums[v], zero);
-                    bits = simd.add_f32s(bits, simd.select_f32s(positive, powers[v], zero));
+        let (sums, _) = S::as_simd_f32s(sums);
+        let zero = simd.splat_f32s(0.0);
+        let mut positives = zero;
+        for (v, output) in output.iter_mut().enumerate() {
+            let sum = if add { simd.add_f32s(sums[v], *output) } else { sums[v] };
+            *output = match &self.relu {
+                Relu::None => sum,
+                Relu::Record(_) => {
+                    let positive = simd.greater_than_f32s(sum, zero);
+                    let bits = simd.select_f32s(positive, S::as_simd_f32s(&POWERS).0[v], zero);
+                    positives = simd.add_f32s(positives, bits);
                     // What isn't a number is kept.
-                    let negative = simd.less_than_f32s(sums[v], zero);
-                    sums[v] = simd.select_f32s(negative, zero, sums[v]);
+                    simd.select_f32s(simd.less_than_f32s(sum, zero), zero, sum)
                 }
-                signs[sign] = simd.reduce_sum_f32s(bits) as i32 as u16;
-            }
-            Relu::Apply(signs) => {
-                let (bits, _) = S::as_simd_u32s(&BITS);
-                let signs = simd.splat_u32s(signs[sign].into());
-                for v in 0..V {
-                    let kept = simd.equal_u32s(simd.and_u32s(signs, bits[v]), bits[v]);
-                    sums[v] = simd.select_f32s(kept, sums[v], zero);
+                Relu::Apply(signs) => {
+                    let bits = S::as_simd_u32s(&BITS).0[v];
+                    let kept = simd.and_u32s(simd.splat_u32s(signs[sign].into()), bits);
+                    simd.select_f32s(simd.equal_u32s(kept, bits), sum, zero)
                 }
-            }
+            };
         }
-        output[..V].copy_from_slice(&sums);
+        if let Relu::Record(signs) = &mut self.relu {
+            signs[sign] = simd.reduce_sum_f32s(positives) as u16;
+        }
     }
 }
 
@@ -200,24 +194,35 @@ impl Task<'_> {
     /// Computes `N` blocks, each of `V` vectors.
     #[inline(always)]
     fn rows<S: Simd, const V: usize, const N: usize>(&mut self, simd: S, block: usize) {
-        let Walk { rows, columns, .. } = *self.walk;
+        let Walk { rows, columns, write, note, start, first_sign, .. } = *self.walk;
         // Widths of ResNets are multiples of 7 at 224 pixels, and powers of two at others.
         let sevens = V == 1 && columns % 7 == 0;
+        let mut sums = [[Lanes::ZERO; N]; 8];
         for row in 0..rows {
             let mut column = 0;
             while column < columns {
                 let at = [row, column];
-                column += match columns - column {
-                    7.. if sevens => self.tile::<S, V, 7, N>(simd, block, at),
-                    8.. if V == 1 => self.tile::<S, V, 8, N>(simd, block, at),
+                let count = match columns - column {
+                    7.. if sevens => self.tile::<S, V, 7, N>(simd, block, at, &mut sums),
+                    8.. if V == 1 => self.tile::<S, V, 8, N>(simd, block, at, &mut sums),
                     // Two halves keep more sums under way than six and what is left.
-                    7 | 8 if V == 2 => self.tile::<S, V, 4, N>(simd, block, at),
-                    6.. if V == 2 || V == 4 => self.tile::<S, V, 6, N>(simd, block, at),
-                    4.. if V <= 4 => self.tile::<S, V, 4, N>(simd, block, at),
-                    3 if V == 2 => self.tile::<S, V, 3, N>(simd, block, at),
-                    2.. if V <= 4 => self.tile::<S, V, 2, N>(simd, block, at),
-                    _ => self.tile::<S, V, 1, N>(simd, block, at),
+                    7 | 8 if V == 2 => self.tile::<S, V, 4, N>(simd, block, at, &mut sums),
+                    6.. if V == 2 || V == 4 => self.tile::<S, V, 6, N>(simd, block, at, &mut sums),
+                    4.. if V <= 4 => self.tile::<S, V, 4, N>(simd, block, at, &mut sums),
+                    3 if V == 2 => self.tile::<S, V, 3, N>(simd, block, at, &mut sums),
+                    2.. if V <= 4 => self.tile::<S, V, 2, N>(simd, block, at, &mut sums),
+                    _ => self.tile::<S, V, 1, N>(simd, block, at, &mut sums),
                 };
+                for (m, sums) in sums[..count].iter().enumerate() {
+                    let place = |first: usize, [down, across]: [usize; 2]| {
+                        first + row * down + (column + m) * across
+                    };
+                    let places = [place(start, write), place(first_sign, note)];
+                    for (block, sums) in self.blocks[block..].iter_mut().zip(sums) {
+                        block.put(simd, places, &sums.0, self.add);
+                    }
+                }
+                column += count;
             }
         }
     }
@@ -226,13 +231,13 @@ impl Task<'_> {
     #[expect(clippy::needless_range_loop, reason = "with iterators sums leave the registers")]
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const M: usize, const N: usize>(
-        &mut self,
+        &self,
         simd: S,
         block: usize,
         [row, column]: [usize; 2],
+        outputs: &mut [[Lanes; N]; 8],
     ) -> usize {
         let walk = self.walk;
-        let at = |[down, across]: [usize; 2]| row * down + column * across;
         let bias: [[S::f32s; V]; N] =
             std::array::from_fn(|n| vectors::<S, V>(&self.bias[block + n]));
         let mut sums = [bias; M];
@@ -242,7 +247,7 @@ impl Task<'_> {
         let mut next = 0;
         for input in self.input.chunks_exact(walk.plane) {
             for tap in &walk.taps {
-                let first = tap + at(walk.read);
+                let first = tap + row * walk.read[0] + column * walk.read[1];
                 let pixels: [&[f32; LANES]; M] =
                     std::array::from_fn(|m| &input[first + m * walk.read[1]].0);
                 let weights: [&[Lanes; LANES]; N] = std::array::from_fn(|n| {
@@ -265,11 +270,12 @@ impl Task<'_> {
             }
         }
 
-        let (write, note) = (walk.start + at(walk.write), walk.first_sign + at(walk.note));
-        for (n, block) in self.blocks[block..][..N].iter_mut().enumerate() {
-            for m in 0..M {
-                let place = [write + m * walk.write[1], note + m * walk.note[1]];
-                block.put(simd, place, sums[m][n], self.add);
+        for m in 0..M {
+            for n in 0..N {
+                let (output, _) = S::as_mut_simd_f32s(&mut outputs[m][n].0);
+                for v in 0..V {
+                    output[v] = sums[m][n][v];
+                }
             }
         }
         M

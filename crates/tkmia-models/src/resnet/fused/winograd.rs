@@ -5,10 +5,11 @@ use std::ops::Range;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::filter::{Filter, Four, Minimal, Two};
 use super::maps::{Arena, Halo, LANES, Lanes, Maps, Shape};
+use super::minimal::{self, Four, Minimal, Two};
 use super::stencil::biases;
 use super::task::{Block, Finish, PAIR, Relu, Task, Walk, at_once, height};
+use crate::resnet::filter::Filter;
 
 /// Weighted sums over all input channels and 3×3 neighbours of a pixel.
 ///
@@ -47,7 +48,7 @@ impl Winograd {
             for input in 0..inputs {
                 for output in block * LANES..outputs.min((block + 1) * LANES) {
                     let kernel = std::array::from_fn(|tap| weight(output, input, tap));
-                    filter.weights(kernel, |point, value| {
+                    minimal::weights(filter, kernel, |point, value| {
                         let at = point * blocks * LANES + input;
                         weights[at].0[output % LANES] = value as f32;
                     });
@@ -251,33 +252,24 @@ impl WithSimd for Gather<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match (self.filter, S::F32_LANES) {
-            (Filter::Two, 16) => self.tiles::<S, Two, 4, 2, 1>(simd),
-            (Filter::Two, 8) => self.tiles::<S, Two, 4, 2, 2>(simd),
-            (Filter::Two, 4) => self.tiles::<S, Two, 4, 2, 4>(simd),
-            (Filter::Two, _) => self.tiles::<S, Two, 4, 2, LANES>(simd),
-            (Filter::Four, 16) => self.tiles::<S, Four, 6, 4, 1>(simd),
-            (Filter::Four, 8) => self.tiles::<S, Four, 6, 4, 2>(simd),
-            (Filter::Four, 4) => self.tiles::<S, Four, 6, 4, 4>(simd),
-            (Filter::Four, _) => self.tiles::<S, Four, 6, 4, LANES>(simd),
+        match self.filter {
+            Filter::Two => self.tiles::<S, Two, 4, 2>(simd),
+            Filter::Four => self.tiles::<S, Four, 6, 4>(simd),
         }
     }
 }
 
 impl Gather<'_> {
     #[inline(always)]
-    fn tiles<S: Simd, F: Minimal<A, M>, const A: usize, const M: usize, const V: usize>(
-        mut self,
-        simd: S,
-    ) {
+    fn tiles<S: Simd, F: Minimal<A, M>, const A: usize, const M: usize>(mut self, simd: S) {
         let to = self.shape;
         let room = self.sums.len() / (A * A);
         let [cut, cut_signs] = to.cut(self.rows.start * M);
         for row in self.rows.clone() {
             for column in 0..self.columns {
                 let tile = (row - self.rows.start) * self.columns + column;
-                let mut outputs = [[[simd.splat_f32s(0.0); V]; M]; M];
-                for v in 0..V {
+                let mut outputs = [[Lanes::ZERO; M]; M];
+                for v in 0..LANES / S::F32_LANES {
                     let columns: [[S::f32s; M]; A] = std::array::from_fn(|c| {
                         let at = |r: usize| (r * A + c) * room + tile;
                         F::gather(simd, std::array::from_fn(|r| vector::<S>(&self.sums[at(r)], v)))
@@ -285,7 +277,8 @@ impl Gather<'_> {
                     for r in 0..M {
                         let values = F::gather(simd, columns.map(|column| column[r]));
                         for c in 0..M {
-                            outputs[r][c][v] = simd.add_f32s(values[c], vector::<S>(self.bias, v));
+                            let (output, _) = S::as_mut_simd_f32s(&mut outputs[r][c].0);
+                            output[v] = simd.add_f32s(values[c], vector::<S>(self.bias, v));
                         }
                     }
                 }
@@ -294,7 +287,7 @@ impl Gather<'_> {
                     for (column, sums) in (column..to.size[1]).zip(outputs) {
                         let at = to.row(row) + column - cut;
                         let sign = row * to.size[1] + column - cut_signs;
-                        self.block.put(simd, [at, sign], sums, self.add);
+                        self.block.put(simd, [at, sign], &sums.0, self.add);
                     }
                 }
             }

@@ -1,77 +1,10 @@
-//! Minimal filters, which compute neighbouring outputs of a 3×3 convolution with fewer products: [`Filter`].
+//! The arithmetic of minimal filters: [`Minimal`], [`weights`].
 
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use pulp::Simd;
 
-use crate::resnet::blueprint::Convolution;
-
-/// A filter F(m×m, 3×3): m×m outputs from (m+2)×(m+2) products for each input channel, not from 9·m×m.
-///
-/// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::resnet) enum Filter {
-    /// F(2×2, 3×3)
-    Two,
-    /// F(4×4, 3×3)
-    Four,
-}
-
-impl Filter {
-    /// What computes a convolution fastest at its output size, if not the plain sum of its taps.
-    pub fn of(conv: &Convolution) -> Option<Self> {
-        let window = &conv.window;
-        let fits = [window.kernel, window.stride, window.dilation] == [[3, 3], [1, 1], [1, 1]];
-        let plain = 9 * (conv.output_size.iter().product::<usize>() + READING);
-        let cost = |filter: &Self| {
-            let tiles: usize = filter.tiles(conv.output_size).iter().product();
-            filter.points() * (tiles + READING)
-        };
-        let filters = [Self::Two, Self::Four].into_iter();
-        filters.min_by_key(cost).filter(|filter| fits && cost(filter) < plain)
-    }
-
-    /// Outputs of a tile along an axis.
-    pub fn outputs(self) -> usize {
-        match self {
-            Self::Two => 2,
-            Self::Four => 4,
-        }
-    }
-
-    /// Products for a tile and an input channel, and as many weights.
-    pub fn points(self) -> usize {
-        (self.outputs() + 2).pow(2)
-    }
-
-    /// Tiles down and across.
-    pub fn tiles(self, output: [usize; 2]) -> [usize; 2] {
-        output.map(|size| size.div_ceil(self.outputs()))
-    }
-
-    /// The weight at each point, of a kernel's weights in rows.
-    pub fn weights(self, kernel: [f64; 9], put: impl FnMut(usize, f64)) {
-        match self {
-            Self::Two => weights::<Two, 4, 2>(kernel, put),
-            Self::Four => weights::<Four, 6, 4>(kernel, put),
-        }
-    }
-}
-
-fn weights<F: Minimal<A, M>, const A: usize, const M: usize>(
-    kernel: [f64; 9],
-    mut put: impl FnMut(usize, f64),
-) {
-    let (rows, _) = kernel.as_chunks();
-    let rows: [[f64; A]; 3] = std::array::from_fn(|row| F::weights(rows[row]));
-    for column in 0..A {
-        let points = F::weights(rows.map(|row| row[column]));
-        points.iter().enumerate().for_each(|(row, value)| put(row * A + column, *value));
-    }
-}
-
-/// Products that take as long as reading a weight from memory, about.
-const READING: usize = 16;
+use crate::resnet::filter::Filter;
 
 /// A filter along one axis: `M` outputs from `A` products, each output the sum of three neighbours with weights.
 ///
@@ -157,5 +90,25 @@ impl Minimal<6, 4> for Four {
             fma(0.5, even, times(2.0, even_2)),
             fma(FRAC_1_SQRT_2 / 2.0, odd, fma(2.0 * SQRT_2, odd_2, m[5])),
         ]
+    }
+}
+
+/// The weight at each point, `G w Gᵀ`, of a kernel's weights in rows.
+pub(super) fn weights(filter: Filter, kernel: [f64; 9], put: impl FnMut(usize, f64)) {
+    match filter {
+        Filter::Two => points::<Two, 4, 2>(kernel, put),
+        Filter::Four => points::<Four, 6, 4>(kernel, put),
+    }
+}
+
+fn points<F: Minimal<A, M>, const A: usize, const M: usize>(
+    kernel: [f64; 9],
+    mut put: impl FnMut(usize, f64),
+) {
+    let (rows, _) = kernel.as_chunks();
+    let rows: [[f64; A]; 3] = std::array::from_fn(|row| F::weights(rows[row]));
+    for column in 0..A {
+        let points = F::weights(rows.map(|row| row[column]));
+        points.iter().enumerate().for_each(|(row, value)| put(row * A + column, *value));
     }
 }
