@@ -180,7 +180,9 @@ pub(super) fn size(window: &Window, input: [usize; 2]) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use burn::tensor::{Device, Tensor, TensorData};
+    use chacha20::ChaCha8Rng;
     use proptest::prelude::*;
+    use rand::{RngExt, SeedableRng};
 
     use super::super::maps::Shape;
     use super::*;
@@ -221,17 +223,18 @@ mod tests {
         values.iter().fold(0.0, |most, value| most.max(value.abs()))
     }
 
-    /// Whether sums of so many products with weights up to [`WEIGHT`] are near. They are measured by the size
-    /// that such sums have where nothing cancels, since rounding is of that size.
-    fn close(found: &[f32], expected: &[f32], factors: &[f32], terms: usize) -> bool {
+    /// By how much sums of so many products with weights up to [`WEIGHT`] differ at most, over the size that such sums
+    /// have where nothing cancels, since rounding is of that size.
+    fn apart(found: &[f32], expected: &[f32], factors: &[f32], terms: usize) -> f32 {
+        assert_eq!(found.len(), expected.len());
         let size = WEIGHT * largest(factors) * (terms as f32).sqrt();
-        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-5 * size.max(largest(expected));
-        found.len() == expected.len() && found.iter().zip(expected).all(near)
+        let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+        differences.fold(0.0, f32::max) / size.max(largest(expected))
     }
 
-    /// Compares a layer and its gradient with Burn's.
-    fn check(shape: [usize; 4], window: Window, filter: Option<Filter>, size: [usize; 2]) -> bool {
-        let [outputs, inputs, height, width] = shape;
+    /// A convolution that is computed that way.
+    fn convolution(shape: [usize; 4], window: Window, filter: Option<Filter>) -> Convolution {
+        let outputs = shape[0];
         let conv = Convolution {
             name: "w".into(),
             stored: FloatType::F32,
@@ -247,7 +250,19 @@ mod tests {
                 Some(Filter::Four) => [64, 64],
             },
         };
-        assert!(filter.is_none() || Filter::of(&conv) == filter);
+        assert_eq!(Filter::of(&conv), filter);
+        conv
+    }
+
+    /// By how much a layer and its gradient differ from Burn's.
+    fn compare(
+        shape: [usize; 4],
+        window: Window,
+        filter: Option<Filter>,
+        size: [usize; 2],
+    ) -> [f32; 2] {
+        let [outputs, inputs, height, width] = shape;
+        let conv = convolution(shape, window, filter);
         let layer = Layer::new(&conv);
         let mut arena = Arena::new(size);
         let taps = height * width;
@@ -269,8 +284,10 @@ mod tests {
         let slope = tensor.grad(&expected.clone().powi_scalar(2).sum().backward()).unwrap();
         let expected: Vec<f32> = expected.inner().try_to_vec_as().unwrap();
         let slope: Vec<f32> = slope.try_to_vec_as().unwrap();
-        close(&values(&output, outputs), &expected, &image, inputs * taps)
-            && close(&values(&back, inputs), &slope, &twice, outputs * taps)
+        [
+            apart(&values(&output, outputs), &expected, &image, inputs * taps),
+            apart(&values(&back, inputs), &slope, &twice, outputs * taps),
+        ]
     }
 
     proptest! {
@@ -284,7 +301,8 @@ mod tests {
             size in [6..17_usize, 6..17_usize],
         ) {
             let window = Window { kernel, stride, padding, dilation, ceil: false };
-            prop_assert!(check([outputs, inputs, kernel[0], kernel[1]], window, None, size));
+            let apart = compare([outputs, inputs, kernel[0], kernel[1]], window, None, size);
+            prop_assert!(apart.iter().all(|apart| *apart < 2e-5), "{apart:?}");
         }
 
         #[test]
@@ -296,7 +314,51 @@ mod tests {
         ) {
             let window = Window { padding, ..Window::square(3, 1, 0) };
             let filter = if four { Filter::Four } else { Filter::Two };
-            prop_assert!(check([outputs, inputs, 3, 3], window, Some(filter), size));
+            let apart = compare([outputs, inputs, 3, 3], window, Some(filter), size);
+            prop_assert!(apart.iter().all(|apart| *apart < 3e-5), "{apart:?}");
         }
+    }
+
+    /// The root mean square of a layer's rounding, over that of its values.
+    fn rounding(filter: Option<Filter>) -> f64 {
+        const CHANNELS: usize = 128;
+        const SIZE: usize = 16;
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut noise = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+        };
+        let mut conv = convolution([CHANNELS, CHANNELS, 3, 3], Window::square(3, 1, 0), filter);
+        conv.bias.fill(0.0);
+        conv.weights = noise(conv.weights.len());
+        let image = noise(CHANNELS * SIZE * SIZE);
+        let layer = Layer::new(&conv);
+        let to = layer.size([SIZE; 2]);
+        let input = maps(&image, CHANNELS, [SIZE; 2], layer.halo([SIZE; 2], to));
+        let mut output = maps(&[], CHANNELS, to, [0; 4]);
+        let finish = Finish { add: false, relu: Relu::None };
+        layer.forward(Arch::new(), &mut Arena::new([SIZE; 2]), &input, &mut output, finish);
+        let exact = |at: usize| {
+            let (channel, row, column) = (at / (to[0] * to[1]), at / to[1] % to[0], at % to[1]);
+            let term = |at: usize| {
+                let (input, tap) = (at / 9, at % 9);
+                let pixel = (input * SIZE + row + tap / 3) * SIZE + column + tap % 3;
+                f64::from(conv.weights[channel * CHANNELS * 9 + at]) * f64::from(image[pixel])
+            };
+            (0..CHANNELS * 9).map(term).sum::<f64>()
+        };
+        let [mut errors, mut squares] = [0.0; 2];
+        for (at, &found) in values(&output, CHANNELS).iter().enumerate() {
+            let exact = exact(at);
+            errors += (f64::from(found) - exact).powi(2);
+            squares += exact.powi(2);
+        }
+        (errors / squares).sqrt()
+    }
+
+    #[test]
+    fn filters_round_little_more_than_plain_sums() {
+        let plain = rounding(None);
+        let [two, four] = [Filter::Two, Filter::Four].map(|filter| rounding(Some(filter)));
+        assert!(plain < 1e-6 && two < plain && four < 2.5 * plain, "{plain} {two} {four}");
     }
 }

@@ -21,8 +21,6 @@ use super::task::{Block, Finish, PAIR, Task, Walk, at_once, height};
 pub(super) struct Stencil {
     /// Blocks of input channels.
     inputs: usize,
-    /// Blocks of output channels.
-    outputs: usize,
     steps: Steps,
     /// `[outputs, inputs, taps, LANES]`: the weights of an output block for one input channel.
     weights: Vec<Lanes>,
@@ -62,13 +60,12 @@ impl Stencil {
                 }
             });
         }
-        let bias = biases(outputs, bias);
-        Self { inputs: blocks, outputs: bias.len(), steps, weights, bias }
+        Self { inputs: blocks, steps, weights, bias: biases(outputs, bias) }
     }
 
     /// Blocks of output channels.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.bias.len()
     }
 
     /// Positions along rows and columns for an output of that size.
@@ -96,7 +93,7 @@ impl Stencil {
     /// Computes all sums.
     pub fn run(&self, arch: Arch, input: &Maps, output: &mut Maps, finish: Finish<'_>) {
         let (from, to) = (input.shape, output.shape);
-        debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs);
+        debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs());
         let [rows, columns] = self.positions(to.size);
         let each = self.inputs * self.steps.taps.len() * LANES;
         let of_row = PAIR * each * columns;

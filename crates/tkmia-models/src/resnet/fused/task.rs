@@ -83,7 +83,7 @@ impl<'a> Block<'a> {
         pairs
     }
 
-    /// Puts sums into the output.
+    /// Puts sums into the output, and notes or applies their signs.
     #[inline(always)]
     pub fn put<S: Simd>(
         &mut self,
@@ -121,24 +121,10 @@ impl<'a> Block<'a> {
 }
 
 /// The bit of each lane, and the same as a number: sums of these are exact.
-const BITS: [u32; LANES] = {
-    let mut bits = [1; LANES];
-    let mut lane = 0;
-    while lane < LANES {
-        bits[lane] <<= lane;
-        lane += 1;
-    }
-    bits
-};
-const POWERS: [f32; LANES] = {
-    let mut powers = [1.0; LANES];
-    let mut lane = 1;
-    while lane < LANES {
-        powers[lane] = 2.0 * powers[lane - 1];
-        lane += 1;
-    }
-    powers
-};
+const BITS: [u32; LANES] =
+    [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768];
+const POWERS: [f32; LANES] =
+    [1., 2., 4., 8., 16., 32., 64., 128., 256., 512., 1024., 2048., 4096., 8192., 16_384., 32_768.];
 
 /// The signs of outputs, `[blocks, height · width]`, one bit for each channel of a block.
 pub(super) enum Relu<'a> {
@@ -184,6 +170,7 @@ impl WithSimd for Task<'_> {
 }
 
 impl Task<'_> {
+    /// Computes one block after the other. (A closure is not sure to be inlined.)
     #[inline(always)]
     fn each<S: Simd, const V: usize>(&mut self, simd: S) {
         for block in 0..self.blocks.len() {
@@ -227,15 +214,15 @@ impl Task<'_> {
         }
     }
 
-    /// Computes `M` neighbouring outputs in registers, and gives `M`.
-    #[expect(clippy::needless_range_loop, reason = "with iterators sums leave the registers")]
+    /// Computes `M` neighbouring sums in registers, and gives `M`.
+    #[expect(clippy::manual_memcpy, reason = "sums that are borrowed leave the registers")]
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const M: usize, const N: usize>(
         &self,
         simd: S,
         block: usize,
         [row, column]: [usize; 2],
-        outputs: &mut [[Lanes; N]; 8],
+        to: &mut [[Lanes; N]; 8],
     ) -> usize {
         let walk = self.walk;
         let bias: [[S::f32s; V]; N] =
@@ -272,7 +259,7 @@ impl Task<'_> {
 
         for m in 0..M {
             for n in 0..N {
-                let (output, _) = S::as_mut_simd_f32s(&mut outputs[m][n].0);
+                let (output, _) = S::as_mut_simd_f32s(&mut to[m][n].0);
                 for v in 0..V {
                     output[v] = sums[m][n][v];
                 }

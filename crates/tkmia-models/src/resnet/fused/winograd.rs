@@ -13,14 +13,14 @@ use crate::resnet::filter::Filter;
 
 /// Weighted sums over all input channels and 3×3 neighbours of a pixel.
 ///
-/// The output is cut in tiles. What a tile reads is spread to points; at each point sums are taken over the input channels
-/// as a 1×1 convolution does, and the tile's outputs are gathered from them. Whatever the machine, a sum is taken in the
-/// same order.
+/// The output is cut in tiles. What a tile reads is spread to the points of a [filter](Minimal); at each point sums are
+/// taken over the input channels, as a 1×1 convolution does, and the tile's outputs are gathered from them. Whatever the
+/// machine, all this has one order.
 pub(super) struct Winograd {
     filter: Filter,
     /// Blocks of input channels.
     inputs: usize,
-    /// What the first pixel's window begins with.
+    /// Row and column where the first output begins to read.
     first: [isize; 2],
     /// `[outputs, points, inputs, LANES]`: the weights of an output block for one input channel.
     weights: Vec<Lanes>,
