@@ -6,6 +6,7 @@ pub mod prelude;
 pub use error::Error;
 
 pub use tkmia_attacks as attacks;
+pub use tkmia_audit as audit;
 pub use tkmia_core as core;
 pub use tkmia_data as data;
 pub use tkmia_experiment as experiment;

@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("metrics", &[]),
     ("file", &[]),
     ("figure", &[]),
@@ -20,10 +20,12 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("train", &["core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
+    ("audit", &["attacks", "core", "data", "experiment", "figure", "file", "metrics", "report"]),
     (
         "cli",
         &[
             "attacks",
+            "audit",
             "core",
             "data",
             "experiment",

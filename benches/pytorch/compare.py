@@ -84,29 +84,40 @@ def table(work, side, rounds):
               flush=True)
 
 
+FLOAT32 = ("frozen", "folded", "channels_last", "compiled")
+CPU = Path("/proc/cpuinfo")
+# Without instructions for it bfloat16 takes many times as long.
+NARROW = ("bfloat16",) if CPU.exists() and "avx512_bf16" in CPU.read_text() else ()
+PEERS = (*FLOAT32, *NARROW, "onnxruntime")
+
+
 def passes(work, name, side, rounds):
     path = export(work, name, side)
     cores = os.cpu_count()
-    cases = {
-        f"tkmia, batch 8, {cores} workers": lambda: ours(path, side, 8, cores),
-        "tkmia, batch 8, one thread": lambda: ours(path, side, 8, 1, 1),
-        "tkmia, batch 1": lambda: ours(path, side, 1, 1),
-        "PyTorch, batch 8, frozen": lambda: theirs(path, name, side, 8, cores, "frozen"),
-        "PyTorch, batch 1, frozen": lambda: theirs(path, name, side, 1, cores, "frozen"),
-        "PyTorch, batch 1, weight gradients": lambda: theirs(path, name, side, 1, cores, "tracked"),
-    }
-    found = take_turns(rounds, *cases.values())
-    print(f"\n{name}, {side} pixels: ms an image, medians of {rounds} rounds")
-    for case, results in zip(cases, found):
-        forward, both, memory = (statistics.median(column) for column in zip(*results))
-        print(f"  {case:36} forward {forward * 1e3:7.1f}  both {both * 1e3:7.1f}  peak {memory:5.0f} MiB")
-    both = [statistics.median(result[1] for result in results) for results in found]
-    memory = [statistics.median(result[2] for result in results) for results in found]
-    print(f"  batch 8 against frozen weights       {both[0] / both[3]:.2f}")
-    print(f"  batch 1 against frozen weights       {both[2] / both[4]:.2f}")
-    print(f"  batch 8 against weight gradients     {both[0] / both[5]:.2f}")
-    print(f"  peak memory, batch 8                 {memory[0] / memory[3]:.2f}")
-    print(f"  {cores} workers against one thread        {both[1] / both[0]:.2f} times as fast")
+    cases = {}
+    for batch in (8, 1):
+        workers = cores if batch > 1 else 1
+        cases["tkmia", batch] = lambda batch=batch, workers=workers: ours(path, side, batch, workers)
+        for mode in PEERS:
+            cases[mode, batch] = lambda batch=batch, mode=mode: theirs(path, name, side, batch, cores, mode)
+    cases["tkmia, one thread", 8] = lambda: ours(path, side, 8, 1, 1)
+    cases["tracked", 1] = lambda: theirs(path, name, side, 1, cores, "tracked")
+    # Each round in the same order, so that a ratio is of runs that are near each other.
+    rows = dict(zip(cases, take_turns(rounds, *cases.values())))
+    print(f"\n{name}, {side} pixels, {cores} threads: ms an image, medians of {rounds} rounds, and tkmia's ratio")
+    print("| batch | peer | forward | ratio | forward and back | ratio | memory, MiB |\n|---|---|---|---|---|---|---|")
+    for (case, batch), results in sorted(rows.items(), key=lambda row: -row[0][1]):
+        ours_ = rows["tkmia", batch]
+        columns = []
+        for at in (0, 1):
+            ratio = statistics.median(a[at] / b[at] for a, b in zip(ours_, results))
+            columns += [f"{statistics.median(each[at] for each in results) * 1e3:.1f}", f"{ratio:.2f}"]
+        memory = statistics.median(each[2] for each in results)
+        print(f"| {batch} | {case} | {' | '.join(columns)} | {memory:.0f} |".replace("nan", "–"))
+    for batch in (8, 1):
+        best = min(FLOAT32, key=lambda mode: statistics.median(each[1] for each in rows[mode, batch]))
+        ratio = statistics.median(a[1] / b[1] for a, b in zip(rows["tkmia", batch], rows[best, batch]))
+        print(f"batch {batch}: {ratio:.2f} of the best float32 PyTorch, which is {best}")
     return path
 
 

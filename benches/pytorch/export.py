@@ -20,7 +20,9 @@ model.eval()
 torch.save(model.state_dict(), path.with_suffix(".pth"))
 # `attack.py` reads ResNets as the older exporter writes them.
 newer = not name.startswith("resnet")
-batch = {"dynamic_shapes": {"x": {0: torch.export.Dim("batch")}}, "opset_version": 20} if newer else {"opset_version": 17}
+batch = {"dynamic_shapes": {"x": {0: torch.export.Dim("batch")}}, "opset_version": 20}
+if not newer:
+    batch = {"input_names": ["x"], "dynamic_axes": {"x": {0: "batch"}}, "opset_version": 17}
 torch.onnx.export(model, (torch.zeros(2, 3, side, side),), path, dynamo=newer, external_data=False, **batch)
 
 images = torch.rand(8, 3, side, side) * 2 - 1

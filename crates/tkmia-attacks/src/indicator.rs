@@ -24,7 +24,7 @@ named! {
         /// A score of the image, or of one on the way, wasn't finite.
         NonFiniteScore,
         /// The attack ran out, and its loss had stayed where it was, to one part in a million, for the last
-        /// ten passes or more.
+        /// ten passes or more; or it ended where its steps led nowhere any more.
         FlatLoss,
         /// The attack ran out, and no loss was below the first one, to one part in a million.
         NoDescent,
@@ -94,6 +94,7 @@ pub(crate) struct Trail {
     weak: usize,
     zero: bool,
     non_finite: bool,
+    rests: bool,
 }
 
 impl Trail {
@@ -106,6 +107,7 @@ impl Trail {
             weak: 0,
             zero: false,
             non_finite: false,
+            rests: false,
         }
     }
 
@@ -114,6 +116,7 @@ impl Trail {
         if let Some(slope) = seen.slope {
             self.step(slope, seen.loss.is_some());
         }
+        self.rests |= seen.moved == Some(0.0);
         self.non_finite |= seen.loss.is_some_and(|loss| !loss.is_finite());
         self.reach(seen.loss.unwrap_or_else(margin));
     }
@@ -134,8 +137,8 @@ impl Trail {
     }
 
     /// Whether there is no going on.
-    pub fn is_lost(&self) -> bool {
-        self.non_finite
+    pub fn is_over(&self) -> bool {
+        self.non_finite || self.rests
     }
 
     /// The indicators, given whether the attack ran out without success.
@@ -161,7 +164,7 @@ impl Trail {
                 false => (loss, 1),
             };
         }
-        passes >= FLAT
+        self.rests || passes >= FLAT
     }
 
     fn is_no_descent(&self) -> bool {
@@ -178,7 +181,7 @@ impl Trail {
         let lowest = |losses: &[f32]| losses.iter().copied().fold(f32::INFINITY, f32::min);
         let Some(first) = before.first() else { return false };
         let (before, end) = (lowest(before), lowest(end));
-        !is_still(end, before) && before - end > GOING_ON * (first - end)
+        !self.rests && !is_still(end, before) && before - end > GOING_ON * (first - end)
     }
 }
 
@@ -240,10 +243,10 @@ mod tests {
     #[test]
     fn gradients_leave_their_signs() {
         let mut trail = Trail::new(4, Bounds::SYMMETRIC);
-        assert!(!trail.is_lost() && trail.indicators(true).is_empty());
+        assert!(!trail.is_over() && trail.indicators(true).is_empty());
         trail.step(0.0, true);
         trail.step(f32::NAN, true);
-        assert!(trail.is_lost());
+        assert!(trail.is_over());
         let signs = [Indicator::ZeroGradient, Indicator::NonFiniteGradient];
         assert_eq!(trail.indicators(false), signs);
     }

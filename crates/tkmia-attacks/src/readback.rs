@@ -26,6 +26,8 @@ pub(crate) struct Seen {
     pub loss: Option<f32>,
     /// The norm of the gradient of the step that led here, where there was one.
     pub slope: Option<f32>,
+    /// The largest change of an element by that step, where the attack tells it.
+    pub moved: Option<f32>,
 }
 
 /// The scores of an image can't be ranked: they aren't all finite.
@@ -43,16 +45,18 @@ impl From<NonFinite> for Outcome {
     }
 }
 
-/// Reads scores `[batch, classes]` and ranks each row; losses and slopes `[batch]` in the same read, for
-/// each read waits for the device.
+/// Reads scores `[batch, classes]` and ranks each row; losses and what is told of the last step, `[batch]`, in the
+/// same read, for each read waits for the device.
 pub(crate) fn read(
     scores: Tensor<2>,
     loss: Option<Tensor<1>>,
     slope: Option<Tensor<1>>,
+    moved: Option<Tensor<1>>,
 ) -> Vec<Result<Seen, NonFinite>> {
     let classes = scores.dims()[1];
-    let (has_loss, has_slope) = (loss.is_some(), slope.is_some());
-    let columns = [loss, slope].into_iter().flatten().map(|column| column.unsqueeze_dim(1));
+    let columns = [loss, slope, moved];
+    let there = columns.each_ref().map(Option::is_some);
+    let columns = columns.into_iter().flatten().map(|column| column.unsqueeze_dim(1));
     let all = Tensor::cat(std::iter::once(scores).chain(columns).collect(), 1);
     let width = all.dims()[1];
     let all = values(all);
@@ -64,15 +68,14 @@ pub(crate) fn read(
             }
             other => unreachable!("ranking refuses only scores that aren't finite: {other}"),
         })?;
-        let mut next = |there: bool| if there { rest.next() } else { None };
-        let (loss, slope) = (next(has_loss), next(has_slope));
-        Ok(Seen { scored: Scored { scores: scores.to_vec(), ranking }, loss, slope })
+        let [loss, slope, moved] = there.map(|there| if there { rest.next() } else { None });
+        Ok(Seen { scored: Scored { scores: scores.to_vec(), ranking }, loss, slope, moved })
     });
     seen.collect()
 }
 
 /// Reads and ranks scores alone.
 pub(crate) fn scored(scores: Tensor<2>) -> Vec<Result<Scored, NonFinite>> {
-    let seen = read(scores, None, None).into_iter();
+    let seen = read(scores, None, None, None).into_iter();
     seen.map(|seen| seen.map(|seen| seen.scored)).collect()
 }

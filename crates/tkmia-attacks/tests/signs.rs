@@ -8,7 +8,9 @@ mod victim;
 use burn::tensor::{Device, Tensor};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
-use tkmia_attacks::{Attack, AttackBatch, AttackName, Indicator, Outcome, Reason, Verdict};
+use tkmia_attacks::{
+    Attack, AttackBatch, AttackName, Indicator, Outcome, Perturbed, Reason, Verdict,
+};
 use tkmia_core::{Classifier, LabelSet};
 use victim::{CLASSES, Changed, Linear, PIXELS, attack, batch, hand_made, settings, values};
 
@@ -238,4 +240,29 @@ fn steps_of_the_default_length_reach_the_border_of_their_ball() {
         json!({"optimiser": "mi-fgsm", "radius": 0.5, "max-iterations": 50, "max-backward": 3});
     let verdict = verdicts(attack(knobs).as_ref(), &far, 1).remove(0);
     assert!((verdict.norm_input - 0.5).abs() < 1e-5);
+}
+
+#[test]
+fn kfool_ends_where_its_steps_lead_nowhere_any_more() {
+    // Labels 0 and 1 are the first two values. kFool leads to where they are equal, and there label 0 is still first.
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    (0..2).for_each(|label| weights[label * CLASSES + label] = 4.0);
+    let victim = Linear::new(weights, vec![0.0, 0.0, -9.0, -9.0, -9.0, -9.0]);
+    let mut image = vec![0.0; PIXELS];
+    image[..2].copy_from_slice(&[0.75, 0.25]);
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels], CLASSES).unwrap();
+    let images = batch(&image).images().clone();
+    let batch = AttackBatch::new(images, set(&[0, 1]), set(&[0]), 1).unwrap();
+    let of = |most: usize| {
+        let attack = attack(json!({"name": "kfool", "max-iterations": most}));
+        let result = attack.run(&victim, &batch).unwrap();
+        let indicators = result.judge(&victim).unwrap().remove(0).indicators;
+        let Perturbed { images, outcomes, iterations, .. } = result.perturbed;
+        (values(images), outcomes[0], iterations[0], indicators)
+    };
+    let (image, outcome, iterations, indicators) = of(300);
+    assert_eq!((image[0], image[1]), (0.5, 0.5));
+    assert_eq!((outcome, iterations), (Outcome::Exhausted, 2));
+    assert_eq!(indicators, [Indicator::FlatLoss]);
+    assert_eq!(of(1).0, image);
 }

@@ -3,7 +3,9 @@
 mod apply;
 mod arrays;
 mod attack;
+mod audit;
 mod check_attack;
+mod compare;
 mod completions;
 mod computing;
 mod cost;
@@ -43,6 +45,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Audit(Box<audit::Arguments>),
+    Compare(compare::Arguments),
     Attack(Box<attack::Arguments>),
     CheckAttack(Box<check_attack::Arguments>),
     Apply(apply::Arguments),
@@ -60,6 +64,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Attack(arguments) => attack::run(&arguments),
         Command::CheckAttack(arguments) => check_attack::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),

@@ -1,4 +1,5 @@
-//! The report's page, clicked through in headless Chromium. Run with `--ignored`, where chromedriver is on the PATH.
+//! The pages of a report and of an audit in headless Chromium. Run with `--ignored`, where chromedriver is on the PATH; the
+//! audit's needs the environment variable `TKMIA_AXE`, the path of Deque's `axe.min.js`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -202,4 +203,37 @@ fn nothing_is_fetched(browser: &Browser) {
         refused = browser.script("return refused.sort();", &[]);
     }
     assert_eq!(strings(&refused), ["connect-src", "img-src"]);
+}
+
+/// On a phone's width too, and without a serious finding of axe's rules of accessibility.
+#[test]
+#[ignore = "needs chromedriver and axe"]
+fn an_audit_is_read_in_a_browser() {
+    let axe = std::env::var("TKMIA_AXE").expect("TKMIA_AXE is the path of axe.min.js");
+    let axe = fs::read_to_string(axe).unwrap();
+    let output = tempfile::tempdir().unwrap();
+    let mut command = shell::tkmia();
+    let model = shell::repository("assets/efficientnet-lite0/efficientnet-lite0.onnx");
+    command.arg("audit").arg(model).arg("--images").arg(shell::repository("assets/photographs"));
+    command.args(["--k", "1", "--minutes", "0.2", "--output"]).arg(output.path());
+    shell::run(&mut command);
+
+    let browser = Browser::start();
+    browser.open(&output.path().join("audit.html"));
+    for width in [1200, 500] {
+        browser.resize(width);
+        let beyond = "return document.documentElement.scrollWidth - innerWidth;";
+        assert!(browser.script(beyond, &[]).as_i64().unwrap() <= 0, "{width} pixels suffice");
+        let run = format!(
+            "{axe}; return axe.run().then(found => found.violations\
+             .filter(each => ['serious', 'critical'].includes(each.impact))\
+             .map(each => each.id + ': ' + each.nodes.map(node => node.html).join(' ')));"
+        );
+        assert_eq!(browser.script(&run, &[]), Value::Array(Vec::new()), "at {width} pixels");
+    }
+    let widths = "return [...document.images].map(image => image.complete && image.naturalWidth);";
+    let widths = browser.script(widths, &[]);
+    let widths = widths.as_array().unwrap();
+    assert!(!widths.is_empty() && widths.iter().all(|width| *width == 224), "{widths:?}");
+    assert_eq!(browser.log("browser"), Vec::<Value>::new());
 }

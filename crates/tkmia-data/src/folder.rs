@@ -75,12 +75,34 @@ impl Folder {
                 return Err(DataError::MissingImage { path, line, image });
             }
         }
-        // A root such as `.` has a name only as an absolute path.
-        let absolute = root.canonicalize().unwrap_or_else(|_| root.clone());
-        let name = absolute.file_name().unwrap_or(root.as_os_str());
-        let name = name.to_string_lossy().into_owned();
-        Ok(Self { root, listing: Listing { name, classes, ids: images, labels, left_out: 0 } })
+        Ok(Self::tagged(root, images, classes, labels))
     }
+
+    /// Images by their paths within a directory, and what is known of them; nothing is read.
+    ///
+    /// # Panics
+    /// Unless there are labels of each image, and a class for each label.
+    pub fn tagged(
+        root: impl Into<PathBuf>,
+        ids: Vec<String>,
+        classes: Vec<String>,
+        labels: LabelSet,
+    ) -> Self {
+        assert_eq!(
+            (labels.rows(), labels.classes()),
+            (ids.len(), classes.len()),
+            "images and classes"
+        );
+        let root = root.into();
+        let name = named(&root);
+        Self { root, listing: Listing { name, classes, ids, labels, left_out: 0 } }
+    }
+}
+
+/// The name of a directory; one such as `.` has a name only as an absolute path.
+fn named(root: &Path) -> String {
+    let absolute = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    absolute.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// The JPEG and PNG images right in a directory, in the order of their names.

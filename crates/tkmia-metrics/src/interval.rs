@@ -1,4 +1,5 @@
-//! How far a figure over samples can be trusted: [`share_interval`], [`mean_interval`], [`ratio_interval`].
+//! How far a figure over samples can be trusted: [`share_interval`], [`mean_interval`], [`median_interval`],
+//! [`ratio_interval`].
 //!
 //! All are of 95 %. There is none of fewer than two samples, and none of values that are all the same, which say
 //! nothing about the spread of others; a share alone has one then.
@@ -36,6 +37,38 @@ pub fn share_interval(successes: f64, samples: usize) -> Option<[f64; 2]> {
     let low = if share == 0.0 { 0.0 } else { middle - half };
     let high = if share == 1.0 { 1.0 } else { middle + half };
     Some([low, high])
+}
+
+/// The interval of a median, `[low, high]`: two of the values, between which the median of what they are drawn from lies
+/// with at least 95 %, whatever its distribution. There is none of fewer than six values.
+///
+/// A value may be infinite, where something never happened.
+///
+/// # Example
+///
+/// ```
+/// use tkmia_metrics::median_interval;
+///
+/// let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, f64::INFINITY];
+/// // One of eight is below the median, and one above, with 1 − 2 (1 + 8) / 2⁸.
+/// assert_eq!(median_interval(&values), Some([1.0, f64::INFINITY]));
+/// assert_eq!(median_interval(&values[..5]), None);
+/// ```
+pub fn median_interval(values: &[f64]) -> Option<[f64; 2]> {
+    let n = values.len();
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // How likely at most `r` of them are below the median: binomial with ½, term by term in logarithms.
+    let (mut log, mut below, mut rank) = (-(n as f64) * std::f64::consts::LN_2, 0.0, None);
+    for r in 0..n / 2 {
+        below += log.exp();
+        if below > 0.025 {
+            break;
+        }
+        rank = Some(r);
+        log += ((n - r) as f64 / (r + 1) as f64).ln();
+    }
+    rank.map(|rank| [sorted[rank], sorted[n - 1 - rank]])
 }
 
 /// The interval of a mean, as [`ratio_interval`] with the denominators 1.

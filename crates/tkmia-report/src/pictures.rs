@@ -194,6 +194,11 @@ impl Picture {
         self.attacks.iter().map(Attack::read).collect()
     }
 
+    /// What the attacks made of the sample, in the order of the [`rows`](Self::rows).
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.attacks.iter().map(|attack| &attack.record)
+    }
+
     /// The name of the sample.
     pub fn id(&self) -> &str {
         &self.attacks[0].record.id
@@ -232,8 +237,11 @@ impl Attack {
 }
 
 impl Pictured {
-    /// The perturbation, [`MAGNIFICATION`] times, on grey.
-    pub(crate) fn magnified(&self) -> Result<RgbImage, ReportError> {
+    /// The perturbation a hundred times as strong, on grey.
+    ///
+    /// # Errors
+    /// [`ReportError::Data`] for a perturbation of another size than the image.
+    pub fn magnified(&self) -> Result<RgbImage, ReportError> {
         let magnified: Vec<f32> = self.perturbation.iter().map(|e| e * MAGNIFICATION).collect();
         let (width, height) = self.original.dimensions();
         Ok(to_rgb(&magnified, [height, width], Bounds::SYMMETRIC)?)
@@ -241,7 +249,10 @@ impl Pictured {
 }
 
 /// An image as PNG.
-pub(crate) fn png(image: &RgbImage) -> Result<Vec<u8>, ReportError> {
+///
+/// # Errors
+/// [`ReportError::Image`].
+pub fn png(image: &RgbImage) -> Result<Vec<u8>, ReportError> {
     let mut bytes = Cursor::new(Vec::new());
     match image.write_to(&mut bytes, ImageFormat::Png) {
         Ok(()) => Ok(bytes.into_inner()),

@@ -18,22 +18,16 @@ pub(crate) trait Mover {
     /// What a step would cost the survivor at this position, which was seen like this.
     fn cost(&self, survivors: &Survivors, at: usize, now: &Seen) -> Passes;
 
-    /// Whether a step of no length would be followed by others like it, for ever.
-    fn stays_where_it_stopped(&self) -> bool {
-        false
-    }
-
     /// The images that the classifier sees now, and their scores; both without gradient.
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass;
 
-    /// Moves the survivors' variable from where it was looked at; gives the norm of the gradient that it
-    /// went along, `[rows]`.
+    /// Moves the survivors' variable from where it was looked at.
     fn step(
         &mut self,
         classifier: &dyn Classifier,
         survivors: &mut Survivors,
         now: &[Seen],
-    ) -> Tensor<1>;
+    ) -> Stride;
 
     /// Forgets all but the images at these positions of the last look.
     fn keep(&mut self, positions: &[usize]);
@@ -47,6 +41,15 @@ pub(crate) struct ForwardPass {
     pub scores: Tensor<2>,
     /// `[rows]`, where the attack has a loss.
     pub loss: Option<Tensor<1>>,
+}
+
+/// What is told of a step, `[rows]` each.
+pub(crate) struct Stride {
+    /// The norm of the gradient that it went along.
+    pub slope: Tensor<1>,
+    /// Of an attack that goes by where it is alone: the largest change of an element. Where that is 0 all further
+    /// steps would be the same.
+    pub moved: Option<Tensor<1>>,
 }
 
 /// What an attack keeps to.
@@ -170,7 +173,7 @@ pub(crate) fn drive(
         survivors.clean = clean.into_iter().flatten().collect();
     }
 
-    let mut slopes = None;
+    let mut stride: Option<Stride> = None;
     for pass in 1..=rules.limits.max_iterations {
         if survivors.rows.is_empty() {
             break;
@@ -180,7 +183,8 @@ pub(crate) fn drive(
             finished.iterations[row] = pass;
             finished.passes[row].forward += 1;
         }
-        let seen = read(scores, loss, slopes.take());
+        let (slope, moved) = stride.take().map(|stride| (stride.slope, stride.moved)).unzip();
+        let seen = read(scores, loss, slope, moved.flatten());
         let before = finished.rows.len();
         let kept = finished.lose(&seen, &survivors, rules.space.view());
         let mut ended_rows = finished.rows[before..].to_vec();
@@ -207,10 +211,8 @@ pub(crate) fn drive(
             (0..now.len()).map(|at| mover.cost(&survivors, at, &now[at])).collect();
         let end = |at: usize| {
             let row = survivors.rows[at];
-            let stopped = mover.stays_where_it_stopped() && now[at].slope == Some(0.0);
             let last = pass == rules.limits.max_iterations
-                || stopped
-                || finished.trails[row].is_lost()
+                || finished.trails[row].is_over()
                 || !rules.limits.allow(finished.passes[row], costs[at]);
             end(&survivors.state(at, &now[at].scored), rules, pass, last)
         };
@@ -250,7 +252,7 @@ pub(crate) fn drive(
                 going_on.iter().map(|&at| now[at].clone()).collect()
             }
         };
-        slopes = Some(mover.step(classifier, &mut survivors, &now));
+        stride = Some(mover.step(classifier, &mut survivors, &now));
         for (&row, &at) in survivors.rows.iter().zip(&going_on) {
             finished.passes[row].forward += costs[at].forward;
             finished.passes[row].backward += costs[at].backward;

@@ -6,7 +6,7 @@ use tkmia_core::objective::Objective;
 use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, Goal};
 
-use super::drive::{ForwardPass, Mover, Rules, Survivors, drive, pick};
+use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};
 use super::optimiser::Velocity;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
@@ -178,7 +178,7 @@ impl Mover for Descending<'_> {
         ForwardPass { images, scores: scores.inner(), loss: Some(shown) }
     }
 
-    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Tensor<1> {
+    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Stride {
         // Images that are done share this last graph with the others; they cost a row of this one
         // backward pass and are gone from the next forward pass on.
         let graph = self.graph.take().expect("a step follows a look");
@@ -211,7 +211,8 @@ impl Mover for Descending<'_> {
             let moved = sgd.step(lambdas.clone(), gradient, velocity);
             *lambdas = self.attack.project_lambdas(moved);
         }
-        slope
+        // Momentum may lead on from where a step ended.
+        Stride { slope, moved: None }
     }
 
     fn keep(&mut self, positions: &[usize]) {

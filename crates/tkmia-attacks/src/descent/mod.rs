@@ -16,4 +16,4 @@ pub use settings::{
 };
 pub use space::Space;
 
-pub(crate) use drive::{ForwardPass, Mover, Rules, Survivors, drive, pick};
+pub(crate) use drive::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};

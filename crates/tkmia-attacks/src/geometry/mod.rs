@@ -8,8 +8,9 @@ mod settings;
 
 use burn::tensor::Tensor;
 use tkmia_core::Classifier;
+use tkmia_core::pixels::linf_norm;
 
-use crate::descent::{ForwardPass, Mover, Rules, Survivors, drive, pick};
+use crate::descent::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};
 use crate::readback::Seen;
 use crate::{Attack, AttackError, Limits, Passes, Perturbed, Run, Space, Steps, Stop, View};
 
@@ -121,10 +122,6 @@ impl Mover for ByGeometry {
         Passes { forward: rows, backward: rows }
     }
 
-    fn stays_where_it_stopped(&self) -> bool {
-        true
-    }
-
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
         let images = self.space.image(
             survivors.origin.clone(),
@@ -141,7 +138,7 @@ impl Mover for ByGeometry {
         classifier: &dyn Classifier,
         survivors: &mut Survivors,
         now: &[Seen],
-    ) -> Tensor<1> {
+    ) -> Stride {
         let images = self.images.take().expect("a step follows a look");
         let labels: Vec<Vec<usize>> =
             (0..now.len()).map(|at| self.geometry.labels(survivors, at, &now[at])).collect();
@@ -152,9 +149,10 @@ impl Mover for ByGeometry {
         let nowhere = somewhere.bool_and(length.clone().lower_equal_scalar(f32::MAX)).bool_not();
         let nowhere = nowhere.reshape([now.len(), 1, 1, 1]).expand(step.dims());
         let variable = survivors.variable.clone() + step.mask_fill(nowhere, 0.0);
-        survivors.variable =
-            self.space.settle(survivors.origin.clone(), variable, survivors.bounds);
-        length
+        let variable = self.space.settle(survivors.origin.clone(), variable, survivors.bounds);
+        let moved = linf_norm(variable.clone() - survivors.variable.clone());
+        survivors.variable = variable;
+        Stride { slope: length, moved: Some(moved) }
     }
 
     fn keep(&mut self, positions: &[usize]) {

@@ -2,22 +2,36 @@
 
 use super::constraints::Pair;
 
-use super::model::Model;
+use super::model::{LabelGram, Model, Repair, labels_of};
 use super::task::{Found, Start};
 use crate::readback::Scored;
 
 /// What the model says of perturbations near the best one, pair by pair.
 pub(super) struct Forecast<'a> {
     pub best: &'a Found,
-    pub model: &'a Model,
     pub pairs: Vec<Pair>,
+    model: &'a Model,
+    /// Of the pairs' labels: there are many repairs of one model.
+    gram: LabelGram,
 }
 
 impl<'a> Forecast<'a> {
     /// Of the pairs that keep the best perturbation's top-k as it is, as far as they are modelled.
     pub fn new(start: &Start, best: &'a Found, model: &'a Model, now: &Scored) -> Self {
         let (scores, known) = ((&*now.scores, &now.ranking), |label| model.knows(label));
-        Self { best, model, pairs: start.tight.pairs(best.top(start), scores, known, start.reach) }
+        let pairs = start.tight.pairs(best.top(start), scores, known, start.reach);
+        Self::of_pairs(pairs, best, model)
+    }
+
+    /// Of these pairs.
+    pub fn of_pairs(pairs: Vec<Pair>, best: &'a Found, model: &'a Model) -> Self {
+        let gram = model.gram(labels_of(&pairs));
+        Self { best, pairs, model, gram }
+    }
+
+    /// See [`Model::repair`].
+    pub fn repair(&self, gaps: &[f64], at: &[f32], limits: impl Fn(usize) -> [f32; 2]) -> Repair {
+        self.model.repair(self.gram.clone(), &self.pairs, gaps, at, limits)
     }
 
     /// The pairs' gaps at a perturbation, with what a look has shown to be missing and a margin.

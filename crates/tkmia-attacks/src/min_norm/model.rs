@@ -81,19 +81,19 @@ impl Model {
     }
 
     /// The smallest step from `at` that makes all pairs hold, as far as the model goes, and keeps
-    /// the image within limits.
+    /// the image within limits; `gram` is of the pairs' labels.
     ///
     /// `gaps` are the pairs' values at `at`, and `limits` the least and the greatest value that each
     /// element may have. Where the step would go further it ends there, and the other elements make up
     /// for it.
     pub fn repair(
         &self,
+        mut gram: LabelGram,
         pairs: &[Pair],
         gaps: &[f64],
         at: &[f32],
         limits: impl Fn(usize) -> [f32; 2],
     ) -> Repair {
-        let mut gram = self.gram(labels_of(pairs));
         let squares = |gram: &LabelGram| -> Vec<f64> {
             let pairs = gram.of_pairs(pairs);
             (0..pairs.places.len()).map(|pair| pairs.product(pair, pair)).collect()
@@ -180,7 +180,7 @@ pub(super) fn labels_of(pairs: &[Pair]) -> Vec<usize> {
 }
 
 /// Inner products of Jacobian rows, by label.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LabelGram {
     labels: Vec<usize>,
     products: Vec<f64>,

@@ -231,7 +231,7 @@ impl<'a> Fit<'a> {
         };
         let mut mover = attack.inner.mover(rows.len(), self.classifier.classes());
         let ForwardPass { scores, loss, .. } = mover.look(self.classifier, &survivors);
-        let seen = read(scores, loss, None);
+        let seen = read(scores, loss, None, None);
         for &row in rows {
             self.iterations[row] += 1;
             self.passes[row].forward += 1;
@@ -278,7 +278,7 @@ impl<'a> Fit<'a> {
             self.passes[rows[at]].forward += costs[at].forward;
             self.passes[rows[at]].backward += costs[at].backward;
         }
-        let slopes = values(mover.step(self.classifier, &mut survivors, &now));
+        let slopes = values(mover.step(self.classifier, &mut survivors, &now).slope);
         for (&row, slope) in survivors.rows.iter().zip(slopes) {
             self.trails[row].step(slope, false);
         }

@@ -108,6 +108,11 @@ impl Browser {
         png(&self.get("/screenshot"))
     }
 
+    /// Makes the window so wide.
+    pub fn resize(&self, width: u32) {
+        self.post("/window/rect", &json!({ "width": width, "height": 900 }));
+    }
+
     /// The messages of a log since it was last read.
     pub fn log(&self, kind: &str) -> Vec<Value> {
         let log = self.post("/se/log", &json!({ "type": kind }));

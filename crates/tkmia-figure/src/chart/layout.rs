@@ -29,7 +29,7 @@ const GAP: f64 = 10.0;
 /// The height of a line of labels, with the space between lines.
 const LINE: f64 = 19.0;
 /// The width of what stands before a name in the legend.
-const KEY: f64 = 16.0;
+const KEY: f64 = 26.0;
 /// The most that a name in the legend takes.
 const NAME: u32 = 400;
 /// How much wider than ours a page's font may be.
@@ -53,11 +53,19 @@ pub enum Mark {
     Grid([[f64; 2]; 2]),
     /// One line of text; the middle of its capitals' height is at its place.
     Text { text: String, at: [f64; 2], anchor: Anchor, face: Face },
-    /// A line with round ends through points; `name` is what it shows.
-    Line { points: Vec<[f64; 2]>, width: f64, colour: Rgb<u8>, name: String },
+    /// A line with round ends through points, whole or dashed; `name` is what it shows.
+    Line { points: Vec<[f64; 2]>, width: f64, colour: Rgb<u8>, dash: Dash, name: String },
     /// A disc; `name` is what it shows.
     Disc { at: [f64; 2], opacity: f64, name: String },
+    /// What is drawn of a series, and its line of the legend.
+    Series { drawn: Vec<Mark>, key: Vec<Mark> },
 }
+
+/// How long the parts of a line are that are drawn, and that are left out; none of a whole line.
+pub type Dash = Option<[f64; 2]>;
+
+/// One for each round through the colours.
+const DASHES: [Dash; 4] = [None, Some([7.0, 5.0]), Some([1.0, 5.0]), Some([14.0, 5.0])];
 
 /// Which part of a text is at its place.
 #[derive(Debug, Clone, Copy)]
@@ -139,6 +147,8 @@ impl Layout {
         let mut end = right;
         for (at, series) in series.iter().enumerate() {
             let colour = COLOURS[at % COLOURS.len()];
+            let dash = DASHES[at / COLOURS.len() % DASHES.len()];
+            let (mut drawn, mut keys) = (Vec::new(), Vec::new());
             let name = Face::Label.style(1.0).shorten(&series.name, NAME);
             let shares = chart.shown(series).map(|(x, y)| [across.share(x), up.share(y)]);
             let mut points: Vec<[f64; 2]> = match series.shape {
@@ -149,24 +159,25 @@ impl Layout {
                 let number = (at + 1).to_string();
                 for at in points {
                     let (opacity, name) = (opacity.clamp(0.0, 1.0), tooltip.clone());
-                    marks.push(Mark::Disc { at, opacity, name });
+                    drawn.push(Mark::Disc { at, opacity, name });
                     let (text, anchor, face) = (number.clone(), Anchor::Middle, Face::Number);
-                    marks.push(Mark::Text { text, at, anchor, face });
+                    drawn.push(Mark::Text { text, at, anchor, face });
                 }
-                marks.push(label(number, [key + KEY, line], Anchor::End));
+                keys.push(label(number, [key + KEY, line], Anchor::End));
             } else {
                 let mut width = STROKE;
                 if let [point] = points[..] {
                     // A line from a point to itself is a dot.
                     (points, width) = (vec![point; 2], 2.5 * STROKE);
                 }
-                marks.push(Mark::Line { points, width, colour, name: name.clone() });
+                drawn.push(Mark::Line { points, width, colour, dash, name: name.clone() });
                 let (points, width) = (vec![[key, line], [key + KEY, line]], 2.0 * STROKE);
-                marks.push(Mark::Line { points, width, colour, name: name.clone() });
+                keys.push(Mark::Line { points, width, colour, dash, name: name.clone() });
             }
             let begin = key + KEY + GAP;
             end = end.max(begin + Face::Label.width(&name));
-            marks.push(label(name, [begin, line], Anchor::Start));
+            keys.push(label(name, [begin, line], Anchor::Start));
+            marks.push(Mark::Series { drawn, key: keys });
             line += LINE;
         }
         let low = line.max(numbers + 1.5 * LINE);

@@ -2,7 +2,7 @@
 
 use image::{RgbImage, imageops};
 
-use super::layout::{Anchor, COLOURS, GRID, Layout, Mark, RADIUS};
+use super::layout::{Anchor, COLOURS, Dash, GRID, Layout, Mark, RADIUS};
 use crate::canvas::{Area, Canvas};
 use crate::text::Style;
 
@@ -22,28 +22,62 @@ pub fn beside(pictures: &[RgbImage]) -> RgbImage {
     sheet
 }
 
+fn pixels(lengths: [f64; 2]) -> [f32; 2] {
+    lengths.map(|length| (length * SCALE) as f32)
+}
+
 pub fn draw(layout: &Layout) -> RgbImage {
-    let pixels = |lengths: [f64; 2]| lengths.map(|length| (length * SCALE) as f32);
     let [width, height] = pixels(layout.size).map(|side| side.ceil() as u32);
     let mut canvas = Canvas::new(width, height);
-    for mark in &layout.marks {
-        match mark {
-            Mark::Grid([from, to]) => canvas.line(pixels(*from), pixels(*to), 1.0, GRID),
-            Mark::Text { text, at, anchor, face } => {
-                write(&mut canvas, text, pixels(*at), *anchor, face.style(SCALE as f32));
-            }
-            Mark::Line { points, width, colour, .. } => {
-                for [from, to] in points.array_windows() {
-                    canvas.line(pixels(*from), pixels(*to), (width * SCALE) as f32, *colour);
-                }
-            }
-            Mark::Disc { at, opacity, .. } => {
-                let radius = (RADIUS * SCALE) as f32;
-                canvas.disc(pixels(*at), radius, COLOURS[0], *opacity as f32);
+    layout.marks.iter().for_each(|mark| put(&mut canvas, mark));
+    canvas.finish()
+}
+
+fn put(canvas: &mut Canvas, mark: &Mark) {
+    match mark {
+        Mark::Grid([from, to]) => canvas.line(pixels(*from), pixels(*to), 1.0, GRID),
+        Mark::Text { text, at, anchor, face } => {
+            write(canvas, text, pixels(*at), *anchor, face.style(SCALE as f32));
+        }
+        Mark::Line { points, width, colour, dash, .. } => {
+            for [from, to] in dashes(points, *dash) {
+                canvas.line(pixels(from), pixels(to), (width * SCALE) as f32, *colour);
             }
         }
+        Mark::Disc { at, opacity, .. } => {
+            let radius = (RADIUS * SCALE) as f32;
+            canvas.disc(pixels(*at), radius, COLOURS[0], *opacity as f32);
+        }
+        Mark::Series { drawn, key } => drawn.iter().chain(key).for_each(|mark| put(canvas, mark)),
     }
-    canvas.finish()
+}
+
+/// The parts of a line that are drawn, straight piece by straight piece.
+fn dashes(points: &[[f64; 2]], dash: Dash) -> Vec<[[f64; 2]; 2]> {
+    let mut parts = Vec::new();
+    // How far along the line, without end where it is whole.
+    let mut along = 0.0_f64;
+    for &[from, to] in points.array_windows() {
+        let length = (to[0] - from[0]).hypot(to[1] - from[1]);
+        let Some([drawn, left_out]) = dash.filter(|_| length > 0.0) else {
+            parts.push([from, to]);
+            continue;
+        };
+        let at = |way: f64| -> [f64; 2] {
+            std::array::from_fn(|axis| from[axis] + (to[axis] - from[axis]) * way / length)
+        };
+        let mut way = 0.0;
+        while way < length {
+            let place = (along + way) % (drawn + left_out);
+            let end = way + if place < drawn { drawn } else { drawn + left_out } - place;
+            if place < drawn {
+                parts.push([at(way), at(end.min(length))]);
+            }
+            way = end;
+        }
+        along += length;
+    }
+    parts
 }
 
 fn write(canvas: &mut Canvas, text: &str, at: [f32; 2], anchor: Anchor, style: Style) {
@@ -60,5 +94,19 @@ fn write(canvas: &mut Canvas, text: &str, at: [f32; 2], anchor: Anchor, style: S
             canvas
                 .picture(&imageops::rotate270(&line.finish()), Area::new(corner, [height, width]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_go_on_behind_a_corner() {
+        let corner = [[0.0, 0.0], [5.0, 0.0], [5.0, 5.0]];
+        assert_eq!(dashes(&corner, None), [[[0.0, 0.0], [5.0, 0.0]], [[5.0, 0.0], [5.0, 5.0]]]);
+        // Four drawn, two left out: up to 4, then from 6, which is one behind the corner.
+        let found = dashes(&corner, Some([4.0, 2.0]));
+        assert_eq!(found, [[[0.0, 0.0], [4.0, 0.0]], [[5.0, 1.0], [5.0, 5.0]]]);
     }
 }

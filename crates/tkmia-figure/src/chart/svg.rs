@@ -12,7 +12,7 @@ use crate::text::{CAPITALS, INK};
 pub fn chart_style() -> String {
     let [ink, grid, disc] = [INK, GRID, COLOURS[0]].map(hex);
     format!(
-        ".chart {{ max-width: 100%; height: auto; font: 12px system-ui, sans-serif; }}\n\
+        ".chart {{ font: 12px system-ui, sans-serif; }}\n\
          .chart text {{ fill: {ink}; }}\n\
          .chart .title {{ font-size: 15px; font-weight: 600; }}\n\
          .chart .number {{ font-size: 10px; pointer-events: none; }}\n\
@@ -37,28 +37,42 @@ fn drawn(layout: &Layout, space: &str, style: &str) -> String {
         "<svg{space} class=\"chart\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" role=\"img\" aria-label=\"{label}\">{style}"
     );
-    for mark in &layout.marks {
-        svg += &match mark {
-            Mark::Grid(ends) => {
-                let [[x1, y1], [x2, y2]] = ends.map(|end| end.map(tenths));
-                format!("<line class=\"grid\" x1=\"{x1}\" x2=\"{x2}\" y1=\"{y1}\" y2=\"{y2}\"/>")
-            }
-            Mark::Text { text, at, anchor, face } => line(&escaped(text), *at, *anchor, *face),
-            Mark::Line { points, width, colour, name } => {
-                let (path, colour, name) = (path(points), hex(*colour), escaped(name));
-                format!(
-                    "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width}\"><title>{name}</title></path>"
-                )
-            }
-            Mark::Disc { at, opacity, name } => {
-                let ([x, y], name) = (at.map(tenths), escaped(name));
-                format!(
-                    "<circle cx=\"{x}\" cy=\"{y}\" r=\"{RADIUS}\" fill-opacity=\"{opacity:.2}\"><title>{name}</title></circle>"
-                )
-            }
-        };
-    }
+    svg += &marks(&layout.marks);
     svg + "</svg>"
+}
+
+fn marks(marks: &[Mark]) -> String {
+    marks.iter().map(mark).collect()
+}
+
+fn mark(mark: &Mark) -> String {
+    match mark {
+        Mark::Grid(ends) => {
+            let [[x1, y1], [x2, y2]] = ends.map(|end| end.map(tenths));
+            format!("<line class=\"grid\" x1=\"{x1}\" x2=\"{x2}\" y1=\"{y1}\" y2=\"{y2}\"/>")
+        }
+        Mark::Text { text, at, anchor, face } => line(&escaped(text), *at, *anchor, *face),
+        Mark::Line { points, width, colour, dash, name } => {
+            let (path, colour, name) = (path(points), hex(*colour), escaped(name));
+            let dash = dash.map_or(String::new(), |[drawn, left_out]| {
+                format!(" stroke-dasharray=\"{drawn} {left_out}\"")
+            });
+            format!(
+                "<path d=\"{path}\" stroke=\"{colour}\" stroke-width=\"{width}\"{dash}><title>{name}</title></path>"
+            )
+        }
+        Mark::Disc { at, opacity, name } => {
+            let ([x, y], name) = (at.map(tenths), escaped(name));
+            format!(
+                "<circle cx=\"{x}\" cy=\"{y}\" r=\"{RADIUS}\" fill-opacity=\"{opacity:.2}\"><title>{name}</title></circle>"
+            )
+        }
+        Mark::Series { drawn, key } => format!(
+            "<g class=\"series\"><g class=\"drawn\">{}</g><g class=\"key\">{}</g></g>",
+            marks(drawn),
+            marks(key)
+        ),
+    }
 }
 
 fn line(text: &str, [x, middle]: [f64; 2], anchor: Anchor, face: Face) -> String {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::RgbImage;
 use tkmia_attacks::Norm;
+use tkmia_experiment::Inputs;
 use tkmia_figure::{Chart, Role, chart_style, escaped};
 use tkmia_metrics::Ranking;
 
@@ -30,7 +31,7 @@ impl Report {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-             <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{STYLE}{CHARTS}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
             title = escaped(&self.title),
             STYLE = include_str!("page.css"),
@@ -39,11 +40,13 @@ impl Report {
         for line in self.preamble(str::to_owned) {
             let _ = writeln!(page, "<p>{}</p>", escaped(&line));
         }
+        page += &list("What it takes to repeat it", &self.provenance());
         page += &self.contents(!pictures.is_empty() && pictured > 0);
         for (number, table) in self.tables.iter().enumerate() {
             let (id, heading) = (table.name(number), capitalised(&table.heading()));
             let _ = writeln!(page, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
             page += &table.html();
+            page += &files(&table.name(number));
             page += &list("Hyper-parameters", &table.runs());
             page += &list(CHOSEN, &self.chosen(number));
             for (norm, trade_off) in table.trade_offs() {
@@ -65,6 +68,20 @@ impl Report {
         page += &self.pictures(pictures, pictured)?;
         let _ = write!(page, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
         Ok(page)
+    }
+
+    fn provenance(&self) -> Vec<String> {
+        let Inputs { victim, data, seed, input, .. } = &self.inputs;
+        vec![
+            format!("Victim, by the SHA-256 of its files: {}", victim.sha256),
+            format!("Images and labels, by the SHA-256 of their list: {}", data.sha256),
+            format!(
+                "Images are seen at {0} × {0}, in [{1}, {2}]",
+                input.side, input.low, input.high
+            ),
+            format!("Seed: {seed}"),
+            format!("Drawn by tkmia {}", env!("CARGO_PKG_VERSION")),
+        ]
     }
 
     /// Links to the page's parts, where there are several.
@@ -139,7 +156,11 @@ impl Report {
                 Role::Irrelevant => ("irrelevant", " ×"),
             };
             let name = self.inputs.data.classes.get(label).map_or("?", String::as_str);
-            let _ = write!(html, "<li><span class=\"{class}\">{}{mark}</span></li>", escaped(name));
+            let (name, score) = (escaped(name), scores[label]);
+            let _ = write!(
+                html,
+                "<li><span class=\"{class}\">{name}{mark}</span> <small>{score:.2}</small></li>"
+            );
         }
         html + "</ol>"
     }
@@ -147,7 +168,10 @@ impl Report {
 
 impl ReportTable {
     fn html(&self) -> String {
-        let mut html = String::from("<table class=\"sortable\"><thead><tr>");
+        let mut html = String::from(
+            "<label class=\"filter\">Rows with all of these words: <input type=\"search\"></label>\n\
+             <div class=\"scroll\" tabindex=\"0\"><table class=\"sortable results\"><thead><tr>",
+        );
         let words = name_headings(self.table.scheme).into_iter().chain(["Method", "n"]);
         let columns = self.columns(Form::Html).into_iter().map(|column| column.heading(Form::Html));
         for heading in words.map(str::to_owned).chain(columns) {
@@ -160,7 +184,7 @@ impl ReportTable {
         for row in &self.rows {
             html += &self.row(row);
         }
-        html += "</tbody></table>\n";
+        html += "</tbody></table></div>\n";
         for line in self.legend(str::to_owned) {
             let _ = writeln!(html, "<p class=\"legend\">{}</p>", escaped(&line));
         }
@@ -196,7 +220,7 @@ impl Aside {
         let notes =
             self.notes.iter().map(|note| format!("<p class=\"legend\">{}</p>\n", escaped(note)));
         format!(
-            "<details><summary>{}</summary>\n<table class=\"sortable\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table>\n{}</details>\n",
+            "<details><summary>{}</summary>\n<div class=\"scroll\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n{}</details>\n",
             self.title,
             cells("th", &self.headings),
             rows.collect::<String>(),
@@ -206,7 +230,23 @@ impl Aside {
 }
 
 fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
-    format!("<{tag}><summary>{summary}</summary>\n{}</details>\n", chart.svg())
+    format!(
+        "<{tag}><summary>{summary}</summary>\n<div class=\"plot\">{}</div></details>\n",
+        chart.svg()
+    )
+}
+
+/// The files beside the page that have the same as this table.
+fn files(table: &str) -> String {
+    let names = [
+        (format!("{table}.csv"), "this table as CSV"),
+        (format!("{table}.tex"), "as LaTeX"),
+        (format!("{table}.md"), "as Markdown"),
+        ("norms.csv".to_owned(), "curves by norm"),
+        ("../records.jsonl".to_owned(), "all records"),
+    ];
+    let link = |(path, text): &(String, &str)| format!("<a href=\"{path}\">{text}</a>");
+    format!("<p class=\"files\">{}</p>\n", names.iter().map(link).collect::<Vec<_>>().join(" "))
 }
 
 fn table_cell(cell: &Cell, digits: usize, suspect: Option<&str>) -> String {

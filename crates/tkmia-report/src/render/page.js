@@ -32,3 +32,25 @@ for (const slider of document.querySelectorAll("figure input[type=range]")) {
   const pair = slider.closest("figure").querySelector(".pair");
   slider.addEventListener("input", () => pair.style.setProperty("--at", slider.value + "%"));
 }
+for (const filter of document.querySelectorAll("input[type=search]")) {
+  const rows = filter.closest("section").querySelector("table.results").tBodies[0].rows;
+  filter.addEventListener("input", () => {
+    const words = filter.value.toLowerCase().split(/\s+/);
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+  });
+}
+// A click on a name in the legend hides its curve, or shows it again.
+for (const key of document.querySelectorAll(".series .key")) {
+  key.setAttribute("tabindex", "0");
+  key.setAttribute("role", "button");
+  key.setAttribute("aria-pressed", "true");
+  const toggle = () => {
+    const off = key.closest(".series").classList.toggle("off");
+    key.setAttribute("aria-pressed", String(!off));
+  };
+  key.addEventListener("click", toggle);
+  key.addEventListener("keydown", (event) => { if (event.key === "Enter") toggle(); });
+}

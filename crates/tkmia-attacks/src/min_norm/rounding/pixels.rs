@@ -56,7 +56,7 @@ pub(crate) fn choose(task: &Task, forecast: &Forecast<'_>, bias: &[f64], margin:
             break;
         }
         let image = task.image(&at);
-        let repair = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| task.limits(i));
+        let repair = forecast.repair(&gaps, &image, |i| task.limits(i));
         push(task, &mut at, &repair.step, &mut moved);
     }
     found.1
@@ -83,7 +83,7 @@ pub(crate) fn nearest(
     let limits: Vec<[f32; 2]> = limits.collect();
     let gaps = forecast.gaps(from, bias, margin);
     let image = task.image(from);
-    let step = forecast.model.repair(&forecast.pairs, &gaps, &image, |i| limits[i]).step;
+    let step = forecast.repair(&gaps, &image, |i| limits[i]).step;
     from.iter().zip(step).map(|(from, by)| from + by).collect()
 }
 
@@ -123,21 +123,35 @@ fn push(task: &Task, perturbation: &mut [f32], along: &[f32], moved: &mut [bool]
                 .then(|| (cost / size, size / per_unit, index, to as f32))
         })
         .collect();
-    moves.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut missing: f64 = along.iter().map(|&value| f64::from(value) * f64::from(value)).sum();
-    for (_, effect, index, to) in moves {
-        if missing <= 0.0 {
-            break;
+    // The cheapest ones alone are put in order: seldom are more than a few needed.
+    let (mut rest, mut count) = (&mut moves[..], CHEAPEST);
+    while missing > 0.0 && !rest.is_empty() {
+        let by_cost = |a: &(f64, f64, usize, f32), b: &(f64, f64, usize, f32)| {
+            a.0.total_cmp(&b.0).then(a.2.cmp(&b.2))
+        };
+        count = count.min(rest.len());
+        rest.select_nth_unstable_by(count - 1, by_cost);
+        let (next, behind) = rest.split_at_mut(count);
+        next.sort_unstable_by(by_cost);
+        for &mut (_, effect, index, to) in next {
+            if missing <= 0.0 {
+                break;
+            }
+            // What is left to do is for smaller ones.
+            if effect > 2.0 * missing {
+                continue;
+            }
+            moved[index] = true;
+            perturbation[index] = to;
+            missing -= effect;
         }
-        // What is left to do is for smaller ones.
-        if effect > 2.0 * missing {
-            continue;
-        }
-        moved[index] = true;
-        perturbation[index] = to;
-        missing -= effect;
+        (rest, count) = (behind, 4 * count);
     }
 }
+
+/// Elements that are put in order at first.
+const CHEAPEST: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -186,7 +200,7 @@ mod tests {
             let gap = steps / 127.5 * norm(&row);
             let (model, best) = best_of(&row, gap);
             let pairs = vec![Pair { sinks: 0, rises: 1 }];
-            let forecast = Forecast { best: &best, model: &model, pairs };
+            let forecast = Forecast::of_pairs(pairs, &best, &model);
             let chosen = choose(&task, &forecast, &[0.0], 0.0);
             let rounded = rounded_perturbation(&task, &chosen);
             prop_assert!(forecast.gaps(&rounded, &[0.0], 0.0)[0] <= 1e-5);

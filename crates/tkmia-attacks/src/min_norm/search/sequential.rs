@@ -331,7 +331,8 @@ impl Sequential {
             let ([low, high], x) = (task.limits(at), task.origin[at]);
             [low.max(x - ball), high.min(x + ball)]
         };
-        let repair = self.model.repair(&self.pairs, &self.gaps(&away), &from, limits);
+        let gram = self.model.gram(labels_of(&self.pairs));
+        let repair = self.model.repair(gram, &self.pairs, &self.gaps(&away), &from, limits);
         let Repair { mut step, multipliers, unlimited } = repair;
         self.weights = self.combination(unlimited);
         let (radius, length) = (norm(&self.at), norm(&step));

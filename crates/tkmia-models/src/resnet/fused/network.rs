@@ -1,7 +1,7 @@
 //! The whole network, forward and back: [`Network`].
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ pub(crate) struct Network {
 pub(crate) struct Tape {
     /// Height and width of the images.
     image: [usize; 2],
-    rows: Vec<Row>,
+    rows: Vec<Arc<Row>>,
 }
 
 impl fmt::Debug for Network {
@@ -93,14 +93,20 @@ impl Network {
         let [count, channels, height, width] = shape;
         let image = [height, width];
         let sizes = self.sizes(image);
+        let images: Vec<&[f32]> = images.chunks(channels * height * width).collect();
+        // Attacks repeat an image once for each row of its Jacobian: the way forward is the same.
+        let repeats: Vec<&[&[f32]]> = images.chunk_by(|a, b| a == b).collect();
         // One image after the other: its maps stay in the caches from layer to layer.
-        let (features, rows): (Vec<Vec<f32>>, Vec<Row>) = images
-            .par_chunks(channels * height * width)
-            .map(|pixels| {
-                self.with_arena(image, |arena| self.forward_row(arena, pixels, image, &sizes))
-            })
-            .unzip();
-        let features = rows_to_maps(&features.concat(), self.features);
+        let passed = repeats.par_iter().map(|repeats| {
+            self.with_arena(image, |arena| self.forward_row(arena, repeats[0], image, &sizes))
+        });
+        let (features, rows): (Vec<Vec<f32>>, Vec<Row>) = passed.unzip();
+        let all = || repeats.iter().map(|repeats| repeats.len());
+        let features = features.into_iter().zip(all()).flat_map(|(row, n)| row.repeat(n));
+        let rows = rows.into_iter().zip(all());
+        let rows =
+            rows.flat_map(|(row, count)| std::iter::repeat_n(Arc::new(row), count)).collect();
+        let features = rows_to_maps(&features.collect::<Vec<_>>(), self.features);
         let mut scores = Maps::zeros(row_shape(count, self.head.outputs()));
         let finish = Finish { add: false, relu: Relu::None };
         self.with_arena(image, |arena| {
@@ -416,10 +422,13 @@ mod tests {
     #[test]
     fn an_image_has_the_same_last_bit_in_any_company_and_on_any_number_of_threads() {
         let network = Network::new(&small("resnet14", 8)).unwrap();
-        let shape = [3, 3, 64, 48];
-        let images = images(shape);
+        let each = 3 * 64 * 48;
+        let different = images([3, 3, 64, 48]);
+        // One of them twice in a row, and again later.
+        let images = [&different[..each], &different, &different[..each]].concat();
+        let shape = [5, 3, 64, 48];
         let together = pass(&network, &images, shape);
-        let alone = images.chunks(3 * 64 * 48).map(|image| pass(&network, image, [1, 3, 64, 48]));
+        let alone = images.chunks(each).map(|image| pass(&network, image, [1, 3, 64, 48]));
         let [mut scores, mut gradients] = [Vec::new(), Vec::new()];
         for [score, gradient] in alone {
             scores.extend(score);

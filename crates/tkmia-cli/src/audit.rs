@@ -1,0 +1,242 @@
+//! `tkmia audit`.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
+use tkmia_core::device;
+use tkmia_data::{Dataset, DatasetKind, Folder, Transform, photographs};
+use tkmia_experiment::{
+    Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
+    VictimSpec, pass_time,
+};
+use tkmia_file::{read_text, write_whole};
+use tkmia_models::{Loaded, fingerprint};
+use tkmia_report::write_report;
+
+use crate::computing::Computing;
+use crate::error::CliError;
+use crate::knobs::TaggerFlags;
+use crate::network::load_noting;
+use crate::output::refuse_overwriting;
+use crate::progress::{self, Display, INTERRUPTED};
+
+/// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
+///
+/// Attacks as many images of the folder as the time allows and writes OUT/audit.html, a page that answers these
+/// questions, with the same as audit.json and audit.sarif. If it is stopped at any moment, the same command continues
+/// from there.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// The tagger: an ONNX file, or a ResNet in a safetensors or PyTorch file
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Folder of photographs
+    #[arg(long, value_name = "FOLDER")]
+    images: PathBuf,
+    /// Their labels: a header `image,<label>,…` and a row of 0 and 1 for each image [default: labels.csv in FOLDER; without
+    /// it, what the tagger itself is most confident of]
+    #[arg(long, value_name = "LABELS.csv")]
+    labels: Option<PathBuf>,
+    /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
+    #[arg(long)]
+    k: Option<usize>,
+    /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Of the draws of what is to be hidden
+    #[arg(long, default_value_t = 2023)]
+    seed: u64,
+    /// Fail, with status 3, if a figure is lower than that: median-norm (L2 in pixels of [0, 1]) or median-rms (grey levels)
+    #[arg(long, value_name = "FIGURE=NUMBER")]
+    fail_under: Vec<Limit>,
+    /// Folder of the results
+    #[arg(long, value_name = "DIR", default_value = "out/audit")]
+    output: PathBuf,
+    #[command(flatten)]
+    tagger: TaggerFlags,
+    #[command(flatten)]
+    computing: Computing,
+}
+
+const EXAMPLES: &str = "Examples:
+  tkmia audit tagger.onnx --images photographs
+  tkmia audit tagger.onnx --images photographs --labels labels.csv --k 3 --minutes 60
+  tkmia audit tagger.onnx --images photographs --fail-under median-norm=0.5
+  tkmia compare out/audit-before out/audit-after";
+
+/// Where it is kept what an audit does, so that it goes on with the same.
+const WORK: &str = "work.json";
+/// The status of an audit that found less than it was to.
+const UNDERCUT: u8 = 3;
+/// Samples whose images are kept for the page.
+const PICTURED: usize = 40;
+/// Between two states of the page.
+const REFRESH: Duration = Duration::from_secs(20);
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    progress::watch_interrupt()?;
+    let Arguments { model, images, output, .. } = arguments;
+    refuse_overwriting(std::slice::from_ref(output), &[images.clone(), model.clone()])?;
+    let device = device(&arguments.computing.device)?;
+    let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
+    let transform = Transform::new(&tagger, DatasetKind::Folder, &classifier)?;
+    let size = [transform.resize.side as usize; 2];
+    let workers = arguments.computing.workers(&classifier, size);
+
+    let own = images.join(Folder::TABLE);
+    let table = arguments.labels.clone().or(own.exists().then_some(own));
+    let labelled = table.map(|table| Folder::labelled(images, table)).transpose()?;
+    let most = classifier.classes().saturating_sub(1) / 2;
+    let k = match (arguments.k, &labelled) {
+        (Some(k), _) => k,
+        (None, Some(folder)) => usual_k(folder).min(most).max(1),
+        (None, None) => most.clamp(1, USUAL_K),
+    };
+    let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
+    let count = labelled.as_ref().map_or(paths.len(), Dataset::len);
+    let work = match arguments.begun()? {
+        Some(work) => work,
+        None => {
+            let time = pass_time(&classifier, size, workers)?;
+            Work::within(60.0 * arguments.minutes, time, count, k, arguments.seed)
+        }
+    };
+    let folder = match labelled {
+        Some(folder) => folder,
+        None => {
+            // From all of the folder, and the same ones each time.
+            let chosen: Vec<PathBuf> =
+                (0..work.images).map(|at| paths[at * paths.len() / work.images].clone()).collect();
+            presumed(&classifier, images, &chosen, work.k, &transform, workers)?
+        }
+    };
+    let split = if paths.is_empty() { "" } else { "labels by the tagger itself" };
+    let data = DataSpec {
+        name: None,
+        kind: DatasetKind::Folder,
+        root: Some(images.clone()),
+        split: (!split.is_empty()).then(|| split.to_owned()),
+    };
+    let table = TableSpec::random(&[1], &[work.k]);
+    let title = format!("Audit of {}", folder.name());
+    let mut experiment = Experiment::new(title, data, vec![table], work.methods());
+    experiment.seed = work.seed;
+    experiment.budget.samples = work.images;
+    experiment.budget.draws = work.draws;
+    experiment.pictures = PICTURED;
+    experiment.victim = VictimSpec { tagger: arguments.tagger.0.clone(), ..VictimSpec::default() };
+    let facts = VictimFacts {
+        sha256: fingerprint(model)?,
+        description: classifier.description(),
+        ..VictimFacts::default()
+    };
+    let victim = Victim::new(&classifier, &folder, &transform)?;
+    arguments.begin(&work)?;
+    let campaign = Campaign::new(&experiment, victim, &facts, output, workers);
+    arguments.finish(&campaign)
+}
+
+/// The size of a predicted set, where nothing speaks for another.
+const USUAL_K: usize = 3;
+
+/// The largest usual size for which at least half of the images have a label more.
+fn usual_k(folder: &Folder) -> usize {
+    let enough = |k: &usize| {
+        let images = (0..folder.len()).filter(|&image| folder.labels().count(image) > *k);
+        2 * images.count() >= folder.len()
+    };
+    (1..=USUAL_K).rev().find(enough).unwrap_or(1)
+}
+
+impl Arguments {
+    /// What an audit in this folder does, where one was begun.
+    fn begun(&self) -> Result<Option<Work>, Box<dyn Error>> {
+        let path = self.output.join(WORK);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text =
+            read_text(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+        let work: Work = serde_json::from_str(&text)
+            .map_err(|source| format!("{}: {source}", path.display()))?;
+        if self.k.is_some_and(|k| k != work.k) || self.seed != work.seed {
+            let (place, Work { k, seed, .. }) = (self.output.display(), work);
+            return Err(format!(
+                "{place}: an audit with k = {k} and seed {seed} was begun there: give another --output"
+            )
+            .into());
+        }
+        Ok(Some(work))
+    }
+
+    fn begin(&self, work: &Work) -> Result<(), Box<dyn Error>> {
+        let path = self.output.join(WORK);
+        if !path.exists() {
+            fs::create_dir_all(&self.output)
+                .and_then(|()| write_whole(&path, &serde_json::to_vec_pretty(work)?))
+                .map_err(|source| format!("{}: {source}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Runs the attacks and writes the page, now and then what there is of it.
+    fn finish(&self, campaign: &Campaign<'_>) -> Result<ExitCode, Box<dyn Error>> {
+        let display = Display::new();
+        let (over, ended) = channel::<()>();
+        let reached = thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut next = REFRESH / 2;
+                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(next) {
+                    let started = Instant::now();
+                    // Before the first record there is nothing to show, and the last state is written below.
+                    let _ = write_audit(&self.output, &self.fail_under);
+                    next = REFRESH.max(10 * started.elapsed());
+                }
+            });
+            let reached = campaign.run(&|event| display.show(event));
+            drop(over);
+            reached
+        });
+        display.end();
+        let place = self.output.display();
+        match reached {
+            Ok(Reached::Complete { .. }) => {}
+            Ok(Reached::Stopped { records, of }) => {
+                write_audit(&self.output, &self.fail_under)?;
+                crate::print(&format!(
+                    "stopped: {place} holds {records} of {of} attacks, and a page of these; the same command goes on from there\n"
+                ))?;
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            Ok(_) | Err(ExperimentError::Interrupted { .. }) => {
+                crate::print("stopped before an attack; the same command starts again\n")?;
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        write_report(&self.output, 0)?;
+        let findings = write_audit(&self.output, &self.fail_under)?;
+        crate::print(&told(&findings, &self.output.join(PAGE)))?;
+        let mut status = ExitCode::SUCCESS;
+        for limit in &self.fail_under {
+            if let Some(found) = limit.undercut(&findings) {
+                crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;
+                status = ExitCode::from(UNDERCUT);
+            }
+        }
+        Ok(status)
+    }
+}
+
+fn told(findings: &Findings, page: &Path) -> String {
+    let answers = findings.answers().map(|(question, answer)| format!("{question} {answer}\n"));
+    format!("{}page  {}\n", answers.concat(), page.display())
+}

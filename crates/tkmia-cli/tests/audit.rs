@@ -1,0 +1,166 @@
+//! `tkmia audit` and `compare` on photographs without and with labels: killed, gone on with, refused.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tkmia_data::{Dataset, Voc2012};
+
+mod shell;
+
+const IMAGES: usize = 8;
+
+/// A folder with a few scenes in `photographs`.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let photographs = folder.path().join("photographs");
+    fs::create_dir(&photographs).unwrap();
+    let scenes = shell::repository("assets/mini-voc/VOC2012/JPEGImages");
+    for number in 0..IMAGES {
+        let name = format!("2012_{number:06}.jpg");
+        fs::copy(scenes.join(&name), photographs.join(&name)).unwrap();
+    }
+    folder
+}
+
+/// With the labels that the data set has for them.
+fn label(folder: &Path) {
+    let voc = Voc2012::open(shell::repository("assets/mini-voc/VOC2012"), "train").unwrap();
+    let mut table = format!("image,{}\n", voc.classes().join(","));
+    for number in 0..IMAGES {
+        let id = format!("2012_{number:06}");
+        let row = (0..voc.len()).find(|&row| voc.id(row) == id).unwrap();
+        let flags = voc.labels().row(row).iter().map(|&flag| u8::from(flag).to_string());
+        table += &format!("{id}.jpg,{}\n", flags.collect::<Vec<_>>().join(","));
+    }
+    fs::write(folder.join("photographs/labels.csv"), table).unwrap();
+}
+
+/// An audit whose work doesn't depend on how fast the machine is.
+fn begin(output: &Path, k: usize) {
+    fs::create_dir_all(output).unwrap();
+    let work = json!({
+        "k": k, "images": IMAGES, "draws": 2, "iterations": 30, "published": true, "seed": 2023,
+    });
+    fs::write(output.join("work.json"), work.to_string()).unwrap();
+}
+
+fn audit(folder: &Path, output: &Path) -> Command {
+    let mut command = shell::tkmia();
+    command.arg("audit").arg(shell::victim()).arg("--images").arg(folder.join("photographs"));
+    command.arg("--output").arg(output);
+    command
+}
+
+fn json_of(path: PathBuf) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn an_audit_without_labels_answers_its_questions_and_is_the_same_again() {
+    let folder = folder();
+    let output = folder.path().join("out");
+    begin(&output, 3);
+    let told = shell::run(&mut audit(folder.path(), &output));
+    for question in ["Which labels", "At what visible cost?", "Would we notice?", "What next?"] {
+        assert!(told.contains(question), "{told}");
+    }
+    let found = json_of(output.join("audit.json"));
+    assert_eq!(found["attacked_images"], IMAGES);
+    assert!(found["images"].as_str().unwrap().contains("labels by the tagger itself"));
+    let attacked: u64 = found["labels"].as_array().unwrap().iter().map(images_of).sum();
+    let hidden = found["hidden"].as_array().unwrap();
+    assert!(attacked >= IMAGES as u64 && !hidden.is_empty());
+    for each in hidden {
+        let top = |when: &str| each[when].as_array().unwrap().contains(&each["label"]);
+        assert!(top("before") && !top("after"), "{each}");
+    }
+    let page = fs::read_to_string(output.join("audit.html")).unwrap();
+    assert!(page.contains("Risk by label") && page.contains("data:image/png;base64,"));
+    assert!(!page.contains("So far"));
+
+    let before = fs::read(output.join("audit.json")).unwrap();
+    shell::run(&mut audit(folder.path(), &output));
+    assert_eq!(fs::read(output.join("audit.json")).unwrap(), before);
+    assert_eq!(fs::read_to_string(output.join("audit.html")).unwrap(), page);
+
+    let mut same = shell::tkmia();
+    same.arg("compare").arg(&output).arg(&output);
+    assert!(shell::run(&mut same).contains("It can't be said"));
+    let compared: Value = serde_json::from_str(&shell::run(same.arg("--json"))).unwrap();
+    assert_eq!((&compared["ratio"], &compared["harder"]), (&json!(1.0), &json!(0.0)));
+    assert_eq!(compared["pairs"].as_u64().unwrap(), attacked);
+}
+
+fn images_of(label: &Value) -> u64 {
+    label[1]["images"].as_u64().unwrap()
+}
+
+#[test]
+fn a_figure_below_its_limit_fails_with_a_status_and_a_finding() {
+    let folder = folder();
+    label(folder.path());
+    let output = folder.path().join("out");
+    begin(&output, 1);
+    let sarif = |limit: &str, status: i32| -> Vec<Value> {
+        let run = audit(folder.path(), &output).args(["--fail-under", limit]).output().unwrap();
+        assert_eq!(run.status.code(), Some(status), "{run:?}");
+        let sarif = json_of(output.join("audit.sarif"));
+        assert_eq!(sarif["version"], "2.1.0");
+        let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+        results.filter(|result| result["ruleId"] == "limit").cloned().collect()
+    };
+    let undercut = sarif("median-rms=255", 3);
+    assert_eq!(undercut[0]["level"], "error");
+    assert!(sarif("median-norm=0", 0).is_empty());
+    let found = json_of(output.join("audit.json"));
+    assert!(!found["images"].as_str().unwrap().contains("by the tagger"));
+    assert!(found["published"].is_array());
+}
+
+#[test]
+fn an_audit_that_is_killed_goes_on_to_the_same_end() {
+    let folder = folder();
+    let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
+    for output in [&whole, &killed] {
+        begin(output, 2);
+    }
+    shell::run(&mut audit(folder.path(), &whole));
+    let mut child = audit(folder.path(), &killed).stderr(Stdio::null()).spawn().unwrap();
+    let records = killed.join("records.jsonl");
+    while !records.exists() && child.try_wait().unwrap().is_none() {
+        sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    shell::run(&mut audit(folder.path(), &killed));
+    let [a, b] = [&whole, &killed].map(|output| json_of(output.join("audit.json")));
+    assert_eq!(a, b);
+}
+
+#[test]
+fn what_cannot_be_audited_or_compared_is_refused_by_name() {
+    let folder = folder();
+    let output = folder.path().join("out");
+    begin(&output, 3);
+    let says = shell::fail(audit(folder.path(), &output).args(["--k", "2"]));
+    assert!(says.contains("out: an audit with k = 3 and seed 2023 was begun there"), "{says}");
+    fs::write(output.join("work.json"), "{\"k\": 3}").unwrap();
+    assert!(shell::fail(&mut audit(folder.path(), &output)).contains("work.json: missing field"));
+    let says = shell::fail(audit(folder.path(), &output).args(["--fail-under", "mean=3"]));
+    assert!(says.contains("expected median-norm or median-rms=NUMBER, found `mean=3`"), "{says}");
+
+    let empty = folder.path().join("empty");
+    fs::create_dir_all(empty.join("photographs")).unwrap();
+    let says = shell::fail(&mut audit(&empty, &folder.path().join("other")));
+    assert!(says.contains("empty/photographs"), "{says}");
+    let mut compare = shell::tkmia();
+    let says = shell::fail(compare.arg("compare").arg(&empty).arg(&empty));
+    assert!(says.contains("empty"), "{says}");
+}
