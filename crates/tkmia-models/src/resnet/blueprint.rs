@@ -34,8 +34,8 @@ impl Blueprint {
         std::iter::once(&mut self.stem).chain(blocks)
     }
 
-    /// Channels, height and width of what each convolution computes of an image of that size; 0 where
-    /// a kernel doesn't fit.
+    /// Channels, height and width of what each of the convolutions computes of an image of that size; 0
+    /// where a kernel doesn't fit.
     pub fn outputs(&self, image: [usize; 2]) -> Vec<[usize; 3]> {
         let mut outputs = Vec::new();
         let mut through = |conv: &Convolution, size: [usize; 2]| {
@@ -48,10 +48,11 @@ impl Blueprint {
             size = pool.output_size(size).unwrap_or([0, 0]);
         }
         for block in &self.blocks {
-            if let Some(projection) = &block.projection {
-                through(projection, size);
-            }
+            let before = size;
             size = block.main.iter().fold(size, |size, conv| through(conv, size));
+            if let Some(projection) = &block.projection {
+                through(projection, before);
+            }
         }
         outputs
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod architecture;
 pub(crate) mod blueprint;
+mod filter;
 #[cfg(feature = "flex")]
 mod fused;
 mod layers;

@@ -4,8 +4,7 @@ use pulp::Arch;
 
 use super::layer::Layer;
 use super::maps::{Arena, Halo, Maps, Shape, wider};
-use super::stencil::Finish;
-use super::task::Relu;
+use super::task::{Finish, Relu};
 use crate::resnet::blueprint;
 
 /// A residual block, `relu(main(x) + shortcut(x))`.
@@ -78,7 +77,7 @@ impl Block {
             let halo = self.main[at + 1].halo(size, sizes[at + 2]);
             let mut next = arena.take(Shape { blocks: layer.outputs(), size, halo });
             let finish = Finish { add: false, relu: Relu::Record(&mut signs[at]) };
-            layer.forward(arch, within.as_ref().unwrap_or(&x), &mut next, finish);
+            layer.forward(arch, arena, within.as_ref().unwrap_or(&x), &mut next, finish);
             within.replace(next).into_iter().for_each(|done| arena.give(done));
         }
         let within = within.expect("two layers or more");
@@ -86,14 +85,20 @@ impl Block {
             Some(projection) => {
                 let (blocks, size) = (projection.outputs(), sizes[sizes.len() - 1]);
                 let mut y = arena.take(Shape { blocks, size, halo });
-                projection.forward(arch, &x, &mut y, Finish { add: false, relu: Relu::None });
+                projection.forward(
+                    arch,
+                    arena,
+                    &x,
+                    &mut y,
+                    Finish { add: false, relu: Relu::None },
+                );
                 arena.give(x);
                 y
             }
             None => x,
         };
         let finish = Finish { add: true, relu: Relu::Record(&mut signs[inner.len()]) };
-        last.forward(arch, &within, &mut y, finish);
+        last.forward(arch, arena, &within, &mut y, finish);
         arena.give(within);
         (y, signs)
     }
@@ -117,16 +122,16 @@ impl Block {
             let halo = self.main[at - 1].gradient_halo(sizes[at - 1], size);
             let mut next = arena.take(Shape { blocks: layer.inputs(), size, halo });
             let from = within.as_ref().unwrap_or(&gradient);
-            layer.backward(arch, from, &mut next, false, Some(&signs[at - 1]));
+            layer.backward(arch, arena, from, &mut next, false, Some(&signs[at - 1]));
             within.replace(next).into_iter().for_each(|done| arena.give(done));
         }
         let within = within.expect("two layers or more");
         if let Some(projection) = &self.projection {
             let mut x = arena.take(x);
-            projection.backward(arch, &gradient, &mut x, false, None);
+            projection.backward(arch, arena, &gradient, &mut x, false, None);
             arena.give(std::mem::replace(&mut gradient, x));
         }
-        self.main[0].backward(arch, &within, &mut gradient, true, before);
+        self.main[0].backward(arch, arena, &within, &mut gradient, true, before);
         arena.give(within);
         gradient
     }

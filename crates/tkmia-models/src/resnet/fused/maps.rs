@@ -10,6 +10,12 @@ pub(super) struct Lanes(pub [f32; LANES]);
 
 impl Lanes {
     pub const ZERO: Self = Self([0.0; LANES]);
+
+    /// The values of a block's channels, with zeros behind the last channel.
+    pub fn of(block: usize, channels: usize, value: impl Fn(usize) -> f32) -> Self {
+        let value = |channel| if channel < channels { value(channel) } else { 0.0 };
+        Self(std::array::from_fn(|lane| value(block * LANES + lane)))
+    }
 }
 
 /// Rows and columns of zeros around a map: top, left, bottom, right.
@@ -51,6 +57,15 @@ impl Shape {
         self.size[0] * self.size[1]
     }
 
+    /// Where the part of a block that is behind some rows begins, and that of its signs; the first part has the halo
+    /// before it.
+    pub fn cut(&self, rows: usize) -> [usize; 2] {
+        match rows {
+            0 => [0, 0],
+            _ => [(self.halo[0] + rows) * self.pitch(), rows * self.size[1]],
+        }
+    }
+
     /// Where a row of pixels begins within its block.
     pub fn row(&self, row: usize) -> usize {
         self.origin() + row * self.pitch()
@@ -74,12 +89,14 @@ pub(super) struct Arena {
     /// Height and width of the images that they are of.
     pub image: [usize; 2],
     free: Vec<Maps>,
+    /// What a convolution works with.
+    pub scratch: [Vec<Lanes>; 2],
 }
 
 impl Arena {
     /// For images of that size.
     pub fn new(image: [usize; 2]) -> Self {
-        Self { image, free: Vec::new() }
+        Self { image, free: Vec::new(), scratch: [Vec::new(), Vec::new()] }
     }
 
     /// Maps with a halo of zeros and anything inside.

@@ -11,8 +11,7 @@ use super::layer::Layer;
 use super::maps::{Arena, Halo, LANES, Maps, Shape, wider};
 use super::pool::{Largest, Pool};
 use super::stem::Stem;
-use super::stencil::Finish;
-use super::task::Relu;
+use super::task::{Finish, Relu};
 use crate::resnet::blueprint::{Blueprint, Convolution, Window, transposed};
 
 /// A residual network with its weights laid out for both ways.
@@ -109,12 +108,10 @@ impl Network {
             rows.flat_map(|(row, count)| std::iter::repeat_n(Arc::new(row), count)).collect();
         let features = rows_to_maps(&features.collect::<Vec<_>>(), self.features);
         let mut scores = Maps::zeros(row_shape(count, self.head.outputs()));
-        self.head.forward(
-            self.arch,
-            &features,
-            &mut scores,
-            Finish { add: false, relu: Relu::None },
-        );
+        let finish = Finish { add: false, relu: Relu::None };
+        self.with_arena(image, |arena| {
+            self.head.forward(self.arch, arena, &features, &mut scores, finish);
+        });
         (maps_to_rows(&scores, self.classes), Tape { image, rows })
     }
 
@@ -124,7 +121,9 @@ impl Network {
         let scores = rows_to_maps(scores, self.classes);
         let images = scores.shape.size[1];
         let mut features = Maps::zeros(row_shape(images, self.head.inputs()));
-        self.head.backward(self.arch, &scores, &mut features, false, None);
+        self.with_arena(*image, |arena| {
+            self.head.backward(self.arch, arena, &scores, &mut features, false, None);
+        });
         let features = maps_to_rows(&features, self.features);
 
         let sizes = self.sizes(*image);

@@ -4,8 +4,7 @@ use pulp::Arch;
 
 use super::layer::{Layer, size};
 use super::maps::{Arena, Halo, LANES, Maps, Shape};
-use super::stencil::Finish;
-use super::task::Relu;
+use super::task::{Finish, Relu};
 use crate::resnet::blueprint::{Blueprint, Convolution, Window};
 
 /// The first convolution, as one of stride 1 over cells of the image.
@@ -76,7 +75,13 @@ impl Stem {
             let [factor, summand] = self.normalisation[channel];
             cells.values[at].0[lane] = pixels[pixel] * factor + summand;
         });
-        self.layer.forward(arch, &cells, output, Finish { add: false, relu: Relu::Record(signs) });
+        self.layer.forward(
+            arch,
+            arena,
+            &cells,
+            output,
+            Finish { add: false, relu: Relu::Record(signs) },
+        );
         arena.give(cells);
     }
 
@@ -90,7 +95,7 @@ impl Stem {
         pixels: &mut [f32],
     ) {
         let mut cells = arena.take(self.shape(image, [0; 4]));
-        self.layer.backward(arch, gradient, &mut cells, false, None);
+        self.layer.backward(arch, arena, gradient, &mut cells, false, None);
         self.each_pixel(cells.shape, image, |at, lane, pixel, channel| {
             pixels[pixel] = cells.values[at].0[lane] * self.normalisation[channel][0];
         });

@@ -1,11 +1,13 @@
 //! Weighted sums over the neighbourhood of a pixel, what convolutions are forward and backward:
 //! [`Stencil`].
 
+use std::ops::Range;
+
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::maps::{Halo, LANES, Lanes, Maps, Shape};
-use super::task::{Block, PAIR, Relu, Task, Walk};
+use super::task::{Block, Finish, PAIR, Task, Walk, at_once, height};
 
 /// Sums over all input channels and a few neighbours of a pixel:
 ///
@@ -19,8 +21,6 @@ use super::task::{Block, PAIR, Relu, Task, Walk};
 pub(super) struct Stencil {
     /// Blocks of input channels.
     inputs: usize,
-    /// Blocks of output channels.
-    outputs: usize,
     steps: Steps,
     /// `[outputs, inputs, taps, LANES]`: the weights of an output block for one input channel.
     weights: Vec<Lanes>,
@@ -37,13 +37,6 @@ pub(super) struct Steps {
     pub origin: [usize; 2],
 }
 
-/// What becomes of the sums.
-pub(super) struct Finish<'a> {
-    /// Whether they are added to what is in the output.
-    pub add: bool,
-    pub relu: Relu<'a>,
-}
-
 impl Stencil {
     /// Of `[output, input, tap]` weights and one bias for each output.
     pub fn new(
@@ -54,12 +47,6 @@ impl Stencil {
     ) -> Self {
         let taps = steps.taps.len();
         let blocks = inputs.div_ceil(LANES);
-        let lanes = |block: usize, value: &dyn Fn(usize) -> f32| {
-            Lanes(std::array::from_fn(|lane| {
-                let channel = block * LANES + lane;
-                if channel < outputs { value(channel) } else { 0.0 }
-            }))
-        };
         let each = blocks * taps * LANES;
         let mut weights = vec![Lanes::ZERO; outputs.div_ceil(LANES) * each];
         if each > 0 {
@@ -67,21 +54,18 @@ impl Stencil {
                 for input in 0..inputs {
                     for tap in 0..taps {
                         let at = (input / LANES * taps + tap) * LANES + input % LANES;
-                        weights[at] = lanes(block, &|output| weight(output, input, tap));
+                        weights[at] =
+                            Lanes::of(block, outputs, |output| weight(output, input, tap));
                     }
                 }
             });
         }
-        let outputs = outputs.div_ceil(LANES);
-        let bias = (0..outputs)
-            .map(|block| lanes(block, &|output| bias.get(output).copied().unwrap_or(0.0)))
-            .collect();
-        Self { inputs: blocks, outputs, steps, weights, bias }
+        Self { inputs: blocks, steps, weights, bias: biases(outputs, bias) }
     }
 
     /// Blocks of output channels.
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.bias.len()
     }
 
     /// Positions along rows and columns for an output of that size.
@@ -109,87 +93,69 @@ impl Stencil {
     /// Computes all sums.
     pub fn run(&self, arch: Arch, input: &Maps, output: &mut Maps, finish: Finish<'_>) {
         let (from, to) = (input.shape, output.shape);
-        debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs);
-        let walks = self.walks(from, to);
-        let (pairs, each) = (to.blocks.div_ceil(PAIR), self.weights_of_block());
-        let mut tasks: Vec<Task<'_>> = (0..pairs)
-            .flat_map(|pair| walks.iter().map(move |walk| (pair, walk)))
-            .map(|(pair, walk)| Task {
-                walk,
-                input: &input.values,
-                weights: &self.weights[pair * PAIR * each..],
-                bias: &self.bias[pair * PAIR..],
-                each,
-                add: finish.add,
-                blocks: Vec::with_capacity(PAIR),
-            })
-            .collect();
-        let mut left = finish.relu;
-        for (block, mut values) in output.values.chunks_mut(to.plane()).enumerate() {
-            let (mut signs, behind) = left.split_at(to.area());
-            left = behind;
-            for (band, walk) in walks.iter().enumerate().rev() {
-                let (before, output) = values.split_at_mut(walk.cut);
-                let (earlier, relu) = signs.split_at(walk.cut_signs);
-                (values, signs) = (before, earlier);
-                tasks[block / PAIR * walks.len() + band].blocks.push(Block { output, relu });
-            }
-        }
-        let smallest = tasks.iter().map(Task::products).min().unwrap_or_default();
-        let at_once = SMALLEST.div_ceil(smallest.max(1));
-        tasks.into_par_iter().with_min_len(at_once).for_each(|task| arch.dispatch(task));
-    }
-
-    /// Weights of an output block, each of them a vector.
-    fn weights_of_block(&self) -> usize {
-        self.inputs * self.steps.taps.len() * LANES
-    }
-
-    /// How to go over the maps, in bands of rows: as many as keep all threads busy.
-    fn walks(&self, from: Shape, to: Shape) -> Vec<Walk> {
+        debug_assert!(from.blocks == self.inputs && to.blocks == self.outputs());
         let [rows, columns] = self.positions(to.size);
+        let each = self.inputs * self.steps.taps.len() * LANES;
+        let of_row = PAIR * each * columns;
+        let height = height(rows, to.blocks.div_ceil(PAIR), of_row * rows);
+        let walks: Vec<Walk> = (0..rows)
+            .step_by(height)
+            .map(|first| self.walk(from, to, first..rows.min(first + height)))
+            .collect();
+        let cuts: Vec<usize> = (0..rows).step_by(height).map(|first| self.cut(first)).collect();
+        Block::pairs(output, finish.relu, &cuts)
+            .into_par_iter()
+            .enumerate()
+            .with_min_len(at_once(of_row * height))
+            .for_each(|(at, blocks)| {
+                let first = at / walks.len() * PAIR;
+                arch.dispatch(Task {
+                    walk: &walks[at % walks.len()],
+                    input: &input.values,
+                    weights: &self.weights[first * each..],
+                    bias: &self.bias[first..],
+                    each,
+                    add: finish.add,
+                    blocks,
+                });
+            });
+    }
+
+    /// The row of the output where the band of a position's row begins.
+    fn cut(&self, first: usize) -> usize {
+        match first {
+            0 => 0,
+            _ => self.steps.origin[0] + first * self.steps.step_out[0],
+        }
+    }
+
+    /// How to go over a band of the maps.
+    fn walk(&self, from: Shape, to: Shape, band: Range<usize>) -> Walk {
         let Steps { taps, step_in, step_out, origin } = &self.steps;
         let pitch = from.pitch();
-        let pairs = to.blocks.div_ceil(PAIR).max(1);
-        let products = PAIR * self.weights_of_block() * rows * columns;
-        let bands = match rayon::current_num_threads() {
-            1 => 1,
-            threads => (TASKS * threads).div_ceil(pairs).min(products / SMALLEST).min(rows).max(1),
+        let offset = |&[row, column]: &[isize; 2]| {
+            let row = row + (band.start * step_in[0]) as isize;
+            (from.origin() as isize + row * pitch as isize + column) as usize
         };
-        let height = rows.div_ceil(bands).max(1);
-        let band = |first: usize| {
-            let offset = |&[row, column]: &[isize; 2]| {
-                let row = row + (first * step_in[0]) as isize;
-                (from.origin() as isize + row * pitch as isize + column) as usize
-            };
-            let row = origin[0] + first * step_out[0];
-            // The first band has the halo before it, and the last one the halo behind.
-            let [cut, cut_signs] = match first {
-                0 => [0, 0],
-                _ => [(to.halo[0] + row) * to.pitch(), row * to.size[1]],
-            };
-            Walk {
-                rows: height.min(rows - first),
-                columns,
-                read: [step_in[0] * pitch, step_in[1]],
-                write: [step_out[0] * to.pitch(), step_out[1]],
-                note: [step_out[0] * to.size[1], step_out[1]],
-                taps: taps.iter().map(offset).collect(),
-                cut,
-                start: to.row(row) + origin[1] - cut,
-                cut_signs,
-                first_sign: row * to.size[1] + origin[1] - cut_signs,
-                plane: from.plane(),
-            }
-            .flat()
-        };
-        (0..rows).step_by(height).map(band).collect()
+        let row = origin[0] + band.start * step_out[0];
+        let [cut, cut_signs] = to.cut(self.cut(band.start));
+        Walk {
+            rows: band.len(),
+            columns: self.positions(to.size)[1],
+            read: [step_in[0] * pitch, step_in[1]],
+            write: [step_out[0] * to.pitch(), step_out[1]],
+            note: [step_out[0] * to.size[1], step_out[1]],
+            taps: taps.iter().map(offset).collect(),
+            start: to.row(row) + origin[1] - cut,
+            first_sign: row * to.size[1] + origin[1] - cut_signs,
+            plane: from.plane(),
+        }
+        .flat()
     }
 }
 
-/// Tasks for each thread at least, where there are several: one that wakes up late has others do its
-/// part.
-const TASKS: usize = 2;
-
-/// Products of vectors that a thread does in one go at least: some ten microseconds.
-const SMALLEST: usize = 100_000;
+/// A bias for each output, `[blocks]`, 0 where there is none.
+pub(super) fn biases(outputs: usize, bias: &[f32]) -> Vec<Lanes> {
+    let value = |output: usize| bias.get(output).copied().unwrap_or(0.0);
+    (0..outputs.div_ceil(LANES)).map(|block| Lanes::of(block, outputs, value)).collect()
+}

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
 
 use crate::format::state_dict::{EPSILON, POOL};
-use crate::resnet::blueprint::{BatchNorm, Block, Blueprint, Convolution, Head, Window};
+use crate::resnet::blueprint::{ANY_SIZE, BatchNorm, Block, Blueprint, Convolution, Head, Window};
 use crate::{BlockKind, FloatType, Format, ModelError};
 
 /// The networks that can be created with new weights: name, kind of block, blocks in each of four stages.
@@ -62,7 +62,7 @@ pub fn network(
             channels = out;
         }
     }
-    Ok(Blueprint {
+    let mut blueprint = Blueprint {
         format: Format::Safetensors,
         input_size: None,
         normalisation: None,
@@ -72,7 +72,12 @@ pub fn network(
         head: head(channels, classes, seed),
         sigmoid: false,
         label_names: None,
-    })
+    };
+    let outputs = blueprint.outputs(ANY_SIZE);
+    for (conv, [_, height, width]) in blueprint.convolutions_mut().zip(outputs) {
+        conv.output_size = [height, width];
+    }
+    Ok(blueprint)
 }
 
 /// A linear layer as PyTorch begins one: weights and bias uniform within 1 over √features.
