@@ -9,13 +9,15 @@ CUBIC = -0.75
 
 
 class Network(torch.nn.Module):
-    """Knows the operators of the networks that are compared; a graph with others is an error."""
+    """Knows the operators of the networks that are compared; a graph with others is an error. Without a sigmoid at its end."""
 
     def __init__(self, path, trainable=False):
         super().__init__()
         model = onnx.load(path)
         self.graph, self.opset = model.graph, max(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
         self.weights = {each.name: self.weight(each, trainable) for each in self.graph.initializer}
+        last = self.graph.node[-1]
+        self.scores = last.input[0] if last.op_type == "Sigmoid" else self.graph.output[0].name
         self.options = [
             {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute} for node in self.graph.node
         ]
@@ -32,7 +34,7 @@ class Network(torch.nn.Module):
             inputs = [values[name] for name in node.input]
             outputs = compute(node.op_type, inputs, options, self.opset, len(node.output))
             values.update(zip(node.output, outputs if isinstance(outputs, (tuple, list)) else [outputs]))
-        return values[self.graph.output[0].name]
+        return values[self.scores]
 
 
 def integers(tensor):
