@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use tkmia_attacks::View;
-use tkmia_core::{Classifier, CoreError, LabelSet};
-use tkmia_data::{Dataset, Folder, Transform};
+use tkmia_core::{Classifier, LabelSet};
+use tkmia_data::{Folder, Transform};
 use tkmia_experiment::{ExperimentError, Victim, Workers};
 use tkmia_metrics::Ranking;
 
@@ -45,6 +45,5 @@ pub fn presumed(
     if scored < ids.len() {
         return Err(ExperimentError::Interrupted { done: scored, of: ids.len() });
     }
-    let labels = LabelSet::from_indices(&found, classes).map_err(|error: CoreError| error)?;
-    Ok(Folder::tagged(root, folder.listing().ids.clone(), names, labels))
+    Ok(Folder::tagged(root, ids, names, LabelSet::from_indices(&found, classes)?))
 }
