@@ -1,12 +1,11 @@
 //! The findings as one page that needs nothing else: no network, no other file, no script.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tkmia_figure::{Axis, Chart, Series, Shape, chart_style, escaped};
-use tkmia_report::{Pictured, pictures, png};
+use tkmia_report::{Picture, Pictured, png};
 
 use crate::findings::rms;
 use crate::{AuditError, Findings, Hidden, Risk, Share, Shown, Telling, Visibility};
@@ -16,8 +15,8 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 /// Images of which the page shows what the attack made of them.
 const WORST: usize = 6;
 
-/// The page of an audit's folder.
-pub fn page(folder: &Path, findings: &Findings) -> Result<String, AuditError> {
+/// The page of an audit, with some of its pictures.
+pub fn page(findings: &Findings, pictures: Vec<Picture>) -> Result<String, AuditError> {
     let title = format!("What can be hidden from the top-{}", findings.k);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -36,7 +35,7 @@ pub fn page(folder: &Path, findings: &Findings) -> Result<String, AuditError> {
         let _ = writeln!(html, "<li><strong>{question}</strong> {}</li>", escaped(&answer));
     }
     html += "</ul>\n";
-    let worst = worst(folder, findings)?;
+    let worst = worst(findings, pictures)?;
     if let Some((first, others)) = worst.split_first() {
         html += &figure(findings, first)?;
         html += &labels(findings);
@@ -139,10 +138,13 @@ impl Shown {
 }
 
 /// The images on which a label was hidden by the smallest changes, of those whose pictures were kept; of each image one.
-fn worst(folder: &Path, findings: &Findings) -> Result<Vec<(Hidden, Pictured)>, AuditError> {
+fn worst(
+    findings: &Findings,
+    pictures: Vec<Picture>,
+) -> Result<Vec<(Hidden, Pictured)>, AuditError> {
     let mut kept = Vec::new();
     let values = 3 * (findings.side as usize).pow(2);
-    for picture in pictures(folder)? {
+    for picture in pictures {
         let Some(record) = picture.records().next() else { continue };
         let rms = rms(record, values);
         let of = |hidden: &&Hidden| hidden.image == record.id && hidden.rms == rms;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use tkmia_experiment::{Plan, write_failed};
 use tkmia_file::write_whole;
+use tkmia_report::pictures_of;
 
 use crate::page::page;
 use crate::sarif::sarif;
@@ -27,7 +28,8 @@ pub fn write_audit(folder: &Path, limits: &[Limit]) -> Result<Findings, AuditErr
     };
     write("audit.json", &json(&findings))?;
     write("audit.sarif", &json(&sarif(&findings, limits)))?;
-    write(PAGE, page(folder, &findings)?.as_bytes())?;
+    let pictures = pictures_of(folder, &plan, &records);
+    write(PAGE, page(&findings, pictures)?.as_bytes())?;
     Ok(findings)
 }
 

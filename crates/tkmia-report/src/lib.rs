@@ -33,7 +33,7 @@ pub use by_norm::{AtNorm, Success, changes_by_norm};
 pub use cell::Cell;
 pub use columns::{Column, Form, Unit, columns};
 pub use error::ReportError;
-pub use pictures::{Picture, Pictured, draw, pictures, png};
+pub use pictures::{Picture, Pictured, draw, pictures, pictures_of, png};
 pub use render::beside;
 pub use report::Report;
 pub use rival::Rival;

@@ -122,10 +122,11 @@ struct Attack {
 /// [`ReportError::Experiment`].
 pub fn pictures(folder: &Path) -> Result<Vec<Picture>, ReportError> {
     let plan = Plan::read(folder)?;
-    Ok(of_plan(folder, &plan, &plan.read_records(folder)?))
+    Ok(pictures_of(folder, &plan, &plan.read_records(folder)?))
 }
 
-pub(crate) fn of_plan(folder: &Path, plan: &Plan, records: &[Record]) -> Vec<Picture> {
+/// The same of a plan and records that were read already.
+pub fn pictures_of(folder: &Path, plan: &Plan, records: &[Record]) -> Vec<Picture> {
     let mut pictures: Vec<Picture> = Vec::new();
     let (mut records, input) = (records.iter(), &plan.inputs.input);
     for (number, Job { table, manifest, run }) in plan.jobs.iter().enumerate() {

@@ -7,7 +7,7 @@ use tkmia_attacks::Norm;
 use tkmia_experiment::{Plan, write_failed};
 use tkmia_file::write_whole;
 
-use crate::pictures::{of_plan, png};
+use crate::pictures::{pictures_of, png};
 use crate::{Report, ReportError};
 
 /// Draws the report of an experiment's folder from its records, into `report/` there.
@@ -43,7 +43,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportErro
     write("iterations.csv", report.iterations_csv().as_bytes())?;
     write("norms.csv", report.norms_csv().as_bytes())?;
     write("classes.csv", report.classes_csv().as_bytes())?;
-    let pictures = of_plan(folder, &plan, &records);
+    let pictures = pictures_of(folder, &plan, &records);
     for picture in &pictures {
         write(&picture.file_name(), &png(&picture.draw(&report.inputs.data.classes)?)?)?;
     }
