@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
-use tkmia_core::device;
+use tkmia_core::{CoreError, device};
 use tkmia_data::{
     DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, open, photographs,
 };
@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long)]
     k: Option<usize>,
     /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = above_zero)]
     minutes: f64,
     /// Of the draws of what is to be hidden
     #[arg(long, default_value_t = 2023)]
@@ -108,6 +108,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         (None, Some(dataset)) => usual_k(dataset.as_ref()).min(most).max(1),
         (None, None) => most.clamp(1, USUAL_K),
     };
+    let classes = classifier.classes();
+    if k == 0 || k >= classes {
+        return Err(CoreError::TopKOutOfRange { k, classes }.into());
+    }
     let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
     let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
     let work = match arguments.begun()? {
@@ -150,6 +154,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     arguments.begin(&work)?;
     let campaign = Campaign::new(&experiment, victim, &facts, output, workers);
     arguments.finish(&campaign)
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
+    number.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 /// The size of a predicted set, where nothing speaks for another.

@@ -170,6 +170,17 @@ fn what_cannot_be_audited_or_compared_is_refused_by_name() {
     let says = shell::fail(audit(folder.path(), &output).args(["--fail-under", "mean=3"]));
     assert!(says.contains("expected median-norm or median-rms=NUMBER, found `mean=3`"), "{says}");
 
+    // What is refused leaves nothing behind that would refuse the next try.
+    let fresh = folder.path().join("fresh");
+    for (flags, expected) in [
+        (["--k", "0"], "k must be at least 1 and below the number of labels (20), found 0"),
+        (["--k", "20"], "found 20"),
+        (["--minutes", "nan"], "expected a number above 0"),
+    ] {
+        let says = shell::fail(audit(folder.path(), &fresh).args(flags));
+        assert!(says.contains(expected) && !fresh.exists(), "{says}");
+    }
+
     let empty = folder.path().join("empty");
     fs::create_dir_all(empty.join("photographs")).unwrap();
     let says = shell::fail(&mut audit(&empty, &folder.path().join("other")));

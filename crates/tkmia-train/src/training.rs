@@ -15,7 +15,7 @@ use tkmia_models::TrainableResNet;
 use crate::checkpoint::Checkpoint;
 use crate::evaluation::evaluate;
 use crate::feed::{Batch, Feed};
-use crate::{Curve, Epoch, Recipe, TrainError, binary_cross_entropy};
+use crate::{Curve, Epoch, Hardening, Recipe, TrainError, binary_cross_entropy};
 
 /// A network, what it is trained on, and how.
 ///
@@ -180,6 +180,10 @@ impl Training<'_> {
         if network != classes.len() {
             let (labels, dataset) = (classes.len(), self.train.name().to_owned());
             return Err(TrainError::Labels { network, labels, dataset });
+        }
+        if let Some(Hardening { k, .. }) = self.recipe.hardening.filter(|it| it.k >= network) {
+            let (field, expected) = ("k of hardening", "below the number of labels");
+            return Err(TrainError::Setting { field, expected, found: k.to_string() });
         }
         if others.len() != classes.len() {
             let (labels, dataset) = (others.len(), self.validation.name().to_owned());
