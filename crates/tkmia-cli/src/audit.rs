@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -12,7 +13,7 @@ use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
 use tkmia_core::{CoreError, device};
 use tkmia_data::{
-    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, open, photographs,
+    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open, photographs,
 };
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
@@ -23,7 +24,7 @@ use tkmia_models::{Loaded, fingerprint};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
-use crate::error::CliError;
+use crate::error::{CliError, in_one_line};
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;
@@ -114,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
     let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
-    let work = match arguments.begun()? {
+    let work = match arguments.begun(count, classes)? {
         Some(work) => work,
         None => {
             let time = pass_time(&classifier, size, workers)?;
@@ -127,6 +128,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             // From all of the folder, and the same ones each time.
             let chosen: Vec<PathBuf> =
                 (0..work.images).map(|at| paths[at * paths.len() / work.images].clone()).collect();
+            let (chosen, mut broken) = decodable(chosen);
+            if chosen.is_empty() {
+                return Err(broken.swap_remove(0).into());
+            }
+            for error in &broken {
+                let error = in_one_line(error);
+                let _ = writeln!(io::stderr(), "warning: {error}: it takes no part");
+            }
             Box::new(presumed(&classifier, images, &chosen, work.k, &transform, workers)?)
         }
     };
@@ -186,8 +195,8 @@ impl Arguments {
         Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
     }
 
-    /// What an audit in this folder does, where one was begun.
-    fn begun(&self) -> Result<Option<Work>, Box<dyn Error>> {
+    /// What an audit in this folder does, where one was begun, of so many images and labels.
+    fn begun(&self, images: usize, classes: usize) -> Result<Option<Work>, Box<dyn Error>> {
         let path = self.output.join(WORK);
         if !path.exists() {
             return Ok(None);
@@ -196,6 +205,14 @@ impl Arguments {
             read_text(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
         let work: Work = serde_json::from_str(&text)
             .map_err(|source| format!("{}: {source}", path.display()))?;
+        for (field, found, end) in [("images", work.images, images + 1), ("k", work.k, classes)] {
+            if !(1..end).contains(&found) {
+                let (place, most) = (path.display(), end - 1);
+                return Err(
+                    format!("{place}: `{field}`: expected 1..={most}, found {found}").into()
+                );
+            }
+        }
         if self.k.is_some_and(|k| k != work.k) || self.seed != work.seed {
             let (place, Work { k, seed, .. }) = (self.output.display(), work);
             return Err(format!(

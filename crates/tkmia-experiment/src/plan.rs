@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{AttackSettings, Outcome, View};
 use tkmia_file::read_text;
@@ -69,6 +70,9 @@ pub struct Inputs {
 
 /// The form of plans, manifests and records that this version writes.
 pub const FORMAT: u32 = 3;
+
+/// Samples of a setting at most: more than there are images in any data set that is read.
+const MOST_SAMPLES: usize = 1 << 26;
 
 /// A classifier, for a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -219,7 +223,34 @@ impl Plan {
             Some(found) if found != u64::from(FORMAT) => {
                 Err(ExperimentError::Format { path: folder.to_owned(), expected: FORMAT, found })
             }
-            _ => serde_json::from_str(&text).map_err(corrupt(&path)),
+            _ => serde_json::from_str(&text).and_then(Self::consistent).map_err(corrupt(&path)),
+        }
+    }
+
+    /// The plan, if what refers to a part of it refers to one that there is.
+    fn consistent(self) -> Result<Self, serde_json::Error> {
+        let refuse = |message: String| Err(serde_json::Error::custom(message));
+        let entries = self.manifests.iter().chain(&self.fits);
+        if let Some(entry) = entries.clone().find(|entry| entry.samples > MOST_SAMPLES) {
+            return refuse(format!(
+                "{}: expected at most {MOST_SAMPLES} samples, found {}",
+                entry.file, entry.samples
+            ));
+        }
+        if let Some(shard) = self.shard.filter(|shard| !(1..=shard.count).contains(&shard.index)) {
+            return refuse(format!("shard: expected I/N with 1 ≤ I ≤ N, found {shard}"));
+        }
+        let lists = [self.inputs.tables.len(), self.manifests.len()];
+        let outside = |job: &Job| job.table >= lists[0] || job.manifest >= lists[1];
+        match self.jobs.iter().position(outside) {
+            Some(at) => {
+                let Job { table, manifest, .. } = self.jobs[at];
+                let [tables, manifests] = lists;
+                refuse(format!(
+                    "jobs[{at}]: expected one of {tables} tables and {manifests} manifests, found {table} and {manifest}"
+                ))
+            }
+            None => Ok(self),
         }
     }
 

@@ -14,7 +14,8 @@ use crate::direct::convolution::{Convolution, Shape};
 use crate::direct::product::{Linear, product};
 use crate::direct::rows::{Norm, softmax};
 use crate::format::onnx::node::Node;
-use crate::graph::value::{Fault, Kind, Value, axis};
+use crate::graph::value::{Fault, Kind, Value, axis, elements};
+use crate::graph::work::spend;
 
 /// An input: nothing if it is computed from the images, otherwise a constant, or none where it is left out.
 pub type Given = Option<Option<Value>>;
@@ -126,14 +127,14 @@ fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
         padding: [padding[0].0, padding[1].0],
     };
     let convolution = Arc::new(Convolution::new(&shape, &values, bias));
-    let of_input = inputs * groups;
+    let (of_input, of_output) = (inputs * groups, inputs * height * width);
     of_floats(
         move |x: &[usize]| format!("expected a map of {of_input} channels, found {x:?}"),
         move |x: &[usize]| x.len() == 4 && x[1] == of_input,
         move |x| {
             let shape = x.shape();
-            let to = window.places(&shape[2..], &padding)?;
-            crate::graph::value::elements(&[shape[0], channels, to[0], to[1]])?;
+            let to = window.places_in(&shape, &padding)?;
+            spend(elements(&[shape[0], channels, to[0], to[1]])?, of_output)?;
             Ok(x.map(|x| convolution.apply(x, [to[0], to[1]])))
         },
     )
@@ -154,7 +155,13 @@ fn linear(weights: &[f32], shape: &[usize], transposed: bool, bias: Vec<f32>) ->
         (shape.to_vec(), move |x: &[usize]| x.len() > 1 && x.ends_with(&[inputs]));
     let fault =
         move |x: &[usize]| format!("expected matrices that fit, found {x:?} and {of_weights:?}");
-    of_floats(fault, fits, move |x| Ok(x.map(|x| linear.apply(x))))
+    of_floats(fault, fits, move |x| {
+        let mut to = x.shape();
+        to.pop();
+        to.push(outputs);
+        spend(elements(&to)?, inputs)?;
+        Ok(x.map(|x| linear.apply(x)))
+    })
 }
 
 fn gemm(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
@@ -200,6 +207,8 @@ fn matmul(plain: Operation) -> Operation {
         if !fits {
             return plain(inputs);
         }
+        let to = [&a[..=axes], &b[axes + 1..]].concat();
+        spend(elements(&to)?, b[axes])?;
         let (a, b) = (inputs.take(0)?, inputs.take(1)?);
         Ok(vec![Value::made_of(product(a.float()?, b.float()?))])
     })
