@@ -87,7 +87,7 @@ fn once(bytes: &[u8], other: &[u8], random: &mut Rng) -> Vec<u8> {
     if within && bytes.get(8) == Some(&b'{') && bytes[3..8] == [0; 5] {
         return headed(bytes, other, random);
     }
-    if within && bytes.starts_with(b"\x93NUMPY\x01") {
+    if within && bytes.starts_with(b"\x93NUMPY\x01") && bytes.len() > 10 {
         return array(bytes, other, random);
     }
     if within && std::str::from_utf8(bytes).is_ok() {
@@ -197,7 +197,11 @@ fn archive(bytes: &[u8], random: &mut Rng) -> Option<Vec<u8>> {
     let other = entries.get(random.usize(..entries.len().max(1)))?.1.clone();
     match random.u8(..10) {
         0 => drop(entries.remove(at)),
-        1 => entries[at].0 = String::from_utf8(text(entries[at].0.as_bytes(), random)).ok()?,
+        1 => {
+            let name = text(entries[at].0.as_bytes(), random);
+            // The length has 16 bits.
+            entries[at].0 = String::from_utf8(name).ok().filter(|name| name.len() < 1 << 16)?;
+        }
         2 => entries[at].1 = other,
         _ => entries[at].1 = once(&entries[at].1, &other, random),
     }

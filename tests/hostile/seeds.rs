@@ -161,7 +161,7 @@ const GRAPHS: [(&str, &[i64]); 18] = [
         &[4, 3],
     ),
     (
-        "a, b = Split(images) axis=2 num_outputs=2\nc = Concat(a, b) axis=1\nd = DepthToSpace(e) blocksize=1\ne = SpaceToDepth(c) blocksize=2\nscores = ReduceMean(d, [2;3]) keepdims=0",
+        "a, b = Split(images) axis=2 num_outputs=2\nc = Concat(a, b) axis=1\ne = SpaceToDepth(c) blocksize=2\nd = DepthToSpace(e) blocksize=1\nscores = ReduceMean(d, [2;3]) keepdims=0",
         &[1],
     ),
     (
@@ -173,15 +173,15 @@ const GRAPHS: [(&str, &[i64]); 18] = [
         &[3, 4],
     ),
     (
-        "a = Trilu(images) upper=0\nb = LpPool(a) kernel_shape=2,2 dilations=2,2\nc = Squeeze(d, [0])\nd = Unsqueeze(b, [0])\nscores = ReduceMean(c, [2;3]) keepdims=0",
+        "a = Trilu(images) upper=0\nb = LpPool(a) kernel_shape=2,2 dilations=2,2\nd = Unsqueeze(b, [0])\nc = Squeeze(d, [0])\nscores = ReduceMean(c, [2;3]) keepdims=0",
         &[1],
     ),
     (
-        "i = Where(m, [1], [0])\nm = Equal([1], [1])\na = Gather(images, i) axis=1\nb = OneHot(i, [3], [0;1])\nc = Cast(b) to=1\nd = MatMul(e, w)\ne = Flatten(a)\nscores = Concat(d, c) axis=1",
+        "m = Equal([1], [1])\ni = Where(m, [1], [0])\na = Gather(images, i) axis=1\nb = OneHot(i, [3], [0;1])\nc = Cast(b) to=1\ne = Flatten(a)\nd = MatMul(e, w)\nscores = Concat(d, c) axis=1",
         &[64, 4],
     ),
     (
-        "r = ScatterND([0;0;0;0], n, [5;6])\nn = Unsqueeze([1;2], [1])\nc = Cast(r) to=1\nd = GlobalMaxPool(images)\ne = Flatten(d)\nf = MatMul(e, w)\nscores = Add(f, c)",
+        "n = Unsqueeze([1;2], [1])\nr = ScatterND([0;0;0;0], n, [5;6])\nc = Cast(r) to=1\nd = GlobalMaxPool(images)\ne = Flatten(d)\nf = MatMul(e, w)\nscores = Add(f, c)",
         &[3, 4],
     ),
     (

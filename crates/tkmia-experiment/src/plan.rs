@@ -277,7 +277,14 @@ impl Plan {
         let mut records = Vec::new();
         let manifests = self.read_manifests(folder)?;
         journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
-        Ok(records)
+        let classes = self.inputs.data.classes.len();
+        match records.iter().position(|record: &Record| !record.is_of_labels(classes)) {
+            None => Ok(records),
+            Some(at) => {
+                let reason = format!("expected scores of {classes} labels, and no others");
+                Err(ExperimentError::Corrupt { path, line: at + 1, reason })
+            }
+        }
     }
 
     /// The images, by their ids, for which the classifier gave a score that isn't finite: before an attack, so that they

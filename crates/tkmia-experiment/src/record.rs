@@ -71,6 +71,13 @@ impl Record {
         }
     }
 
+    /// Whether scores and labels are those of so many labels.
+    pub(crate) fn is_of_labels(&self, classes: usize) -> bool {
+        let labels = self.relevant.iter().chain(&self.specified);
+        [&self.clean_scores, &self.scores].iter().all(|scores| scores.len() == classes)
+            && labels.max().is_none_or(|&label| label < classes)
+    }
+
     /// The size of `x* − x̃` in model-input units.
     pub fn size(&self, norm: Norm) -> f64 {
         match norm {

@@ -360,7 +360,10 @@ impl<'a> Builder<'a> {
         {
             let source = draft.inputs.first().copied().flatten();
             match (draft.op.as_str(), source) {
-                ("Identity" | "Cast", Some(source)) => end = source,
+                ("Identity" | "Cast", Some(source)) => {
+                    end = source;
+                    continue;
+                }
                 ("Sigmoid", Some(source)) if !keep_sigmoid => return (source, true),
                 ("Sigmoid", _) => self.notes.push(
                     "the scores are probabilities: their gradients vanish where they are sure"
@@ -373,9 +376,7 @@ impl<'a> Builder<'a> {
                 )),
                 _ => {}
             }
-            if !matches!(draft.op.as_str(), "Identity" | "Cast") {
-                break;
-            }
+            break;
         }
         (end, false)
     }

@@ -386,6 +386,14 @@ mod tests {
     }
 
     #[test]
+    fn a_node_without_its_input_is_an_error_at_the_end_too() {
+        for op in ["Identity", "Cast", "Sigmoid"] {
+            let message = network(&graph(&format!("scores = {op}(_) to=1"), &[], 20)).unwrap_err();
+            assert!(message.to_string().contains(op), "{message}");
+        }
+    }
+
+    #[test]
     fn a_function_that_calls_itself_is_refused() {
         use crate::format::onnx::proto::FunctionProto;
 

@@ -195,7 +195,8 @@ fn layer_normalization(node: &Node, gamma: &Given, beta: &Given) -> Option<Opera
 /// Of two computed stacks of matrices with the same axes before.
 fn matmul(plain: Operation) -> Operation {
     Box::new(move |mut inputs: Inputs| {
-        let shapes = [0, 1].map(|at| inputs.0[at].as_ref().map(Value::shape).unwrap_or_default());
+        let shape = |at: usize| inputs.0.get(at)?.as_ref().map(Value::shape);
+        let shapes = [0, 1].map(|at| shape(at).unwrap_or_default());
         let [a, b] = [&shapes[0], &shapes[1]];
         let axes = a.len().max(2) - 2;
         let fits = a.len() > 2
