@@ -105,6 +105,9 @@ fn of_floats(
     }))
 }
 
+/// Pixels between strides, times those of the kernel: networks that cut images into patches have those of a patch.
+const MOST_PLACES: usize = 1 << 24;
+
 /// Over images, with constant weights and padding.
 fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
     let groups = usize::try_from(node.int("group", 1)).ok().filter(|&groups| groups > 0)?;
@@ -115,6 +118,9 @@ fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
     }
     let window = Declared::read(node).ok()?.of(&[height, width]).ok()?;
     let padding = window.declared_padding()?;
+    if window.strides.iter().product::<usize>().saturating_mul(height * width) > MOST_PLACES {
+        return None;
+    }
     let bias = optional(bias, channels)?;
     let pair = |list: &[usize]| [list[0], list[1]];
     let shape = Shape {
