@@ -8,6 +8,7 @@ use std::rc::Rc;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{AttackSettings, Outcome, View};
+use tkmia_core::LARGEST_SIDE;
 use tkmia_file::read_text;
 
 use crate::error::{ExperimentError, corrupt, read_failed};
@@ -73,6 +74,8 @@ pub const FORMAT: u32 = 3;
 
 /// Samples of a setting at most: more than there are images in any data set that is read.
 const MOST_SAMPLES: usize = 1 << 26;
+/// Draws for each image at most.
+const MOST_DRAWS: usize = 1 << 16;
 
 /// A classifier, for a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -240,6 +243,15 @@ impl Plan {
         if let Some(shard) = self.shard.filter(|shard| !(1..=shard.count).contains(&shard.index)) {
             return refuse(format!("shard: expected I/N with 1 ≤ I ≤ N, found {shard}"));
         }
+        let Inputs { draws, input, .. } = &self.inputs;
+        for (field, found, most) in [
+            ("draws", *draws, MOST_DRAWS),
+            ("input.side", input.side as usize, LARGEST_SIDE as usize),
+        ] {
+            if !(1..=most).contains(&found) {
+                return refuse(format!("inputs.{field}: expected 1..={most}, found {found}"));
+            }
+        }
         let lists = [self.inputs.tables.len(), self.manifests.len()];
         let outside = |job: &Job| job.table >= lists[0] || job.manifest >= lists[1];
         match self.jobs.iter().position(outside) {
@@ -277,11 +289,12 @@ impl Plan {
         let mut records = Vec::new();
         let manifests = self.read_manifests(folder)?;
         journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
-        let classes = self.inputs.data.classes.len();
-        match records.iter().position(|record: &Record| !record.is_of_labels(classes)) {
+        let (classes, draws) = (self.inputs.data.classes.len(), self.inputs.draws);
+        match records.iter().position(|record: &Record| !record.is_within(classes, draws)) {
             None => Ok(records),
             Some(at) => {
-                let reason = format!("expected scores of {classes} labels, and no others");
+                let reason =
+                    format!("expected scores of {classes} labels in {draws} draws, and no others");
                 Err(ExperimentError::Corrupt { path, line: at + 1, reason })
             }
         }
