@@ -206,7 +206,11 @@ fn archive(bytes: &[u8], random: &mut Rng) -> Option<Vec<u8>> {
         _ => entries[at].1 = once(&entries[at].1, &other, random),
     }
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let method = one_of(&[CompressionMethod::Stored, CompressionMethod::Deflated], random);
+    let small = entries.iter().map(|(_, content)| content.len()).sum::<usize>() < 1 << 16;
+    let method = match small && random.bool() {
+        true => CompressionMethod::Deflated,
+        false => CompressionMethod::Stored,
+    };
     let options = SimpleFileOptions::default().compression_method(method);
     for (name, content) in entries {
         zip.start_file(name, options).ok()?;

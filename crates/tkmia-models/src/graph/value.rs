@@ -422,7 +422,17 @@ impl Value {
     }
 
     pub fn div(self, other: Self) -> Result<Self, Fault> {
-        self.arithmetic(other, Dispatch::float_div, Dispatch::int_div)
+        self.arithmetic(other.divisor()?, Dispatch::float_div, Dispatch::int_div)
+    }
+
+    /// It, unless it is integers that nothing can be divided by.
+    pub fn divisor(self) -> Result<Self, Fault> {
+        let device = self.device();
+        let at_hand = self.kind() == Kind::Int && device == host(&device);
+        match at_hand && self.to_ints()?.contains(&0) {
+            true => Err("expected integers other than 0 to divide by".into()),
+            false => Ok(self),
+        }
     }
 
     /// One function for floats and one for integers.
