@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LABELS.csv")]
     labels: Option<PathBuf>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
-    #[arg(long)]
+    #[arg(short, long)]
     k: Option<usize>,
     /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
     #[arg(long, default_value_t = 10.0, value_parser = above_zero)]
@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FIGURE=NUMBER")]
     fail_under: Vec<Limit>,
     /// Folder of the results
-    #[arg(long, value_name = "DIR", default_value = "out/audit")]
+    #[arg(short, long, value_name = "DIR", default_value = "out/audit")]
     output: PathBuf,
     #[command(flatten)]
     tagger: TaggerFlags,
