@@ -255,6 +255,10 @@ impl Arguments {
         let findings = write_audit(&self.output, &self.fail_under)?;
         crate::print(&told(&findings, &self.output.join(PAGE)))?;
         let mut status = ExitCode::SUCCESS;
+        for id in &findings.lost {
+            crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
+            status = ExitCode::FAILURE;
+        }
         for limit in &self.fail_under {
             if let Some(found) = limit.undercut(&findings) {
                 crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;
