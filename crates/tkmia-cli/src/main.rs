@@ -10,6 +10,8 @@ mod completions;
 mod computing;
 mod cost;
 mod devices;
+#[cfg(test)]
+mod documented;
 mod doubt;
 mod error;
 mod experiment;
