@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -28,7 +27,7 @@ use crate::error::{CliError, in_one_line};
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;
-use crate::progress::{self, Display, INTERRUPTED};
+use crate::progress::{self, Display, INTERRUPTED, say};
 use crate::train::named;
 
 /// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
@@ -56,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LABELS.csv")]
     labels: Option<PathBuf>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
-    #[arg(long)]
+    #[arg(short, long)]
     k: Option<usize>,
     /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
     #[arg(long, default_value_t = 10.0, value_parser = above_zero)]
@@ -68,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FIGURE=NUMBER")]
     fail_under: Vec<Limit>,
     /// Folder of the results
-    #[arg(long, value_name = "DIR", default_value = "out/audit")]
+    #[arg(short, long, value_name = "DIR", default_value = "out/audit")]
     output: PathBuf,
     #[command(flatten)]
     tagger: TaggerFlags,
@@ -133,8 +132,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 return Err(broken.swap_remove(0).into());
             }
             for error in &broken {
-                let error = in_one_line(error);
-                let _ = writeln!(io::stderr(), "warning: {error}: it takes no part");
+                say(&format!("warning: {}: it takes no part", in_one_line(error)));
             }
             Box::new(presumed(&classifier, images, &chosen, work.k, &transform, workers)?)
         }
@@ -272,6 +270,10 @@ impl Arguments {
         let findings = write_audit(&self.output, &self.fail_under)?;
         crate::print(&told(&findings, &self.output.join(PAGE)))?;
         let mut status = ExitCode::SUCCESS;
+        for id in &findings.lost {
+            crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
+            status = ExitCode::FAILURE;
+        }
         for limit in &self.fail_under {
             if let Some(found) = limit.undercut(&findings) {
                 crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;

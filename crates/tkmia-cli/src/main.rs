@@ -8,12 +8,16 @@ mod compare;
 mod completions;
 mod computing;
 mod cost;
+mod devices;
+#[cfg(test)]
+mod documented;
 mod doubt;
 mod error;
 mod experiment;
 mod input;
 mod inspect;
 mod knobs;
+mod man;
 mod merge;
 mod metrics;
 mod monitor;
@@ -32,16 +36,33 @@ mod universal;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
 use tkmia_file::check_memory_limit;
 
 /// Adversarial robustness of top-k multi-label image classifiers
 #[derive(Debug, Parser)]
-#[command(name = "tkmia", version)]
+#[command(name = "tkmia", version, long_version = version(), max_term_width = 100, after_help = STATUS)]
 struct Cli {
+    /// Say nothing but results and errors: no progress, no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
     #[command(subcommand)]
     command: Command,
+}
+
+const STATUS: &str = "Exit status:
+  0    done
+  1    an error, an image that could not be attacked, or an attack that check-attack finds too weak
+  2    arguments that can't be read
+  3    an audit that is below a --fail-under
+  130  ended by Ctrl-C or SIGTERM: what was finished is kept";
+
+/// With the devices that are built in.
+fn version() -> String {
+    format!("{}\ndevices: {}", env!("CARGO_PKG_VERSION"), tkmia_core::AVAILABLE_DEVICES.join(", "))
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,11 +82,15 @@ enum Command {
     Scores(scores::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
+    Devices(devices::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
-    run(Cli::parse().command).unwrap_or_else(|error| {
+    let Cli { quiet, command } = Cli::parse();
+    progress::QUIET.store(quiet, Ordering::Relaxed);
+    run(command).unwrap_or_else(|error| {
         // Where even this can't be written the status says it.
         let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
         ExitCode::FAILURE
@@ -90,7 +115,9 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Scores(arguments) => scores::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use strum::VariantNames;
 use tkmia_core::device;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
+use tkmia_experiment::lock;
 use tkmia_models::{ARCHITECTURES, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
     Augmentation, Curve, Epoch, Hardening, Optimiser, Progress, Published, Recipe, Training,
@@ -191,6 +192,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
     let (network, origin) = arguments.network(train.classes().len())?;
     let recipe = arguments.recipe();
+    recipe.check()?;
+    let _lock = lock(&arguments.output)?;
     let epochs = recipe.epochs;
     let architecture = network.architecture();
     // Output that can't be written is told at the end: it is no reason not to train.
