@@ -88,11 +88,15 @@ impl<'a> Constants<'a> {
         self.computed.insert(node.output(), (tensor, stored));
     }
 
-    /// Counts elements of the given dimensions that are about to be computed.
+    /// Counts elements of the given dimensions that a node is about to compute.
     ///
     /// # Errors
-    /// [`ModelError::TooMuch`] once the file's constants have become too many.
-    pub fn spend(&self, shape: &[usize]) -> Result<(), ModelError> {
-        self.budgets[1].spend(shape.iter().product())
+    /// [`ModelError::TensorShape`] once the file's constants have become too many.
+    pub fn spend(&self, shape: &[usize], node: &Node) -> Result<(), ModelError> {
+        let spent = self.budgets[1].spend(shape.iter().product());
+        spent.map_err(|_| ModelError::TensorShape {
+            tensor: node.output().to_owned(),
+            dims: shape.iter().map(|&dim| dim as i64).collect(),
+        })
     }
 }

@@ -40,7 +40,7 @@ pub fn fold(node: &Node, constants: &Constants) -> Result<Option<Tensor>, ModelE
             let Some(dims) = node.input(1).and_then(|dims| constants.ints(dims)) else {
                 return Ok(None);
             };
-            constants.spend(&constants.dims(node.inputs[0])?)?;
+            constants.spend(&constants.dims(node.inputs[0])?, node)?;
             let tensor = constants.tensor(node.inputs[0])?;
             let to: Vec<usize> = dims.iter().map(|&d| d.max(0) as usize).collect();
             if tensor.shape.ends_with(&to) || to == [1] {
@@ -49,7 +49,7 @@ pub fn fold(node: &Node, constants: &Constants) -> Result<Option<Tensor>, ModelE
             filled(&tensor.values, &dims, node, constants)
         }
         "Reshape" | "Unsqueeze" | "Squeeze" | "Transpose" => {
-            constants.spend(&constants.dims(node.inputs[0])?)?;
+            constants.spend(&constants.dims(node.inputs[0])?, node)?;
             let tensor = constants.tensor(node.inputs[0])?;
             Ok(rearranged(node, tensor, constants))
         }
@@ -97,7 +97,7 @@ fn filled(
     constants: &Constants,
 ) -> Result<Option<Tensor>, ModelError> {
     let (shape, count) = super::tensor::shape(dims, node.output())?;
-    constants.spend(&shape)?;
+    constants.spend(&shape, node)?;
     Ok(value.repeated(count).map(|values| Tensor { shape, values }))
 }
 
