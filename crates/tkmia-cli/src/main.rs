@@ -12,6 +12,7 @@ mod cost;
 mod doubt;
 mod error;
 mod experiment;
+mod harden;
 mod input;
 mod inspect;
 mod knobs;
@@ -61,6 +62,7 @@ enum Command {
     Scores(scores::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
+    Harden(Box<harden::Arguments>),
     Completions(completions::Arguments),
 }
 
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Scores(arguments) => scores::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Harden(arguments) => harden::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     };
     result.unwrap_or_else(|error| {
