@@ -25,7 +25,8 @@ use network::{fresh, pass};
 const ITERATIONS: usize = 10;
 
 fn mini_voc() -> Box<dyn Classifier> {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/victims/resnet50-mini-voc.onnx");
+    let model =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/victims/resnet50-mini-voc.onnx");
     load(model, &device("cpu").expect("compiled in")).expect("a ResNet")
 }
 

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tkmia::attacks::{AttackName, Variant};
-use tkmia::core::{Classifier, device};
+use burn::tensor::{Device, Tensor};
+use tkmia::attacks::{AttackName, Outcome, Variant};
+use tkmia::core::{Bounds, Classifier, device};
 use tkmia::data::{DatasetKind, Folder, Resize, Transform, Voc2012};
 use tkmia::experiment::{
     Campaign, DataSpec, Event, Experiment, ExperimentError, MethodSpec, Plan, Reached, Record,
@@ -34,11 +35,22 @@ fn campaign(
     output: &Path,
     progress: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Reached, ExperimentError> {
+    campaign_within(Values::One(40), classifier, types, workers, output, progress)
+}
+
+fn campaign_within(
+    max_iterations: Values<usize>,
+    classifier: &dyn Classifier,
+    types: [&str; 2],
+    workers: Workers<'_>,
+    output: &Path,
+    progress: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Reached, ExperimentError> {
     let voc = Voc2012::open(asset("mini-voc/VOC2012"), "val").unwrap();
     let transform = Transform { resize: Resize::short_side(64), bounds: classifier.bounds() };
     let data = DataSpec { name: None, kind: DatasetKind::Voc2012, root: None, split: None };
-    let table =
-        TableSpec { max_iterations: Some(Values::One(40)), ..TableSpec::global(types, &[2]) };
+    let max_iterations = Some(max_iterations);
+    let table = TableSpec { max_iterations, ..TableSpec::global(types, &[2]) };
     let method = MethodSpec::new(AttackName::Tkmia).with("variant", Variant::Released);
     let mut experiment = Experiment::new("TkMIA", data, vec![table], vec![method]);
     experiment.budget.samples = 6;
@@ -98,6 +110,62 @@ fn results_are_written_whole_and_are_the_same_for_any_cut_of_the_work() {
             assert!((record.norm_pixels / record.norm_input - 127.5).abs() < 1e-9);
         }
     }
+}
+
+/// Counts the images that pass.
+#[derive(Debug)]
+struct Counting<'a>(&'a dyn Classifier, AtomicUsize);
+
+impl Classifier for Counting<'_> {
+    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+        self.1.fetch_add(images.dims()[0], Ordering::Relaxed);
+        self.0.scores(images)
+    }
+
+    fn classes(&self) -> usize {
+        self.0.classes()
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.0.bounds()
+    }
+
+    fn input_size(&self) -> Option<[usize; 2]> {
+        self.0.input_size()
+    }
+
+    fn device(&self) -> Device {
+        self.0.device()
+    }
+}
+
+#[test]
+fn what_ended_within_a_smaller_budget_is_not_attacked_again() {
+    let (victim, stop) = (victim(), AtomicBool::new(false));
+    let workers = Workers { count: 1, batch_size: 3, stop: &stop };
+    let run = |max_iterations| {
+        let folder = tempfile::tempdir().unwrap();
+        let classifier = Counting(&victim, AtomicUsize::new(0));
+        let attacking = |event: Event<'_>| {
+            if matches!(event, Event::Attacking { .. }) {
+                classifier.1.store(0, Ordering::Relaxed);
+            }
+        };
+        let output = folder.path();
+        campaign_within(max_iterations, &classifier, TYPES, workers, output, &attacking).unwrap();
+        let records = without_times(&read(output));
+        (records, classifier.1.into_inner(), Plan::read(output).unwrap().inputs.pictures)
+    };
+    let (both, passes, pictures) = run(Values::Many(vec![5, 20]));
+    let [few, many] = [5, 20].map(|most| run(Values::One(most)));
+    assert_eq!(both, [&few.0[..], &many.0].concat());
+    // Images are kept of the first samples of a setting only, and of both attacks.
+    let unpictured = few.0.chunks(6).flat_map(|setting| &setting[pictures..]);
+    let (ended, cut): (Vec<&Record>, Vec<&Record>) =
+        unpictured.partition(|record| record.outcome == Outcome::Succeeded);
+    assert!(!ended.is_empty() && !cut.is_empty(), "{} {}", ended.len(), cut.len());
+    let spared: usize = ended.iter().map(|record| record.passes.forward).sum();
+    assert!(passes + spared <= few.1 + many.1, "{passes} + {spared}, {} + {}", few.1, many.1);
 }
 
 #[test]

@@ -60,3 +60,12 @@ fn one_crate_the_root_and_the_workspace_build_the_same_burn() {
         different.join("\n")
     );
 }
+
+#[test]
+fn the_command_line_finds_built_what_an_example_was_built_of() {
+    let (command, all) =
+        (features(&["-p", "tkmia-cli"], "normal,build"), features(&[], "normal,build,dev"));
+    for (name, set) in command.into_iter().filter(|(name, _)| name.starts_with("tkmia")) {
+        assert_eq!(set, all[&name], "{name}");
+    }
+}

@@ -133,6 +133,18 @@ impl AttackSettings {
         }
     }
 
+    /// Whether another attack takes the same steps as long as neither is at its limits: the two differ in
+    /// [`Limits::max_iterations`] alone, and no step depends on how many may follow.
+    pub fn steps_like(&self, other: &Self) -> bool {
+        let is_open = match &self.method {
+            Method::Descent(_) => self.optimiser() == OptimiserName::Sgd,
+            Method::Geometric(_) => true,
+            Method::MinNorm(_) | Method::Universal(_) => false,
+        };
+        let limits = Limits { max_iterations: other.limits.max_iterations, ..self.limits };
+        is_open && Self { limits, ..self.clone() } == *other
+    }
+
     /// `tkmia (corrected)`, `tkmia (corrected, pgd)`.
     pub fn short_name(&self) -> String {
         let (name, variant) = (self.name(), self.variant());

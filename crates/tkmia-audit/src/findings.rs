@@ -1,6 +1,6 @@
 //! [`Findings`]: what an audit found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -31,6 +31,8 @@ pub struct Findings {
     pub attacks: [usize; 2],
     /// Images that took part.
     pub attacked_images: usize,
+    /// Images, by id, that the tagger gives a score that isn't finite: they took no part, or none to the end.
+    pub lost: BTreeSet<String>,
     /// Hiding a label of each image, one of those shown, drawn at random.
     pub overall: Risk,
     /// Hiding each label, of the images that show it; the most easily hidden first.
@@ -136,6 +138,7 @@ impl Findings {
             search: plan.jobs[0].run.to_string(),
             attacks: [records.len(), plan.records()],
             attacked_images: overall.len(),
+            lost: plan.lost(records),
             overall: risk(&overall),
             labels,
             shown: shown(&overall, setting)?,

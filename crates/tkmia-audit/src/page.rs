@@ -325,8 +325,10 @@ fn how(findings: &Findings) -> String {
         ("attacks done", format!("{done} of {of}")),
         ("seed, version", format!("{seed}, tkmia {version}")),
     ];
-    let rows =
-        facts.iter().map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>", escaped(text)));
+    let lost: Vec<&str> = findings.lost.iter().map(String::as_str).collect();
+    let lost = (!lost.is_empty()).then(|| ("scores that aren't finite", lost.join(", ")));
+    let facts = facts.into_iter().chain(lost);
+    let rows = facts.map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>", escaped(&text)));
     format!(
         "<h2>How this was measured</h2>\n<dl>{}</dl>\n\
          <p class=\"note\">The attacker knows the network. What is hidden by a larger change than was found here may be hidden by a smaller one: these are upper limits. \

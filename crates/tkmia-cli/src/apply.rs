@@ -35,15 +35,15 @@ pub struct Arguments {
     #[arg(long, value_name = "V.npz")]
     perturbation: PathBuf,
     /// The images
-    #[arg(long, value_name = "IN.npz")]
+    #[arg(short, long, value_name = "IN.npz")]
     input: PathBuf,
     /// A victim to try them on
-    #[arg(long, value_name = "FILE", requires = "k")]
+    #[arg(short, long, value_name = "FILE", requires = "k")]
     model: Option<PathBuf>,
     #[command(flatten)]
     tagger: TaggerFlags,
     /// Size of the predicted set
-    #[arg(long, requires = "model")]
+    #[arg(short, long, requires = "model")]
     k: Option<usize>,
     /// What counts as success [default: excluded]
     #[arg(long, requires = "model")]
@@ -51,7 +51,7 @@ pub struct Arguments {
     #[command(flatten)]
     computing: Computing,
     /// Where the results go
-    #[arg(long, value_name = "OUT.npz")]
+    #[arg(short, long, value_name = "OUT.npz")]
     output: PathBuf,
 }
 

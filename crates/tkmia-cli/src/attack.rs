@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long)]
     trace: bool,
     /// Where the results go
-    #[arg(long, value_name = "OUT.npz")]
+    #[arg(short, long, value_name = "OUT.npz")]
     output: PathBuf,
 }
 

@@ -55,7 +55,7 @@ pub struct Arguments {
     #[arg(long, value_name = "LABELS.csv")]
     pub labels: Option<PathBuf>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
-    #[arg(long)]
+    #[arg(short, long)]
     pub k: Option<usize>,
     /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
     #[arg(long, default_value_t = 10.0, value_parser = above_zero)]
@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FIGURE=NUMBER")]
     pub fail_under: Vec<Limit>,
     /// Folder of the results
-    #[arg(long, value_name = "DIR", default_value = "out/audit")]
+    #[arg(short, long, value_name = "DIR", default_value = "out/audit")]
     pub output: PathBuf,
     #[command(flatten)]
     pub tagger: TaggerFlags,
@@ -96,6 +96,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Some(findings) = audited(arguments)? else { return Ok(ExitCode::from(INTERRUPTED)) };
     crate::print(&told(&findings, &arguments.output.join(PAGE)))?;
     let mut status = ExitCode::SUCCESS;
+    for id in &findings.lost {
+        crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
+        status = ExitCode::FAILURE;
+    }
     for limit in &arguments.fail_under {
         if let Some(found) = limit.undercut(&findings) {
             crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;

@@ -1,11 +1,11 @@
 //! Whether a network sees images as it wants to: [`told`] for people, [`warn`] before an attack.
 
-use std::io::{self, Write};
-
 use burn::tensor::Tensor;
 use tkmia_core::{Classifier, LabelSet, Tagger};
 use tkmia_experiment::{Evidence, ExperimentError, Way, Workers, likely, ways};
 use tkmia_metrics::mean;
+
+use crate::progress::say;
 
 /// Fewer labelled images say nothing before an attack, and more are not looked at.
 const LABELLED: [usize; 2] = [8, 16];
@@ -89,15 +89,13 @@ pub fn warn(
     let likely = likely(&precisions);
     let Some(&best) = likely.first().filter(|_| !likely.contains(&0)) else { return Ok(()) };
     let map = |way: usize| mean(precisions[way].iter().copied()).unwrap_or(0.0);
-    // Where this can't be written nobody would read it.
-    let _ = writeln!(
-        io::stderr(),
+    say(&format!(
         "warning: the labels of {} images speak for {}, which gives a mAP of {:.3}, and not for the way in which the network \
          is shown them, with {:.3}: `tkmia inspect --images` says more",
         images.dims()[0],
         flags(&ways[best].tagger),
         map(best),
         map(0),
-    );
+    ));
     Ok(())
 }

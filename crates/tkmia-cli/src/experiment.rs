@@ -32,7 +32,7 @@ use crate::progress::{self, Display, INTERRUPTED, STOP};
 #[derive(Debug, Args)]
 pub struct Options {
     /// The victim's file, in place of the experiment's `model`
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[command(flatten)]
     tagger: TaggerFlags,
@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// The folder of records and reports, in place of the experiment's `output`
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Say what would be done, and how many passes that is at most; do nothing
     #[arg(long)]

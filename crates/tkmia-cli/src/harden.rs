@@ -36,7 +36,7 @@ pub struct Arguments {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Size of the predicted set
-    #[arg(long)]
+    #[arg(short, long)]
     k: usize,
     /// How far beyond the border, in lengths of the smallest change
     #[arg(long, default_value_t = Hardening::default().reach)]
@@ -47,7 +47,7 @@ pub struct Arguments {
     #[command(flatten)]
     fitting: Fitting,
     /// Folder of the results
-    #[arg(long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 }
 

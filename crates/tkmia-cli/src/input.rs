@@ -1,6 +1,5 @@
 //! [`Input`]: the images to attack, and what is wanted of each.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
@@ -8,6 +7,7 @@ use tkmia_core::{Bounds, Classifier, CoreError, Goal, LabelSet};
 
 use crate::arrays::{Axis, Elements, Npz};
 use crate::error::{CliError, Place};
+use crate::progress::say;
 
 /// What an input file holds, checked against the model.
 pub struct Input {
@@ -89,8 +89,7 @@ pub fn images(
     let shape = images.expect_shape([Axis::Any("n"), Axis::Is(3), height, width], why)?;
     let place = Place::array(path, name);
     if images.dtype() == "uint8" {
-        // Where this can't be written nobody would read it.
-        let _ = writeln!(io::stderr(), "note: {place}: 8-bit pixels, scaled to {bounds}");
+        say(&format!("note: {place}: 8-bit pixels, scaled to {bounds}"));
         let (low, per_unit) = (f64::from(bounds.low), bounds.pixels_per_unit());
         let images = images.read(Elements::Pixels, |pixel| (low + pixel / per_unit) as f32)?;
         return Ok((images, shape));
@@ -107,10 +106,9 @@ pub fn images(
     }
     // No image darker than grey among those of [-1, 1], none but black ones among those of [0, 255].
     if within == Some(Bounds::UNIT) && (low < 0.0 || high > 1.0) {
-        let _ = writeln!(
-            io::stderr(),
+        say(&format!(
             "warning: {place}: all values are within 0..1, and the network's are {bounds}: --range says otherwise"
-        );
+        ));
     }
     Ok((images, shape))
 }

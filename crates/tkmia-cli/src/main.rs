@@ -9,6 +9,9 @@ mod compare;
 mod completions;
 mod computing;
 mod cost;
+mod devices;
+#[cfg(test)]
+mod documented;
 mod doubt;
 mod error;
 mod experiment;
@@ -16,6 +19,7 @@ mod harden;
 mod input;
 mod inspect;
 mod knobs;
+mod man;
 mod merge;
 mod metrics;
 mod monitor;
@@ -34,15 +38,32 @@ mod universal;
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
 
 /// Adversarial robustness of top-k multi-label image classifiers
 #[derive(Debug, Parser)]
-#[command(name = "tkmia", version)]
+#[command(name = "tkmia", version, long_version = version(), max_term_width = 100, after_help = STATUS)]
 struct Cli {
+    /// Say nothing but results and errors: no progress, no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
     #[command(subcommand)]
     command: Command,
+}
+
+const STATUS: &str = "Exit status:
+  0    done
+  1    an error, an image that could not be attacked, or an attack that check-attack finds too weak
+  2    arguments that can't be read
+  3    an audit that is below a --fail-under
+  130  ended by Ctrl-C or SIGTERM: what was finished is kept";
+
+/// With the devices that are built in.
+fn version() -> String {
+    format!("{}\ndevices: {}", env!("CARGO_PKG_VERSION"), tkmia_core::AVAILABLE_DEVICES.join(", "))
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,11 +84,15 @@ enum Command {
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
     Harden(Box<harden::Arguments>),
+    Devices(devices::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { quiet, command } = Cli::parse();
+    progress::QUIET.store(quiet, Ordering::Relaxed);
+    let result = match command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Attack(arguments) => attack::run(&arguments),
@@ -84,7 +109,9 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Harden(arguments) => harden::run(&arguments),
+        Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         // Where even this can't be written the status says it.

@@ -22,7 +22,7 @@ pub struct Arguments {
     #[arg(required = true, value_name = "DIR")]
     shards: Vec<PathBuf>,
     /// The folder of the whole
-    #[arg(long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Samples with images in the report's page at most
     #[arg(long, default_value_t = 6)]

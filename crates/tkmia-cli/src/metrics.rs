@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long, value_name = "Y.npy")]
     labels: PathBuf,
     /// Size of the predicted set
-    #[arg(long)]
+    #[arg(short, long)]
     k: usize,
     /// Print one JSON object
     #[arg(long)]

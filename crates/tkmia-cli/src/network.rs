@@ -1,6 +1,5 @@
 //! [`Network`]: the file of a network, and what it doesn't say of its images.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -9,11 +8,12 @@ use tkmia_core::Tagger;
 use tkmia_models::{Loaded, ModelError, load_with, model_files};
 
 use crate::knobs::TaggerFlags;
+use crate::progress::say;
 
 #[derive(Debug, Args)]
 pub struct Network {
     /// The network: an ONNX file, or a ResNet in a safetensors or PyTorch file
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub model: PathBuf,
     #[command(flatten)]
     tagger: TaggerFlags,
@@ -40,8 +40,7 @@ impl Network {
 pub fn load_noting(model: &Path, tagger: &Tagger, device: &Device) -> Result<Loaded, ModelError> {
     let loaded = load_with(model, tagger, device)?;
     for note in loaded.classifier.notes() {
-        // Where this can't be written nobody would read it.
-        let _ = writeln!(io::stderr(), "note: {}: {note}", model.display());
+        say(&format!("note: {}: {note}", model.display()));
     }
     Ok(loaded)
 }

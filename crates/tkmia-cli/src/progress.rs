@@ -1,11 +1,11 @@
 //! Progress bars, and what ends a run early.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use tkmia_experiment::Event;
@@ -15,6 +15,16 @@ pub static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// The exit status of a run that one of them ended, as a shell has it of Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
+
+/// Set by `--quiet`: nothing is said but results and errors.
+pub static QUIET: AtomicBool = AtomicBool::new(false);
+
+fn target() -> ProgressDrawTarget {
+    match QUIET.load(Ordering::Relaxed) {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    }
+}
 
 /// From here on the first Ctrl-C or SIGTERM sets [`STOP`], and a second one ends the process at once.
 ///
@@ -42,8 +52,8 @@ impl Count {
     pub fn new(verb: &'static str, things: &'static str, of: usize) -> Self {
         let template = "{prefix} {bar:32} {pos}/{len} {msg}  {elapsed}, {eta} left";
         let style = ProgressStyle::with_template(template).expect("the template is a valid one");
-        let bar =
-            ProgressBar::new(of as u64).with_style(style).with_prefix(verb).with_message(things);
+        let bar = ProgressBar::with_draw_target(Some(of as u64), target());
+        let bar = bar.with_style(style).with_prefix(verb).with_message(things);
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar, things, lines: !io::stderr().is_terminal() }
     }
@@ -63,9 +73,11 @@ impl Count {
     }
 }
 
-/// A line on the standard error; where it is closed or full the work goes on without.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// A line on the standard error, if it may be said; where it is closed or full the work goes on without.
+pub fn say(line: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        let _ = writeln!(io::stderr(), "{line}");
+    }
 }
 
 /// How far an experiment is: in all, and in the setting that was heard of last, with the time left.
@@ -92,7 +104,7 @@ impl Display {
     pub fn new() -> Self {
         let style =
             |template| ProgressStyle::with_template(template).expect("the template is a valid one");
-        let bars = MultiProgress::new();
+        let bars = MultiProgress::with_draw_target(target());
         let all = bars.add(ProgressBar::no_length());
         all.set_style(style("{prefix:10} {bar:32} {pos}/{len} samples  {elapsed}, {eta} left"));
         let one = bars.add(ProgressBar::no_length());

@@ -26,12 +26,12 @@ pub struct Arguments {
     #[command(flatten)]
     network: Network,
     /// Images, and what their scores are weighed with
-    #[arg(long, value_name = "IN.npz")]
+    #[arg(short, long, value_name = "IN.npz")]
     input: PathBuf,
     #[command(flatten)]
     computing: Computing,
     /// Where the scores go
-    #[arg(long, value_name = "OUT.npz")]
+    #[arg(short, long, value_name = "OUT.npz")]
     output: PathBuf,
 }
 

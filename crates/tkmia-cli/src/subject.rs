@@ -22,10 +22,10 @@ pub struct SubjectFlags {
     #[command(flatten)]
     network: Network,
     /// Images, relevant and specified labels
-    #[arg(long, value_name = "IN.npz")]
+    #[arg(short, long, value_name = "IN.npz")]
     pub input: PathBuf,
     /// Size of the predicted set
-    #[arg(long)]
+    #[arg(short, long)]
     pub k: usize,
     #[command(flatten)]
     knobs: KnobFlags,

@@ -98,6 +98,29 @@ fn an_experiment_goes_on_without_the_image_and_names_it() {
 }
 
 #[test]
+fn an_audit_names_the_images_that_it_could_not_attack() {
+    let folder = tempfile::tempdir().unwrap();
+    let (images, output) = (folder.path().join("images"), folder.path().join("out"));
+    fs::create_dir(&images).unwrap();
+    for number in 0..3 {
+        let name = format!("{number}.png");
+        fs::copy(overflowing("images").join(&name), images.join(&name)).unwrap();
+    }
+    fs::copy(overflowing("images/labels.csv"), images.join("labels.csv")).unwrap();
+    let mut command = shell::tkmia();
+    command.arg("audit").arg(overflowing("model.onnx")).arg("--images").arg(&images);
+    let ended = command.args(["--minutes", "0.1", "-o"]).arg(&output).output().unwrap();
+    let says = text(&ended);
+    assert_eq!(ended.status.code(), Some(1), "{says}");
+    assert!(says.contains("not attacked: a score of 1.png isn't finite"), "{says}");
+    let found = fs::read_to_string(output.join("audit.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!((&found["lost"][0], &found["attacked_images"]), (&"1.png".into(), &2.into()));
+    let page = fs::read_to_string(output.join("audit.html")).unwrap();
+    assert!(page.contains("finite</dt><dd>1.png</dd>"));
+}
+
+#[test]
 fn a_delta_that_no_row_can_have_is_refused_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in.npz"), folder.path().join("out.npz"));

@@ -53,6 +53,28 @@ pub fn device(name: &str) -> Result<Device, CoreError> {
     }
 }
 
+/// Each device that there might be, by the name that [`device`] takes: the CPU, each CUDA device or, without any, the
+/// first one's fault, and WebGPU's.
+pub fn devices() -> Vec<(String, Result<Device, CoreError>)> {
+    let found = |name: &str| (name.to_owned(), device(name));
+    let mut all = vec![found("cpu")];
+    if cfg!(feature = "ndarray") {
+        all.push(found("ndarray"));
+    }
+    for index in 0.. {
+        let cuda = found(&format!("cuda:{index}"));
+        let is_there = cuda.1.is_ok();
+        if is_there || index == 0 {
+            all.push(cuda);
+        }
+        if !is_there {
+            break;
+        }
+    }
+    all.push(found("wgpu"));
+    all
+}
+
 fn cuda(name: &str) -> Result<Device, CoreError> {
     let index = match name.strip_prefix("cuda") {
         Some("") => Some(0),
@@ -109,6 +131,16 @@ fn tried(name: &str, make: impl FnOnce() -> Device) -> Result<Device, CoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_device_says_whether_it_is_there() {
+        let names: Vec<String> = devices().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.first().unwrap(), "cpu");
+        assert!(names.contains(&"cuda:0".to_owned()) && names.contains(&"wgpu".to_owned()));
+        for (name, found) in devices() {
+            assert_eq!(found.is_ok(), device(&name).is_ok(), "{name}");
+        }
+    }
 
     #[test]
     fn a_backend_left_out_is_named_with_its_feature() {

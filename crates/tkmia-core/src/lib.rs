@@ -28,7 +28,7 @@ mod tagger;
 
 pub use burn;
 pub use classifier::Classifier;
-pub use device::{AVAILABLE as AVAILABLE_DEVICES, device};
+pub use device::{AVAILABLE as AVAILABLE_DEVICES, device, devices};
 pub use error::CoreError;
 pub use goal::Goal;
 pub use knob::{Knob, KnobKind, described};

@@ -41,6 +41,7 @@ mod stage;
 #[cfg(test)]
 mod toy;
 mod tuning;
+mod twins;
 mod universal;
 mod victim;
 mod ways;

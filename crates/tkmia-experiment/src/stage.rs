@@ -18,8 +18,10 @@ use crate::journal::Journal;
 use crate::manifest::{Manifest, ManifestEntry, Origin, slug};
 use crate::pictures::PicturePaths;
 use crate::plan::{Inputs, Job, Plan};
+use crate::record::Record;
 use crate::shard::Shard;
 use crate::tuning::Trial;
+use crate::twins::Twins;
 use crate::universal::Fit;
 use crate::victim::{Contender, Sample, Victim};
 use crate::workers::Workers;
@@ -121,6 +123,7 @@ impl<'a> Stage<'a> {
         let classifier = self.victim.classifier;
         let expected = self.plan.expected(&self.manifests);
         let (mut journal, recorded) = Journal::open(&self.folder.join(RECORDS), expected)?;
+        let twins = Twins::among(jobs);
         let chunks = self.chunks(recorded, workers);
         let of = self.plan.records();
         let Some(contenders) = self.contenders(&chunks, workers, progress)? else {
@@ -133,12 +136,25 @@ impl<'a> Stage<'a> {
 
         let attack = |chunks: &[Chunk]| {
             let Chunk { job, positions } = &chunks[0];
-            let cohort = &self.cohorts[jobs[*job].manifest];
-            let members: Vec<&Member> = positions.iter().map(|&at| &cohort.members[at]).collect();
-            let pictured = |row: usize| positions[row] < inputs.pictures;
+            let (cohort, contender) = (&self.cohorts[jobs[*job].manifest], &contenders[job]);
+            let is_pictured = |position: usize| position < inputs.pictures;
             let finished = |samples| progress(Event::Attacked { job: *job, samples });
-            let (setting, contender) = (&cohort.setting, &contenders[job]);
-            self.victim.attack(setting, &members, contender, pictured, workers, finished)
+            // No record holds the images.
+            let ended = |&at: &usize| twins.ended(*job, at).filter(|_| !is_pictured(at));
+            let ended: Vec<Option<Record>> = positions.iter().map(ended).collect();
+            let open = positions.iter().zip(&ended).filter(|(_, ended)| ended.is_none());
+            let open: Vec<usize> = open.map(|(&at, _)| at).collect();
+            finished(positions.len() - open.len());
+            let members: Vec<&Member> = open.iter().map(|&at| &cohort.members[at]).collect();
+            let (setting, pictured) = (&cohort.setting, |row: usize| is_pictured(open[row]));
+            let attacked =
+                self.victim.attack(setting, &members, contender, pictured, workers, finished)?;
+            let mut attacked = attacked.into_iter();
+            let sample = |ended: Option<Record>| match ended {
+                Some(record) => Some(Sample { record, images: None }),
+                None => attacked.next(),
+            };
+            Ok(ended.into_iter().map_while(sample).collect::<Vec<_>>())
         };
         let (mut total, mut stopped) = (recorded, false);
         let mut done = chunks.iter();
@@ -152,6 +168,7 @@ impl<'a> Stage<'a> {
             let whole = self.beginning(chunk, &samples);
             stopped = whole < chunk.positions.len();
             for (&position, sample) in chunk.positions.iter().zip(&samples).take(whole) {
+                twins.keep(chunk.job, position, &sample.record);
                 if let Some(images) = &sample.images {
                     let paths = PicturePaths::new(jobs[chunk.job].manifest, chunk.job, position);
                     paths.write(&self.folder, images, inputs.input.side, classifier.bounds())?;

@@ -188,6 +188,9 @@ impl<'a> Victim<'a> {
         workers: Workers<'_>,
         finished: impl Fn(usize),
     ) -> Result<Vec<Sample>, ExperimentError> {
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
         let indices: Vec<usize> = members.iter().map(|member| member.index).collect();
         let ids: Vec<&str> = indices.iter().map(|&index| self.dataset.id(index)).collect();
         let failed = |source| ExperimentError::Attack { ids: ids.join(", "), source };

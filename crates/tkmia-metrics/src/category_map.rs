@@ -2,6 +2,7 @@
 
 use crate::rows::rank_rows;
 use crate::{MetricsError, Ranking, average_precision_at_k, mean};
+use alloc::vec::Vec;
 
 /// Category-wise mean average precision at `k`.
 ///

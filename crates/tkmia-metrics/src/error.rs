@@ -1,5 +1,6 @@
 //! What can be wrong with scores, labels, `k` and norms.
 
+use alloc::boxed::Box;
 /// An input that can't be measured.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@
 //! All are of 95 %. There is none of fewer than two samples, and none of values that are all the same, which say
 //! nothing about the spread of others; a share alone has one then.
 
+use alloc::vec::Vec;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -32,7 +33,8 @@ pub fn share_interval(successes: f64, samples: usize) -> Option<[f64; 2]> {
     let n = samples as f64;
     let share = successes / n;
     let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + (Z / n).powi(2) / 4.0).sqrt();
+    let square = share * (1.0 - share) / n + (Z / n) * (Z / n) / 4.0;
+    let half = Z / (1.0 + Z * Z / n) * libm::sqrt(square);
     // At the ends rounding alone would keep it off them.
     let low = if share == 0.0 { 0.0 } else { middle - half };
     let high = if share == 1.0 { 1.0 } else { middle + half };
@@ -59,14 +61,14 @@ pub fn median_interval(values: &[f64]) -> Option<[f64; 2]> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     // How likely at most `r` of them are below the median: binomial with ½, term by term in logarithms.
-    let (mut log, mut below, mut rank) = (-(n as f64) * std::f64::consts::LN_2, 0.0, None);
+    let (mut log, mut below, mut rank) = (-(n as f64) * core::f64::consts::LN_2, 0.0, None);
     for r in 0..n / 2 {
-        below += log.exp();
+        below += libm::exp(log);
         if below > 0.025 {
             break;
         }
         rank = Some(r);
-        log += ((n - r) as f64 / (r + 1) as f64).ln();
+        log += libm::log((n - r) as f64 / (r + 1) as f64);
     }
     rank.map(|rank| [sorted[rank], sorted[n - 1 - rank]])
 }
@@ -171,9 +173,10 @@ fn spread(left: &[[f64; 2]], size: f64) -> Option<(f64, f64)> {
     let n = left.len() as f64;
     let whole: f64 = left.iter().map(|[_, b]| b).sum();
     let shift = left.iter().map(|[d, _]| d).sum::<f64>() / whole;
-    let square: f64 = left.iter().map(|[d, b]| (d - shift * b).powi(2)).sum();
+    let deviation = |[d, b]: &[f64; 2]| d - shift * b;
+    let square: f64 = left.iter().map(|pair| deviation(pair) * deviation(pair)).sum();
     let square = if square > 1e-24 * size { square } else { 0.0 };
-    (n > 1.0).then(|| (shift, (square * n / (n - 1.0)).sqrt() / whole))
+    (n > 1.0).then(|| (shift, libm::sqrt(square * n / (n - 1.0)) / whole))
 }
 
 /// At which shares of the resampled shifts the BCa interval ends.
@@ -181,8 +184,9 @@ fn bca_shares(shifts: &[f64], left: &[[f64; 2]]) -> [f64; 2] {
     let count = |is: fn(&f64) -> bool| shifts.iter().filter(|shift| is(shift)).count() as f64;
     let below = (count(|s| *s < 0.0) + count(|s| *s == 0.0) / 2.0) / shifts.len() as f64;
     let bias = normal_quantile(below);
-    let moment = |power| left.iter().map(|[d, _]| d.powi(power)).sum::<f64>();
-    let skew = moment(3) / (6.0 * moment(2).powf(1.5));
+    let square: f64 = left.iter().map(|[d, _]| d * d).sum();
+    let cube: f64 = left.iter().map(|[d, _]| d * d * d).sum();
+    let skew = cube / (6.0 * libm::pow(square, 1.5));
     [-Z, Z].map(|z| {
         let shifted = bias + z;
         normal(bias + shifted / (1.0 - skew * shifted))
@@ -191,7 +195,7 @@ fn bca_shares(shifts: &[f64], left: &[[f64; 2]]) -> [f64; 2] {
 
 /// The standard normal distribution function.
 fn normal(z: f64) -> f64 {
-    libm::erfc(-z / std::f64::consts::SQRT_2) / 2.0
+    libm::erfc(-z / core::f64::consts::SQRT_2) / 2.0
 }
 
 /// Its inverse, within ±8.
@@ -207,8 +211,10 @@ fn normal_quantile(share: f64) -> f64 {
 /// A quantile of sorted values, interpolated between two (type 7 of Hyndman & Fan 1996).
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    if below == above { below } else { below + (above - below) * place.fract() }
+    // Truncation is rounding down: it isn't negative.
+    let at = place as usize;
+    let (below, above) = (sorted[at], sorted[libm::ceil(place) as usize]);
+    if below == above { below } else { below + (above - below) * (place - at as f64) }
 }
 
 #[cfg(test)]

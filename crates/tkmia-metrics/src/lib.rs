@@ -23,6 +23,8 @@
 //! is an error. A sample without a relevant label has no AP@k and no NDCG@k: those are `None`, and
 //! the means leave the sample out and say so.
 //!
+//! The crate is `no_std`; it allocates.
+//!
 //! # Example
 //!
 //! ```
@@ -35,6 +37,10 @@
 //! assert_eq!(average_precision_at_k(&ranking, &relevant, 2)?, Some(0.5));
 //! # Ok::<(), tkmia_metrics::MetricsError>(())
 //! ```
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod average_precision;
 mod category_map;

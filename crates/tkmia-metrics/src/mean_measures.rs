@@ -1,5 +1,6 @@
 //! [`MeanMeasures`]: the measures of a batch, averaged over its samples.
 
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Formula;

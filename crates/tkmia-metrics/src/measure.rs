@@ -1,7 +1,10 @@
 //! [`MEASURES`]: the one table of measures, and what a row of it says.
 
-use std::fmt;
-use std::ops::RangeInclusive;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::{
     MetricsError, Ranking, average_precision_at_k, category_map_at_k, ndcg_at_k, precision_at_k,

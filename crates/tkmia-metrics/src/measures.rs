@@ -1,8 +1,9 @@
 //! [`Measures`]: a number for each measure.
 
-use std::array;
-use std::collections::HashMap;
-use std::ops::Sub;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use core::array;
+use core::ops::Sub;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -81,7 +82,7 @@ impl Serialize for Measures {
 
 impl<'de> Deserialize<'de> for Measures {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let found = HashMap::<String, Option<f64>>::deserialize(deserializer)?;
+        let found = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
         let value = |at: usize| found.get(MEASURES[at].name).copied().flatten();
         Ok(Self { values: array::from_fn(value) })
     }

@@ -43,7 +43,7 @@ pub fn ndcg_at_k(
 
 /// `1 / log2(i + 1)` for rank `i = index + 1`.
 fn gain(index: usize) -> f64 {
-    1.0 / ((index + 2) as f64).log2()
+    1.0 / libm::log2((index + 2) as f64)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use crate::rows::check_length;
 use crate::{MetricsError, interval, mean};
+use alloc::vec::Vec;
 
 /// Mean norm of the perturbations of the successful samples, `APer` of the paper.
 ///

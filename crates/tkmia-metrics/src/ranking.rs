@@ -2,6 +2,7 @@
 
 use crate::MetricsError;
 use crate::rows::check_length;
+use alloc::vec::Vec;
 
 /// The labels of one sample, from the highest score to the lowest.
 ///

@@ -1,6 +1,7 @@
 //! The one check that every function on a batch makes of its rows.
 
 use crate::{MetricsError, Ranking};
+use alloc::vec::Vec;
 
 /// Ranks every row, having checked that all rows are of one length and each has its labels.
 pub(crate) fn rank_rows<T, S, R>(scores: &[S], relevant: &[R]) -> Result<Vec<Ranking>, MetricsError>

@@ -1,5 +1,6 @@
 //! [`ByImage`]: sums over the samples of each image, which is one sample to an interval.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use tkmia_metrics::ratio_interval;
@@ -41,6 +42,12 @@ impl ByImage {
     /// Its 95 % interval.
     pub fn interval(&self) -> Option<[f64; 2]> {
         ratio_interval(&self.0.values().copied().collect::<Vec<_>>(), SEED)
+    }
+
+    /// Of how many images the first number is the smaller one, and the larger one.
+    pub fn signs(&self) -> [usize; 2] {
+        let count = |order| self.0.values().filter(|[a, b]| a.total_cmp(b) == order).count();
+        [Ordering::Less, Ordering::Greater].map(count)
     }
 
     /// The ratio of each image, and the number of images.

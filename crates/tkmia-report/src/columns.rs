@@ -74,6 +74,8 @@ pub enum Unit {
 enum Value {
     /// Δ of a measure, clean minus perturbed.
     Change(&'static Measure),
+    /// A measure of the perturbed samples.
+    Perturbed(&'static Measure),
     /// The mean of a number over all samples.
     All(fn(&Record) -> f64),
     /// The mean of a number over successes.
@@ -92,8 +94,10 @@ enum Value {
 
 /// All columns in their order, those of the [`MEASURES`] first.
 pub fn columns() -> &'static [Column] {
-    static COLUMNS: LazyLock<Vec<Column>> =
-        LazyLock::new(|| MEASURES.iter().map(Column::of_measure).chain(own()).collect());
+    static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
+        let measures = MEASURES.iter().map(Column::of_measure);
+        measures.chain(own()).chain(MEASURES.iter().map(Column::perturbed)).collect()
+    });
     &COLUMNS
 }
 
@@ -215,6 +219,11 @@ impl Column {
         }
     }
 
+    /// The column of a measure itself after the attack.
+    fn perturbed(measure: &'static Measure) -> Self {
+        Self::new(measure.name, "", Unit::Share, &[Form::Csv], Value::Perturbed(measure))
+    }
+
     /// Whether its cells have intervals.
     pub fn has_interval(&self) -> bool {
         let is_mean = match self.value {
@@ -224,7 +233,7 @@ impl Column {
             | Value::TanhNorm
             | Value::Universal(_)
             | Value::Share(_) => true,
-            Value::Quantile(..) | Value::Optimality => false,
+            Value::Perturbed(_) | Value::Quantile(..) | Value::Optimality => false,
         };
         is_mean && self.shown.contains(&Form::Csv)
     }
@@ -300,7 +309,7 @@ impl Column {
             }
             Value::Share(value) => value(record).map(f64::from),
             Value::Universal(value) => record.universal.as_ref().map(value),
-            Value::Quantile(..) | Value::Optimality => None,
+            Value::Perturbed(_) | Value::Quantile(..) | Value::Optimality => None,
         }
     }
 
@@ -314,7 +323,11 @@ impl Column {
         // Of each draw.
         let means: Vec<f64> = match self.value {
             Value::Change(Measure { formula: Formula::OverSamples(_), name, .. }) => {
-                samples.mean_changes.iter().filter_map(|changes| changes.get(name)).collect()
+                let changes = samples.means.iter().map(|[clean, now]| *clean - *now);
+                changes.filter_map(|changes| changes.get(name)).collect()
+            }
+            Value::Perturbed(Measure { name, .. }) => {
+                samples.means.iter().filter_map(|[_, now]| now.get(name)).collect()
             }
             _ => samples
                 .draws
@@ -331,7 +344,8 @@ impl Column {
         let value = match self.value {
             Value::Quantile(share, number) => samples.quantile(share, number)?,
             Value::Optimality => samples.optimality,
-            Value::Change(Measure { formula: Formula::OverSamples(_), .. }) => {
+            Value::Perturbed(_)
+            | Value::Change(Measure { formula: Formula::OverSamples(_), .. }) => {
                 mean(means.iter().copied())
             }
             _ => mean((0..samples.found.records.len()).filter_map(value_at)),

@@ -21,11 +21,13 @@ mod error;
 mod label;
 mod optimality;
 mod pictures;
+mod rank;
 mod render;
 mod report;
 mod rival;
 mod row;
 mod samples;
+mod sign_test;
 mod table;
 mod write;
 
@@ -34,10 +36,12 @@ pub use cell::Cell;
 pub use columns::{Column, Form, Unit, columns};
 pub use error::ReportError;
 pub use pictures::{Picture, Pictured, draw, pictures, pictures_of, png};
+pub use rank::Rank;
 pub use render::beside;
 pub use report::Report;
 pub use rival::Rival;
 pub use row::{ClassSuccess, Row};
+pub use sign_test::SignTest;
 pub use table::ReportTable;
 pub use write::write_report;
 

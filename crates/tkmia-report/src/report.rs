@@ -7,6 +7,7 @@ use tkmia_experiment::{ExperimentError, Inputs, Plan, Setting, Shard, Trial, pas
 
 use crate::comparison::Found;
 use crate::label::label;
+use crate::rank::rank;
 use crate::rival::find_rivals;
 use crate::samples::{Drawn, Samples};
 use crate::{Record, ReportError, ReportTable, Row};
@@ -72,6 +73,7 @@ impl Report {
             });
             let mut rows = rows.collect::<Result<Vec<_>, ReportError>>()?;
             find_rivals(&mut rows, &samples);
+            rank(&mut rows, &samples);
             tables.push(ReportTable { table: table.clone(), rows });
         }
         Ok(Self {

@@ -9,7 +9,7 @@ use tkmia_metrics::{MetricsError, Ranking};
 use crate::by_norm::{Success, smallest_first};
 use crate::comparison::Found;
 use crate::samples::Samples;
-use crate::{Cell, Column, Record, Rival, columns};
+use crate::{Cell, Column, Rank, Record, Rival, columns};
 
 /// One attack on one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,8 @@ pub struct Row {
     pub indicators: BTreeMap<Indicator, [usize; 2]>,
     /// For the minimum-norm form: the best other row of its setting.
     pub rival: Option<Rival>,
+    /// Where it stands among the rows that it may be compared with, if there are others.
+    pub rank: Option<Rank>,
     /// For each class that was to leave the top-k: how often it was in it, and how often it left.
     pub classes: Vec<ClassSuccess>,
 }
@@ -83,6 +85,7 @@ impl Row {
             successes: smallest_first(samples),
             indicators: indicators(found),
             rival: None,
+            rank: None,
             classes: class_successes(found, setting.k)?,
         })
     }

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use tkmia_metrics::{
-    Measures, MetricsError, Ranking, Sample, change, mean_measures, norm_quantile,
-};
+use tkmia_metrics::{Measures, MetricsError, Ranking, Sample, mean_measures, norm_quantile};
 
 use crate::Record;
 use crate::comparison::Found;
@@ -40,8 +38,8 @@ pub(crate) struct Samples<'a> {
     pub draws: &'a [Range<usize>],
     /// Δ of each sample, clean minus perturbed.
     pub changes: Vec<Measures>,
-    /// Δ of the means over the samples of each draw.
-    pub mean_changes: Vec<Measures>,
+    /// The means over the samples of each draw, clean and perturbed.
+    pub means: Vec<[Measures; 2]>,
     /// See [`optimality`].
     pub optimality: Option<f64>,
 }
@@ -67,17 +65,16 @@ impl<'a> Samples<'a> {
             Ok(measures(&record.clean_scores)? - measures(&record.scores)?)
         };
         let changes = records.iter().enumerate().map(change_of).collect::<Result<_, _>>()?;
-        let mut mean_changes = Vec::new();
+        let mut means = Vec::new();
         for draw in draws {
-            let means = |scores: fn(&Record) -> &[f32]| {
+            let measured = |scores: fn(&Record) -> &[f32]| {
                 let scores: Vec<&[f32]> = records[draw.clone()].iter().map(|r| scores(r)).collect();
                 mean_measures(&scores, &relevant[draw.clone()], Some(&specified[draw.clone()]), k)
             };
-            if let (Some(clean), Some(now)) = (means(|r| &r.clean_scores)?, means(|r| &r.scores)?) {
-                mean_changes.push(change(&clean, &now)?);
-            }
+            let (clean, now) = (measured(|r| &r.clean_scores)?, measured(|r| &r.scores)?);
+            means.extend(clean.zip(now).map(|(clean, now)| [clean.means, now.means]));
         }
-        Ok(Self { found, draws, changes, mean_changes, optimality: optimality(found, all) })
+        Ok(Self { found, draws, changes, means, optimality: optimality(found, all) })
     }
 
     /// A quantile of a number over all samples.

@@ -255,7 +255,16 @@ fn the_minimum_norm_form_stands_beside_the_best_other_attack() {
     // The best norms are 1 and 3: A* = 2, and A = (2 + 3)/2 for the other.
     let optimality = |row: &Row| row.value("local_optimality");
     assert_eq!((optimality(&rows[0]), optimality(&rows[1])), (Some(0.5), Some(1.0)));
+    // More successes rank first; with one image that tells, chance would do the same.
+    let rank = |row: &Row| row.rank.as_ref().map(|rank| (rank.place, rank.of, rank.first));
+    assert_eq!((rank(&rows[0]), rank(&rows[1])), (Some((2, 2, 1)), Some((1, 2, 1))));
+    assert_eq!((rank(&rows[2]), rank(&rows[3])), (None, None), "there is nothing else at k = 3");
+    let test = |own, other| Some(SignTest { own, other, p: 1.0 });
+    assert_eq!(rows[0].rank.unwrap().versus, [test(0, 1), test(0, 1)]);
+    assert_eq!(rows[1].rank.unwrap().versus, [None; 2]);
     let markdown = report.markdown();
+    // P@2 is 1, and 1/2 after one of the two attacks.
+    assert!(markdown.contains("1.000 → 0.750"), "{markdown}");
     assert!(markdown.contains("TkMIA (min-norm): 0.500 over 1 settings"), "{markdown}");
     // Of the two samples the other attack succeeded on one.
     assert!(markdown.contains("1.000 / 0.500 (0.500") && markdown.contains("local optimality"));
@@ -278,7 +287,7 @@ fn norms_of_another_view_are_no_rivals() {
     }
     let report = Report::new(&plan, &records(&plan)).unwrap();
     let rows = &report.tables[0].rows;
-    assert!(rows.iter().all(|row| row.rival.is_none()));
+    assert!(rows.iter().all(|row| row.rival.is_none() && row.rank.is_none()));
     // Its only success, of norm 2, is the best that is known there.
     assert_eq!(rows[0].value("local_optimality"), None);
     assert!(!report.markdown().contains("over 1 settings"));

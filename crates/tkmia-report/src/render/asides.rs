@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tkmia_attacks::Indicator;
+use tkmia_metrics::MEASURES;
 
 use super::markdown::number;
 use crate::row::name_headings;
-use crate::{Form, ReportTable, Rival, Row};
+use crate::{Form, Rank, ReportTable, Rival, Row, SignTest};
 
 /// A table of plain texts with what it means.
 #[derive(Debug)]
@@ -25,8 +26,72 @@ const LOOKS_ROBUST: f64 = 0.9;
 impl ReportTable {
     /// Those that have a row.
     pub(super) fn asides(&self, classes: &[String]) -> Vec<Aside> {
-        let asides = [self.versus(), self.signs(), self.by_class(classes)];
+        let asides =
+            [self.measures(), self.ranks(), self.versus(), self.signs(), self.by_class(classes)];
         asides.into_iter().filter(|aside| !aside.rows.is_empty()).collect()
+    }
+
+    /// What the measures were, and what they are after the attack.
+    fn measures(&self) -> Aside {
+        let mut headings = self.headings(&["Method"]);
+        headings.extend(MEASURES.iter().map(ToString::to_string));
+        let row = |row: &Row| {
+            let mut texts = row.names().to_vec();
+            texts.push(row.label.clone());
+            texts.extend(MEASURES.iter().map(|measure| {
+                let (change, now) = (row.value(measure.column), row.value(measure.name));
+                match change.zip(now) {
+                    Some((change, now)) => format!("{:.3} → {now:.3}", change + now),
+                    None => "–".to_owned(),
+                }
+            }));
+            texts
+        };
+        let rows = self.rows.iter().filter(|row| row.n > 0).map(row).collect();
+        let notes = vec![
+            "Means over the samples, clean → attacked; l counts the specified labels in the top-k."
+                .to_owned(),
+        ];
+        Aside { title: "Measures before and after", headings, words: 3, rows, notes }
+    }
+
+    /// The rows in the order in which they stand.
+    fn ranks(&self) -> Aside {
+        let headings = self.headings(&[
+            "Rank",
+            "Method",
+            "success",
+            "mean norm",
+            "more successes: it / the first",
+            "p",
+            "smaller norm: it / the first",
+            "p",
+        ]);
+        let row = |row: &Row| {
+            let Rank { place, of, versus, .. } = row.rank.as_ref()?;
+            let mut texts = row.names().to_vec();
+            texts.extend([format!("{place} of {of}"), row.label.clone()]);
+            texts.extend([row.value("success"), row.mean_norm()].map(|value| number(value, 3)));
+            for test in versus {
+                texts.extend(match test {
+                    Some(SignTest { own, other, p }) => {
+                        [format!("{own} / {other}"), format!("{p:.2e}")]
+                    }
+                    None => ["–", "–"].map(str::to_owned),
+                });
+            }
+            Some(texts)
+        };
+        Aside {
+            title: "Ranks, and tests against the first",
+            headings,
+            words: 4,
+            rows: self.rows.iter().filter_map(row).collect(),
+            notes: vec![
+                "Among the rows of a setting with the same view, norm and criterion: by success rate, of equal ones by mean norm.".to_owned(),
+                "Two exact sign tests over images, against the first row of these: on which images one has more successes, and where both succeed which has the smaller norm. p is two-sided, and Holm's for all rows that are tested against the same first one.".to_owned(),
+            ],
+        }
     }
 
     /// The rows with a rival, beside it.
