@@ -166,9 +166,10 @@ impl Attack {
                 if job.run.view() == View::Image {
                     check(record, known)?;
                 }
-                if record.success {
-                    scores.entry(record.id.clone()).or_insert_with(|| record.scores.clone());
+                if !record.success {
+                    continue;
                 }
+                scores.entry(record.id.clone()).or_insert_with(|| record.scores.clone());
                 if let Some(&place) =
                     places.get(record.id.as_str()).filter(|_| record.success_rounded)
                 {
