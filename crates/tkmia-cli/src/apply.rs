@@ -9,9 +9,9 @@ use clap::Args;
 use tkmia_attacks::{Attack, Stop};
 use tkmia_core::device;
 use tkmia_experiment::read_perturbation;
+use tkmia_file::{Axis, Npz};
 use tkmia_models::model_files;
 
-use crate::arrays::{Axis, Npz};
 use crate::attack::{Work, attack_all, ended};
 use crate::computing::Computing;
 use crate::error::CliError;

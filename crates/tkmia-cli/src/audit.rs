@@ -12,7 +12,7 @@ use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
 use tkmia_core::{CoreError, device};
 use tkmia_data::{
-    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, open, photographs,
+    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open, photographs,
 };
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
@@ -23,11 +23,11 @@ use tkmia_models::{Loaded, fingerprint};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
-use crate::error::CliError;
+use crate::error::{CliError, in_one_line};
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;
-use crate::progress::{self, Display, INTERRUPTED};
+use crate::progress::{self, Display, INTERRUPTED, say};
 use crate::train::named;
 
 /// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
@@ -133,7 +133,7 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
     let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
     let work = match arguments.begun()? {
-        Some(work) => work,
+        Some(work) => arguments.checked(work, count, classes)?,
         None => {
             let time = pass_time(&classifier, size, workers)?;
             Work::within(60.0 * arguments.minutes, time, count, k, arguments.seed)
@@ -145,6 +145,13 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
             // From all of the folder, and the same ones each time.
             let chosen: Vec<PathBuf> =
                 (0..work.images).map(|at| paths[at * paths.len() / work.images].clone()).collect();
+            let (chosen, mut broken) = decodable(chosen);
+            if chosen.is_empty() {
+                return Err(broken.swap_remove(0).into());
+            }
+            for error in &broken {
+                say(&format!("warning: {}: it takes no part", in_one_line(error)));
+            }
             Box::new(presumed(&classifier, images, &chosen, work.k, &transform, workers)?)
         }
     };
@@ -223,6 +230,20 @@ impl Arguments {
             .into());
         }
         Ok(Some(work))
+    }
+
+    /// Work as a file has it, of so many images and labels.
+    fn checked(&self, work: Work, images: usize, classes: usize) -> Result<Work, Box<dyn Error>> {
+        for (field, found, end) in [("images", work.images, images + 1), ("k", work.k, classes)] {
+            if !(1..end).contains(&found) {
+                let (path, most) = (self.output.join(WORK), end - 1);
+                let place = path.display();
+                return Err(
+                    format!("{place}: `{field}`: expected 1..={most}, found {found}").into()
+                );
+            }
+        }
+        Ok(work)
     }
 
     /// Keeps what is done where nothing was begun.

@@ -1,15 +1,12 @@
 //! What can be wrong with the files that are given, and how an error is told.
 
 use std::error::Error;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ndarray_npy::ReadDataError;
-use ndarray_npy::npy::header::ReadHeaderError;
 use tkmia_core::{Bounds, CoreError};
 use tkmia_experiment::SpecError;
+use tkmia_file::{ArrayError, Place};
 use tkmia_metrics::MetricsError;
-use zip::result::ZipError;
 
 /// A file that can't be used as it is.
 #[derive(Debug, thiserror::Error)]
@@ -22,49 +19,9 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
-    /// The file isn't a zip archive.
-    #[error("{path}: expected an npz file, as numpy.savez writes it")]
-    NotNpz {
-        path: PathBuf,
-        #[source]
-        source: ZipError,
-    },
-    /// The archive hasn't that array.
-    #[error("{path}: expected an array `{array}`, found {found}")]
-    MissingArray { path: PathBuf, array: &'static str, found: String },
-    /// The archive's entry can't be unpacked.
-    #[error("{place}: can't be unpacked")]
-    Unpack {
-        place: Place,
-        #[source]
-        source: ZipError,
-    },
-    /// The file doesn't begin as an npy file does.
-    #[error("{place}: expected an npy array, as numpy.save writes it")]
-    NotNpy {
-        place: Place,
-        #[source]
-        source: ReadHeaderError,
-    },
-    /// The elements are of another type.
-    #[error("{place}: expected {expected}, found {found}: convert it by .astype(\"{to}\")")]
-    Dtype { place: Place, expected: &'static str, found: String, to: &'static str },
-    /// The array is of another shape.
-    #[error("{place}: expected shape {expected}, found {found:?}")]
-    Shape { place: Place, expected: String, found: Vec<usize> },
-    /// The header promises more than the file holds.
-    #[error("{place}: expected {expected} elements by its header, found {bytes} bytes in all")]
-    CutShort { place: Place, expected: String, bytes: u64 },
-    /// The elements can't be read.
-    #[error("{place}: can't be read")]
-    Data {
-        place: Place,
-        #[source]
-        source: ReadDataError,
-    },
-    /// A flag is neither 0 nor 1.
-    #[error("{place}, row {row}, label {label}: expected 0 or 1, found {found}")]
-    Flag { place: Place, row: usize, label: usize, found: f64 },
+    /// An npz or npy file can't be used.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
     /// A value of an image is outside the model's range, or NaN.
     #[error("{place}, row {row}: expected values in [{low}, {high}], found {found}{}", within.map_or(String::new(), |range| format!(" (all are within {range})")))]
     Pixel { place: Place, row: usize, low: f32, high: f32, found: f32, within: Option<Bounds> },
@@ -135,32 +92,6 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-}
-
-/// A file, or an array in it.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub path: PathBuf,
-    pub array: Option<&'static str>,
-}
-
-impl Place {
-    /// An npy file.
-    pub fn file(path: &Path) -> Self {
-        Self { path: path.to_owned(), array: None }
-    }
-
-    /// An array of an npz file.
-    pub fn array(path: &Path, array: &'static str) -> Self {
-        Self { path: path.to_owned(), array: Some(array) }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        self.array.map_or(Ok(()), |array| write!(f, ", array `{array}`"))
-    }
 }
 
 /// An error and its causes in one line.

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use tkmia_core::{Bounds, Classifier, CoreError, Goal, LabelSet};
+use tkmia_file::{Axis, Elements, Npz, Place};
 
-use crate::arrays::{Axis, Elements, Npz};
-use crate::error::{CliError, Place};
+use crate::error::CliError;
 use crate::progress::say;
 
 /// What an input file holds, checked against the model.

@@ -1,7 +1,6 @@
 //! The `tkmia` command: attacks, experiments, measures and models from the shell.
 
 mod apply;
-mod arrays;
 mod attack;
 mod audit;
 mod check_attack;
@@ -41,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
+use tkmia_file::check_memory_limit;
 
 /// Adversarial robustness of top-k multi-label image classifiers
 #[derive(Debug, Parser)]
@@ -92,7 +92,16 @@ enum Command {
 fn main() -> ExitCode {
     let Cli { quiet, command } = Cli::parse();
     progress::QUIET.store(quiet, Ordering::Relaxed);
-    let result = match command {
+    run(command).unwrap_or_else(|error| {
+        // Where even this can't be written the status says it.
+        let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    check_memory_limit()?;
+    match command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Attack(arguments) => attack::run(&arguments),
@@ -112,12 +121,7 @@ fn main() -> ExitCode {
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
-    };
-    result.unwrap_or_else(|error| {
-        // Where even this can't be written the status says it.
-        let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
-        ExitCode::FAILURE
-    })
+    }
 }
 
 /// Writes to the standard output, which `print!` would panic on where it is closed or full.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tkmia_file::{Axis, Elements, Npy, Place};
 use tkmia_metrics::{MEASURES, MeanMeasures, Measure, Need, mean_measures};
 
-use crate::arrays::{Axis, Elements, Npy};
-use crate::error::{CliError, Place};
+use crate::error::CliError;
 
 /// Measure the top-k of scores against labels
 ///

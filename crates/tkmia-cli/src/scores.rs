@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use burn::tensor::{Tensor, TensorData};
 use clap::Args;
 use tkmia_core::{Classifier, device};
+use tkmia_file::{Axis, Elements, Npz};
 
-use crate::arrays::{Axis, Elements, Npz};
 use crate::computing::Computing;
 use crate::input::images_for;
 use crate::network::Network;

@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use strum::VariantNames;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
+use tkmia_experiment::lock;
 use tkmia_models::{ARCHITECTURES, ModelError, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
     Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training, WRITTEN,
@@ -209,6 +210,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// Trains, tells how it goes, and says whether it came to its end.
 pub fn shown(training: Training<'_>) -> Result<bool, Box<dyn Error>> {
     let Training { train, validation, output, .. } = training;
+    training.recipe.check()?;
+    let _lock = lock(output)?;
     let epochs = training.recipe.epochs;
     // Output that can't be written is told at the end: it is no reason not to train.
     let mut printed = crate::print(&format!(

@@ -159,6 +159,32 @@ fn an_audit_that_is_killed_goes_on_to_the_same_end() {
 }
 
 #[test]
+fn a_photograph_that_cannot_be_decoded_takes_no_part_and_is_named() {
+    let folder = folder();
+    let output = folder.path().join("out");
+    fs::write(folder.path().join("photographs/2012_000003.jpg"), "no image").unwrap();
+    let work = json!({
+        "k": 3, "images": IMAGES, "draws": 1, "iterations": 2, "published": false, "seed": 2023,
+    });
+    fs::create_dir_all(&output).unwrap();
+    fs::write(output.join("work.json"), work.to_string()).unwrap();
+    let audited = audit(folder.path(), &output).output().unwrap();
+    let says = String::from_utf8_lossy(&audited.stderr);
+    assert!(audited.status.success(), "{says}");
+    assert!(says.contains("2012_000003.jpg") && says.contains("it takes no part"), "{says}");
+    assert_eq!(json_of(output.join("audit.json"))["attacked_images"], IMAGES - 1);
+
+    // More than there are can't have been planned.
+    let work = work.to_string().replace("\"images\":8", "\"images\":18446744073709551615");
+    fs::write(output.join("work.json"), work).unwrap();
+    let says = shell::fail(&mut audit(folder.path(), &output));
+    assert!(
+        says.contains("work.json: `images`: expected 1..=8, found 18446744073709551615"),
+        "{says}"
+    );
+}
+
+#[test]
 fn what_cannot_be_audited_or_compared_is_refused_by_name() {
     let folder = folder();
     let output = folder.path().join("out");

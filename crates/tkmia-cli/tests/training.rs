@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
@@ -62,6 +63,15 @@ fn a_new_network_is_trained_gone_on_with_and_taken_as_a_victim() {
     bytes[last] ^= 1;
     let error = shell::fail(&mut go_on(&bytes));
     assert!(error.contains("origin is") && error.contains("SHA-256"), "{error}");
+}
+
+#[test]
+fn two_trainings_in_one_folder_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = File::create(folder.path().join("lock")).unwrap();
+    other.lock().unwrap();
+    let says = shell::fail(&mut train(folder.path()));
+    assert!(says.contains("another process works in this folder"), "{says}");
 }
 
 #[test]

@@ -35,4 +35,4 @@ pub use knob::{Knob, KnobKind, described};
 pub use labels::LabelSet;
 pub use pass_memory::PassMemory;
 pub use pixels::Bounds;
-pub use tagger::{Channels, Filter, Fit, Layout, Tagger};
+pub use tagger::{Channels, Filter, Fit, LARGEST_SIDE, Layout, Tagger};

@@ -87,6 +87,9 @@ pub enum Filter {
     Lanczos,
 }
 
+/// The largest side of an image that a network takes, in pixels: a file can say anything.
+pub const LARGEST_SIDE: u32 = 1 << 13;
+
 /// What is one statement: who says one of them says all.
 const TOGETHER: [&[&str]; 2] = [&["range", "mean", "std"], &["input-size", "resize-to"]];
 
@@ -144,10 +147,14 @@ impl Tagger {
             _ => {}
         }
         let sizes = [("input-size", self.input_size), ("resize-to", self.resize_to)];
-        match sizes.iter().find(|(_, size)| *size == Some(0)) {
-            Some((field, _)) => wrong(field, "at least 1", "0".into()),
-            None => Ok(()),
+        for (field, size) in sizes {
+            if let Some(size) = size
+                && !(1..=LARGEST_SIDE).contains(&size)
+            {
+                return wrong(field, &format!("a number in 1..={LARGEST_SIDE}"), size.to_string());
+            }
         }
+        Ok(())
     }
 
     /// Images of its range as the network itself takes them: `(x − mean) / std`, channels in its order.
@@ -299,7 +306,11 @@ mod tests {
             (r#"{"mean": [0, 0, 0]}"#, "`std`: expected three numbers beside `mean`, found `none`"),
             (r#"{"std": [1, 1, 1]}"#, "`mean`: expected three numbers beside `std`, found `none`"),
             (r#"{"mean": [0, 0, 0], "std": [1, 0, 1]}"#, "`std`: expected three numbers above 0"),
-            (r#"{"resize-to": 0}"#, "`resize-to`: expected at least 1, found `0`"),
+            (r#"{"resize-to": 0}"#, "`resize-to`: expected a number in 1..=8192, found `0`"),
+            (
+                r#"{"input-size": 4294967295}"#,
+                "`input-size`: expected a number in 1..=8192, found `4294967295`",
+            ),
         ] {
             let error = tagger(json).check().unwrap_err().to_string();
             assert!(error.starts_with(says), "{error}");

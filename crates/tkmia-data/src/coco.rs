@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use tkmia_core::LabelSet;
-use tkmia_file::open_text;
+use tkmia_file::{memory_limit, open_text, within};
 
 use crate::{DataError, Dataset, Listing};
 use instances::{Category, Instances};
@@ -65,6 +65,11 @@ impl Coco2014 {
     /// Checks what refers to what, and turns annotations into labels.
     fn resolve(instances: Instances, images: PathBuf, path: &Path) -> Result<Self, DataError> {
         let Instances { images: records, annotations, categories } = instances;
+        let outside = |image: &instances::Image| within(&images, &image.file_name).is_none();
+        if let Some(at) = records.iter().position(outside) {
+            let found = records[at].file_name.clone();
+            return Err(DataError::ImageOutside { path: path.into(), at, found });
+        }
         let positions = positions("images", records.iter().map(|image| image.id), path)?;
         let (classes, label_of) = classes(categories, path)?;
 
@@ -73,6 +78,7 @@ impl Coco2014 {
         let mut row_of = vec![None; records.len()];
         let mut order = Vec::new();
         let mut flags = Vec::new();
+        let most = memory_limit() / 4;
         for (at, annotation) in annotations.iter().enumerate() {
             if !ids.insert(annotation.id) {
                 let same = |other: &&instances::Annotation| other.id == annotation.id;
@@ -98,6 +104,10 @@ impl Coco2014 {
                 flags.resize(flags.len() + classes.len(), false);
                 order.len() - 1
             });
+            if flags.len() as u64 > most {
+                let (images, categories) = (order.len(), classes.len());
+                return Err(DataError::ManyLabels { path: path.into(), images, categories, most });
+            }
             flags[row * classes.len() + label] = true;
         }
         if order.is_empty() {
@@ -149,8 +159,9 @@ fn classes(
     path: &Path,
 ) -> Result<(Vec<String>, HashMap<u64, usize>), DataError> {
     positions("categories", categories.iter().map(|category| category.id), path)?;
+    let mut names = HashMap::new();
     for (at, Category { name, .. }) in categories.iter().enumerate() {
-        if let Some(first) = categories[..at].iter().position(|other| other.name == *name) {
+        if let Some(first) = names.insert(name, at) {
             let name = name.clone();
             return Err(DataError::DuplicateCategory { path: path.into(), at, first, name });
         }
@@ -264,6 +275,20 @@ mod tests {
             twice(&[image(7)], &[category(1, "cat"), category(2, "cat")]),
             "`instances_val2014.json` categories[1].name: `cat` is that of categories[0] already"
         );
+    }
+
+    #[test]
+    fn an_image_outside_the_folder_is_named() {
+        for outside in ["../secret.jpg", "/etc/passwd", "a/../../b.jpg", ""] {
+            let images = format!(
+                r#"{{"id": 7, "file_name": "a/7.jpg"}}, {{"id": 8, "file_name": "{outside}"}}"#
+            );
+            let json = file(&images, &annotation(1, 7, 1), &categories());
+            let expected = format!(
+                "`instances_val2014.json` images[1].file_name: expected a path within the folder of images, found `{outside}`"
+            );
+            assert_eq!(open(&json).unwrap_err().to_string(), expected);
+        }
     }
 
     #[test]

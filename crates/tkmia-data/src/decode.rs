@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use tkmia_file::memory_limit;
 
 use crate::DataError;
 
@@ -19,19 +20,35 @@ pub(crate) fn read_rgb(path: &Path) -> Result<RgbImage, DataError> {
         .map_err(|source| undecodable(source.into()))?;
     let is_jpeg = reader.format() == Some(ImageFormat::Jpeg);
     let other = match reader.format() {
-        Some(ImageFormat::Jpeg) => markers(&bytes).find_map(odd_coding),
+        Some(ImageFormat::Jpeg) => markers(&bytes).find_map(odd_coding).or(many_scans(&bytes)),
         None => OTHERS.iter().find(|(at, start, _)| has(&bytes, *at, start)).map(|other| other.2),
         Some(_) => None,
     };
     if let Some(found) = other {
         return Err(DataError::OtherImage { path: path.into(), found });
     }
-    let image = reader.decode().map_err(undecodable)?;
+    let decoder = reader.into_decoder().map_err(undecodable)?;
+    let ((width, height), most) = (decoder.dimensions(), memory_limit() / BYTES_OF_A_PIXEL);
+    if u64::from(width) * u64::from(height) > most {
+        return Err(DataError::ManyPixels { path: path.into(), width, height, most });
+    }
+    let image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
     // The decoder fills what is missing of a truncated JPEG with grey and says nothing.
     if is_jpeg && !markers(&bytes).any(|marker| marker == END_OF_IMAGE) {
         return Err(DataError::TruncatedJpeg { path: path.into() });
     }
     Ok(image.into_rgb8())
+}
+
+/// The share of the memory for a pixel: decoders hold it in several forms, and batches several images.
+const BYTES_OF_A_PIXEL: u64 = 64;
+
+/// Scans of a progressive JPEG at most: each may pass over the whole image, and take a few bytes.
+const MOST_SCANS: usize = 100;
+
+fn many_scans(jpeg: &[u8]) -> Option<&'static str> {
+    let scans = markers(jpeg).filter(|&marker| marker == START_OF_SCAN).count();
+    (scans > MOST_SCANS).then_some("a JPEG image of more than 100 scans")
 }
 
 /// Images that the decoder has no name for: where bytes stand in them, which, and what they are.
@@ -49,6 +66,7 @@ fn has(bytes: &[u8], at: usize, start: &[u8]) -> bool {
 }
 
 const END_OF_IMAGE: u8 = 0xd9;
+const START_OF_SCAN: u8 = 0xda;
 
 /// The markers of a JPEG, up to the one that ends it, ITU-T T.81 (B.1.1).
 ///
@@ -88,7 +106,7 @@ fn odd_coding(marker: u8) -> Option<&'static str> {
 mod tests {
     use std::fs;
 
-    use image::{DynamicImage, Rgb, RgbaImage};
+    use image::{Rgb, RgbaImage};
 
     use super::*;
 
@@ -181,6 +199,25 @@ mod tests {
             let error = read(&odd).unwrap_err().to_string();
             assert!(error.contains("image.jpg") && error.contains(coding), "{error}");
         }
+    }
+
+    #[test]
+    fn no_more_pixels_or_scans_are_decoded_than_an_image_has() {
+        // A few bytes in place of the size.
+        let mut png = encoded(gradient(), ImageFormat::Png);
+        png[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+        png[29..33].copy_from_slice(&0xe3e6a7b4_u32.to_be_bytes());
+        let mut jpeg = encoded(gradient(), ImageFormat::Jpeg);
+        let frame = jpeg.windows(2).position(|pair| pair == b"\xff\xc0").unwrap();
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
+        for (bytes, size) in [(png, "65536×65536"), (jpeg, "65535×65535")] {
+            let error = read(&bytes).unwrap_err().to_string();
+            assert!(error.contains("image.jpg") && error.contains(size), "{error}");
+        }
+        let mut scans = encoded(gradient(), ImageFormat::Jpeg);
+        scans.splice(2..2, b"\xff\xda\0\x02".repeat(101));
+        let error = read(&scans).unwrap_err().to_string();
+        assert!(error.contains("more than 100 scans"), "{error}");
     }
 
     #[test]

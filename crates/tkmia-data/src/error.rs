@@ -190,6 +190,28 @@ pub enum DataError {
         /// The name.
         name: String,
     },
+    /// An image's file is outside the folder of images.
+    #[error("`{}` images[{at}].file_name: expected a path within the folder of images, found `{found}`", path.display())]
+    ImageOutside {
+        /// The file.
+        path: PathBuf,
+        /// Which image, from 0.
+        at: usize,
+        /// The path.
+        found: String,
+    },
+    /// Images times categories are more than fit into memory.
+    #[error("`{}`: expected at most {most} images times categories (TKMIA_MAX_MEMORY), found {images} × {categories}", path.display())]
+    ManyLabels {
+        /// The file.
+        path: PathBuf,
+        /// Images with an annotation, or some of them.
+        images: usize,
+        /// Categories.
+        categories: usize,
+        /// The largest product.
+        most: u64,
+    },
     /// An annotation refers to an image or category that isn't in the file.
     #[error("`{}` annotations[{at}].{field}: expected an id of `{list}`, found {found}", path.display())]
     UnknownId {
@@ -288,6 +310,18 @@ pub enum DataError {
         path: PathBuf,
         /// What it holds.
         found: &'static str,
+    },
+    /// An image has more pixels than are decoded.
+    #[error("`{}`: expected an image of at most {most} pixels (TKMIA_MAX_MEMORY), found {width}×{height}", path.display())]
+    ManyPixels {
+        /// The file.
+        path: PathBuf,
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// Pixels that are decoded.
+        most: u64,
     },
     /// A JPEG file is cut short: a decoder would make up the missing part in grey.
     #[error("`{}`: the JPEG data ends before its end-of-image marker (ff d9)", path.display())]

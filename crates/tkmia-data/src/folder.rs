@@ -1,12 +1,15 @@
 //! [`Folder`]: images of one's own, tagged in a table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use csv::StringRecord;
+use rayon::prelude::*;
 use tkmia_core::LabelSet;
+use tkmia_file::within;
 
+use crate::decode::read_rgb;
 use crate::text::{self, read_text};
 use crate::{DataError, Dataset, Listing};
 
@@ -128,6 +131,14 @@ pub fn photographs(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
     }
 }
 
+/// Those of some images that can be decoded, and what is wrong with the others; in parallel on the rayon pool of the caller.
+pub fn decodable(images: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<DataError>) {
+    let decoded: Vec<_> =
+        images.into_par_iter().map(|path| read_rgb(&path).map(|_| path)).collect();
+    let (whole, broken): (Vec<_>, Vec<_>) = decoded.into_iter().partition(Result::is_ok);
+    (whole.into_iter().flatten().collect(), broken.into_iter().filter_map(Result::err).collect())
+}
+
 impl Dataset for Folder {
     fn listing(&self) -> &Listing {
         &self.listing
@@ -160,6 +171,14 @@ impl Table {
         for row in rows {
             let (line, row) = row?;
             let image = row[0].replace('\\', "/");
+            if within(Path::new(""), &image).is_none() {
+                return Err(DataError::Line {
+                    path: path.into(),
+                    line,
+                    expected: "an image by its path within the folder",
+                    found: image,
+                });
+            }
             if let Some(first) = first_lines.insert(image.clone(), line) {
                 return Err(DataError::DuplicateImage { path: path.into(), line, first, image });
             }
@@ -206,11 +225,12 @@ fn class_names(header: &StringRecord, path: &Path) -> Result<Vec<String>, DataEr
     if classes.is_empty() {
         return wrong(1, "a class");
     }
+    let mut earlier = HashSet::new();
     for (at, class) in classes.iter().enumerate() {
         if class.is_empty() {
             return wrong(at + 1, "a class");
         }
-        if classes[..at].contains(class) {
+        if !earlier.insert(class) {
             return wrong(at + 1, "a class that isn't in an earlier column");
         }
     }
@@ -267,6 +287,14 @@ mod tests {
             message("image,cat\na.png,1\nb.png,1\na.png,0\n"),
             "`labels.csv` line 4: `a.png` is on line 2 already"
         );
+        for outside in ["../b.png", "/etc/passwd", "a/../../b.png", ""] {
+            assert_eq!(
+                message(&format!("image,cat\na.png,1\n{outside},1\n")),
+                format!(
+                    "`labels.csv` line 3: expected an image by its path within the folder, found `{outside}`"
+                )
+            );
+        }
         for row in ["b.png", "b.png,1,0"] {
             let error = parse(&format!("image,cat\na.png,1\n{row}\n")).unwrap_err();
             assert!(matches!(error, DataError::Csv { line: 3, .. }), "{error:?}");

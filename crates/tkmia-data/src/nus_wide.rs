@@ -21,6 +21,7 @@ mod label_table;
 use std::path::{Path, PathBuf};
 
 use tkmia_core::LabelSet;
+use tkmia_file::within;
 
 use crate::text::{first_existing, image_list, read_text};
 use crate::{DataError, Dataset, Listing};
@@ -136,7 +137,11 @@ fn parse_image_list(text: &str, path: &Path) -> Result<Vec<String>, DataError> {
     // Labels are told by the line, so none may be passed over.
     image_list(text.trim_end(), path, |image| match image {
         "" => Err("an image"),
-        image => Ok(Some(image.replace('\\', "/"))),
+        image => {
+            let image = image.replace('\\', "/");
+            let inside = within(Path::new(""), &image).is_some();
+            inside.then_some(Some(image)).ok_or("a path within the folder of images")
+        }
     })
 }
 
@@ -255,6 +260,10 @@ mod tests {
         let parse = |text| parse_image_list(text, Path::new("l.txt")).unwrap_err();
         assert!(matches!(parse("\r\n"), DataError::NoImages { .. }));
         assert_eq!(parse("a\n\nb\n").to_string(), "`l.txt` line 2: expected an image, found ``");
+        assert_eq!(
+            parse("a\\1\n..\\..\\b\n").to_string(),
+            "`l.txt` line 2: expected a path within the folder of images, found `..\\..\\b`"
+        );
         assert_eq!(
             parse("a/1\nb\na\\1\n").to_string(),
             "`l.txt` line 3: `a/1` is on line 1 already"

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use tkmia_core::LabelSet;
+use tkmia_file::within;
 
 use crate::text::{image_list, read_text};
 use crate::{DataError, Dataset, Listing};
@@ -100,6 +101,9 @@ fn read_split(root: &Path, split: &str) -> Result<Vec<String>, DataError> {
     image_list(&read_text(&path, "one image id a line")?, &path, |id| match id {
         "" => Ok(None),
         id if id.contains(char::is_whitespace) => Err("one image id"),
+        id if within(Path::new(""), id).is_none() => {
+            Err("an image id, which names a file within a folder")
+        }
         id => Ok(Some(id.to_owned())),
     })
 }
@@ -212,6 +216,9 @@ mod tests {
     #[test]
     fn a_list_without_images_or_with_more_than_ids_is_an_error() {
         let dir = fixture();
+        write(&dir, "ImageSets/Main/out.txt", "2008_000002\n../../secret\n");
+        let error = Voc2012::open(dir.path(), "out").unwrap_err().to_string();
+        assert!(error.contains("out.txt` line 2: expected an image id, which"), "{error}");
         assert!(matches!(Voc2012::open(dir.path(), "train"), Err(DataError::NoImages { .. })));
         match Voc2012::open(dir.path(), "cat_val") {
             Err(DataError::Line { line: 1, found, .. }) => assert_eq!(found, "2008_000002  1"),

@@ -61,14 +61,8 @@ pub enum ExperimentError {
         source: io::Error,
     },
     /// A file is no npy array of the right kind.
-    #[error("{path}: expected an npy array of float32 in three dimensions")]
-    Npy {
-        /// The file.
-        path: PathBuf,
-        /// What the decoder said.
-        #[source]
-        source: ndarray_npy::ReadNpyError,
-    },
+    #[error(transparent)]
+    Npy(#[from] tkmia_file::ArrayError),
     /// A sample couldn't be attacked or judged.
     #[error("attack on {ids}")]
     Attack {

@@ -34,7 +34,10 @@ pub(crate) fn make(path: &Path) -> Result<(), ExperimentError> {
 /// Makes a folder, and keeps other processes out of it until the file is dropped.
 ///
 /// What a killed process has left there half written is removed.
-pub(crate) fn lock(folder: &Path) -> Result<File, ExperimentError> {
+///
+/// # Errors
+/// [`ExperimentError::Locked`], and [`ExperimentError::File`].
+pub fn lock(folder: &Path) -> Result<File, ExperimentError> {
     let path = folder.join("lock");
     make(folder)?;
     let file = File::create(&path).map_err(write_failed(&path))?;

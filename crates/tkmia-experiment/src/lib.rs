@@ -53,6 +53,7 @@ pub use eligible_count::eligible_count;
 pub use error::{ExperimentError, read_failed, write_failed};
 pub use event::Event;
 pub use fingerprint::list_sha256;
+pub use folder::lock;
 pub use manifest::{Input, ManifestEntry};
 pub use merge::merge;
 pub use outline::Outline;

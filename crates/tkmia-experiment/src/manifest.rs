@@ -1,15 +1,15 @@
 //! [`Manifest`]: which samples a setting attacks and what is specified of each, as a file.
 
 use std::collections::HashMap;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::View;
 use tkmia_core::{Fit, Tagger};
 use tkmia_data::Dataset;
-use tkmia_file::sha256;
+use tkmia_file::{read, sha256, within};
 
 use crate::cohort::{Cohort, Member};
 use crate::error::{ExperimentError, corrupt, read_failed};
@@ -103,6 +103,7 @@ pub(crate) struct Listed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestEntry {
     /// Its file within the folder.
+    #[serde(deserialize_with = "file")]
     pub file: String,
     /// Data set, selection, k and δ.
     pub setting: Setting,
@@ -115,6 +116,15 @@ pub struct ManifestEntry {
     pub lost: Vec<String>,
     /// SHA-256 of the file.
     pub sha256: String,
+}
+
+/// A file in the folder of the one that names it.
+fn file<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let file = String::deserialize(from)?;
+    match within(Path::new(""), &file) {
+        Some(_) => Ok(file),
+        None => Err(D::Error::custom(format!("expected a file in the folder, found `{file}`"))),
+    }
 }
 
 impl Manifest {
@@ -174,13 +184,21 @@ impl ManifestEntry {
     /// The manifest, as it was written.
     pub(crate) fn read(&self, folder: &Path) -> Result<Manifest, ExperimentError> {
         let path = folder.join(&self.file);
-        let text = fs::read(&path).map_err(read_failed(&path))?;
+        let text = read(&path).map_err(read_failed(&path))?;
         let found = sha256(&text);
         if found != self.sha256 {
             let expected = self.sha256.clone();
             return Err(ExperimentError::ManifestChanged { path, expected, found });
         }
-        serde_json::from_slice(&text).map_err(corrupt(&path))
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(corrupt(&path))?;
+        match manifest.samples.len() {
+            found if found == self.samples => Ok(manifest),
+            found => {
+                let expected = self.samples;
+                let reason = format!("expected {expected} samples as planned, found {found}");
+                Err(ExperimentError::Corrupt { path, line: 1, reason })
+            }
+        }
     }
 
     /// Whether it is that of a setting as attacks of a view see it.

@@ -1,16 +1,15 @@
 //! [`write_perturbation`], [`read_perturbation`]: universal perturbations as files.
 
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array1, Array3, ArrayView3};
-use ndarray_npy::{NpzReader, NpzWriter, ReadNpzError};
+use ndarray::{Array1, ArrayView3};
+use ndarray_npy::NpzWriter;
 use tkmia_attacks::{AttackError, UniversalPerturbation, View};
 use tkmia_core::Bounds;
 use tkmia_data::{save_png, to_rgb};
-use tkmia_file::{sha256, write_whole};
+use tkmia_file::{ArrayError, Elements, Npy, Npz, sha256, write_whole};
 
 use crate::error::{ExperimentError, read_failed, write_failed};
 
@@ -56,25 +55,28 @@ pub fn read_perturbation(
     path: &Path,
     device: &Device,
 ) -> Result<(UniversalPerturbation, Bounds), ExperimentError> {
-    let bytes = fs::read(path).map_err(read_failed(path))?;
-    let read = || {
-        let mut npz = NpzReader::new(Cursor::new(bytes))?;
-        let values: Array3<f32> = npz.by_name("perturbation")?;
-        let (tanh, range): (Array1<u8>, Array1<f32>) =
-            (npz.by_name("tanh")?, npz.by_name("bounds")?);
-        Ok::<_, ReadNpzError>((values, tanh, range))
-    };
     let bad = |reason: String| ExperimentError::NoPerturbation { path: path.to_owned(), reason };
-    let (values, tanh, range) = read().map_err(|error| bad(error.to_string()))?;
-    let (&[low, high], &[tanh @ (0 | 1)]) = (&range.to_vec()[..], &tanh.to_vec()[..]) else {
-        return Err(bad("`tanh` is 0 or 1, `bounds` two numbers".to_owned()));
+    let refused = |error: ArrayError| match error {
+        ArrayError::Read { path, source } => read_failed(&path)(source),
+        error => bad(error.to_string()),
+    };
+    let mut npz = Npz::open(path).map_err(refused)?;
+    let mut floats = |name| {
+        let array = npz.array(name)?;
+        Ok((array.shape().to_vec(), array.read(Elements::Floats, |value| value as f32)?))
+    };
+    let (shape, values) = floats("perturbation").map_err(refused)?;
+    let (_, range) = floats("bounds").map_err(refused)?;
+    let tanh = npz.array("tanh").and_then(Npy::read_flags).map_err(refused)?;
+    let (&[channels, height, width], &[low, high], &[tanh]) = (&shape[..], &range[..], &tanh[..])
+    else {
+        return Err(bad("three dimensions, two bounds and one flag belong to one".to_owned()));
     };
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
         return Err(bad(format!("`perturbation` has the value {value}")));
     }
-    let (channels, height, width) = values.dim();
-    let data = TensorData::new(values.iter().copied().collect(), [1, channels, height, width]);
-    let view = if tanh == 1 { View::Tanh } else { View::Image };
+    let data = TensorData::new(values, [1, channels, height, width]);
+    let view = if tanh { View::Tanh } else { View::Image };
     let perturbation = UniversalPerturbation::new(Tensor::from_data(data, device), view);
     let perturbation = perturbation.map_err(|error: AttackError| bad(error.to_string()))?;
     Ok((perturbation, Bounds { low, high }))

@@ -1,15 +1,14 @@
 //! [`PicturePaths`]: the images of a sample, as files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, ArrayView3};
-use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use ndarray_npy::WriteNpyExt;
 use tkmia_core::Bounds;
 use tkmia_data::{save_png, to_rgb};
-use tkmia_file::write_whole;
+use tkmia_file::{Axis, Elements, Npy, write_whole};
 
-use crate::error::{ExperimentError, read_failed, write_failed};
+use crate::error::{ExperimentError, write_failed};
 use crate::folder::IMAGES;
 use crate::victim::Images;
 
@@ -41,11 +40,14 @@ impl PicturePaths {
     /// The perturbation of an experiment's folder, in the classifier's units, `[3, height, width]`.
     ///
     /// # Errors
-    /// [`ExperimentError::File`], [`ExperimentError::Npy`].
+    /// [`ExperimentError::Npy`].
     pub fn read_perturbation(&self, folder: &Path) -> Result<Array3<f32>, ExperimentError> {
-        let path = folder.join(&self.perturbation);
-        let bytes = fs::read(&path).map_err(read_failed(&path))?;
-        Array3::read_npy(&bytes[..]).map_err(|source| ExperimentError::Npy { path, source })
+        let array = Npy::open(&folder.join(&self.perturbation))?;
+        let axes = [Axis::Is(3), Axis::Any("height"), Axis::Any("width")];
+        let shape = array.expect_shape(axes, "of a perturbation")?;
+        let values = array.read(Elements::Floats, |value| value as f32)?;
+        Ok(Array3::from_shape_vec(shape, values)
+            .expect("as many values as the shape says were read"))
     }
 
     /// Writes the images of a sample.
@@ -77,6 +79,8 @@ impl PicturePaths {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -5,8 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use tkmia_attacks::{AttackSettings, Outcome, View};
+use tkmia_core::LARGEST_SIDE;
 use tkmia_file::read_text;
 
 use crate::error::{ExperimentError, corrupt, read_failed};
@@ -69,6 +71,11 @@ pub struct Inputs {
 
 /// The form of plans, manifests and records that this version writes.
 pub const FORMAT: u32 = 3;
+
+/// Samples of a setting at most: more than there are images in any data set that is read.
+const MOST_SAMPLES: usize = 1 << 26;
+/// Draws for each image at most.
+const MOST_DRAWS: usize = 1 << 16;
 
 /// A classifier, for a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -219,7 +226,43 @@ impl Plan {
             Some(found) if found != u64::from(FORMAT) => {
                 Err(ExperimentError::Format { path: folder.to_owned(), expected: FORMAT, found })
             }
-            _ => serde_json::from_str(&text).map_err(corrupt(&path)),
+            _ => serde_json::from_str(&text).and_then(Self::consistent).map_err(corrupt(&path)),
+        }
+    }
+
+    /// The plan, if what refers to a part of it refers to one that there is.
+    fn consistent(self) -> Result<Self, serde_json::Error> {
+        let refuse = |message: String| Err(serde_json::Error::custom(message));
+        let entries = self.manifests.iter().chain(&self.fits);
+        if let Some(entry) = entries.clone().find(|entry| entry.samples > MOST_SAMPLES) {
+            return refuse(format!(
+                "{}: expected at most {MOST_SAMPLES} samples, found {}",
+                entry.file, entry.samples
+            ));
+        }
+        if let Some(shard) = self.shard.filter(|shard| !(1..=shard.count).contains(&shard.index)) {
+            return refuse(format!("shard: expected I/N with 1 ≤ I ≤ N, found {shard}"));
+        }
+        let Inputs { draws, input, .. } = &self.inputs;
+        for (field, found, most) in [
+            ("draws", *draws, MOST_DRAWS),
+            ("input.side", input.side as usize, LARGEST_SIDE as usize),
+        ] {
+            if !(1..=most).contains(&found) {
+                return refuse(format!("inputs.{field}: expected 1..={most}, found {found}"));
+            }
+        }
+        let lists = [self.inputs.tables.len(), self.manifests.len()];
+        let outside = |job: &Job| job.table >= lists[0] || job.manifest >= lists[1];
+        match self.jobs.iter().position(outside) {
+            Some(at) => {
+                let Job { table, manifest, .. } = self.jobs[at];
+                let [tables, manifests] = lists;
+                refuse(format!(
+                    "jobs[{at}]: expected one of {tables} tables and {manifests} manifests, found {table} and {manifest}"
+                ))
+            }
+            None => Ok(self),
         }
     }
 
@@ -246,7 +289,15 @@ impl Plan {
         let mut records = Vec::new();
         let manifests = self.read_manifests(folder)?;
         journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
-        Ok(records)
+        let (classes, draws) = (self.inputs.data.classes.len(), self.inputs.draws);
+        match records.iter().position(|record: &Record| !record.is_within(classes, draws)) {
+            None => Ok(records),
+            Some(at) => {
+                let reason =
+                    format!("expected scores of {classes} labels in {draws} draws, and no others");
+                Err(ExperimentError::Corrupt { path, line: at + 1, reason })
+            }
+        }
     }
 
     /// The images, by their ids, for which the classifier gave a score that isn't finite: before an attack, so that they

@@ -71,6 +71,14 @@ impl Record {
         }
     }
 
+    /// Whether scores and labels are those of so many labels, and its draws among so many.
+    pub(crate) fn is_within(&self, classes: usize, draws: usize) -> bool {
+        let below = |list: &[usize], end: usize| list.iter().all(|&at| at < end);
+        [&self.clean_scores, &self.scores].iter().all(|scores| scores.len() == classes)
+            && [&self.relevant, &self.specified].iter().all(|labels| below(labels, classes))
+            && below(&self.draws, draws)
+    }
+
     /// The size of `x* − x̃` in model-input units.
     pub fn size(&self, norm: Norm) -> f64 {
         match norm {

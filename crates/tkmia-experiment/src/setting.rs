@@ -52,9 +52,16 @@ impl Setting {
     /// out of k.
     pub(crate) fn different(&self, draws: usize) -> usize {
         let Selection::Random(count) = self.selection else { return 1 };
-        let choose =
-            |choices: f64, at| choices * self.k.saturating_sub(at) as f64 / (at + 1) as f64;
-        draws.min((0..count).fold(1.0, choose).round() as usize)
+        let Some(left) = self.k.checked_sub(count) else { return 0 };
+        let mut choices = 1.0;
+        for at in 0..count.min(left) {
+            choices *= (self.k - at) as f64 / (at + 1) as f64;
+            // They only become more.
+            if choices >= draws as f64 {
+                return draws;
+            }
+        }
+        draws.min(choices.round() as usize)
     }
 }
 

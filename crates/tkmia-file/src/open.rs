@@ -6,6 +6,8 @@ use std::path::Path;
 
 /// As many bytes as tell what stands in for a file.
 const HEAD: u64 = 512;
+/// The largest file that is read as a whole.
+pub const LARGEST: u64 = 2 << 30;
 
 /// Opens a file, unless something else stands in its place: a folder, a pointer of Git LFS or git-annex,
 /// an HTML page, a compressed file.
@@ -30,14 +32,30 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     Ok(file)
 }
 
-/// All bytes of a file that [`open`] opens.
+/// All bytes of a file that [`open`] opens, at most 2 GiB.
 ///
 /// # Errors
-/// Those of [`open`] and of reading it.
+/// Those of [`open`] and of reading it, and [`ErrorKind::FileTooLarge`].
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata()?.len();
+    read_at_most(file, size, LARGEST)
+}
+
+/// All that a reader gives, if that is at most so much; `declared` is how much it says to be.
+pub fn read_at_most(reader: impl Read, declared: u64, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    if declared <= most {
+        // A device says nothing of its size.
+        reader.take(most + 1).read_to_end(&mut bytes)?;
+    }
+    match declared.max(bytes.len() as u64) <= most {
+        true => Ok(bytes),
+        false => {
+            let message = format!("expected at most {most} bytes, found more");
+            Err(io::Error::new(ErrorKind::FileTooLarge, message))
+        }
+    }
 }
 
 /// What files begin with that no reader of ours takes, what they are, and what to do.
@@ -98,5 +116,14 @@ mod tests {
             assert_eq!(read(&path).unwrap(), file);
         }
         assert_eq!(open(folder.path()).unwrap_err().kind(), ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read_on_and_on() {
+        assert_eq!(read_at_most(&b"ab"[..], 2, 2).unwrap(), b"ab");
+        for (endless, declared) in [(io::repeat(0), 0), (io::repeat(0), u64::MAX)] {
+            let error = read_at_most(endless, declared, 9).unwrap_err();
+            assert_eq!(error.to_string(), "expected at most 9 bytes, found more");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Text as people have it: [`read_text`], [`open_text`], [`decode`].
 
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind};
 use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use crate::{open, read};
+use crate::open::{LARGEST, open, read, read_at_most};
 
 /// The whole of a text file: see [`decode`].
 ///
@@ -29,11 +29,7 @@ pub fn open_text(path: impl AsRef<Path>) -> io::Result<Box<dyn BufRead>> {
             file.consume(mark);
             Ok(Box::new(file))
         }
-        Some(_) => {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(Box::new(Cursor::new(decode(&bytes, None)?)))
-        }
+        Some(_) => Ok(Box::new(Cursor::new(decode(&read_at_most(file, 0, LARGEST)?, None)?))),
     }
 }
 
@@ -93,6 +89,8 @@ fn undecodable(bytes: &[u8], encoding: &'static Encoding) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     const TEXT: &str = "b\r\né\r\r\n€";

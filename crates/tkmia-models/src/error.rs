@@ -54,6 +54,24 @@ pub enum ModelError {
         #[source]
         fault: Box<ModelError>,
     },
+    /// The file asks for more than it may.
+    #[error("expected at most {limit} {what} (TKMIA_MAX_MEMORY), found more")]
+    TooMuch {
+        /// Of which there are too many.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// Tensors ask for the same data outside the file again and again.
+    #[error(
+        "expected tensors of at most twice the {held} bytes that the files of their data have, found {asked}"
+    )]
+    DataAgain {
+        /// Bytes of the files.
+        held: u64,
+        /// Bytes that tensors ask for.
+        asked: u64,
+    },
     /// The bytes aren't a protobuf message, or are cut short.
     #[error("not an onnx file, or a truncated one")]
     NotOnnx {

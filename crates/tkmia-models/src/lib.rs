@@ -12,6 +12,7 @@
 
 mod adapted;
 mod beside;
+mod budget;
 #[cfg(feature = "flex")]
 mod direct;
 mod error;

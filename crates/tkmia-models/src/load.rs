@@ -195,6 +195,9 @@ fn of_model(
     device: &Device,
 ) -> Result<Network, ModelError> {
     let layout = channels_first(&mut model.graph, tagger.layout)?;
+    if let Some(path) = path {
+        model.check_external(path)?;
+    }
     output(&model.graph, tagger.scores_output.as_deref())?;
     let mut tagger = tagger.clone();
     match model.resnet(path) {

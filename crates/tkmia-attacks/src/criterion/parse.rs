@@ -16,13 +16,22 @@ pub struct UnknownCriterion {
     found: String,
 }
 
+/// Parentheses and negations in a criterion at most.
+const MOST_NESTED: usize = 64;
+
 /// Reads a criterion: `or` binds least, then `and`, then `not`.
 ///
 /// # Errors
 /// [`UnknownCriterion`] with the whole text or the part of it that isn't one.
 pub(super) fn parse(text: &str) -> Result<Shared, UnknownCriterion> {
     let spaced = text.replace('(', " ( ").replace(')', " ) ").replace(',', " , ");
-    let mut words = spaced.split_whitespace().collect::<Vec<_>>().into_iter().peekable();
+    let words = spaced.split_whitespace();
+    // Each is a call within the calls of those before it.
+    if words.clone().filter(|word| ["(", "not"].contains(word)).count() > MOST_NESTED {
+        let found = format!("more than {MOST_NESTED} `(` and `not`");
+        return Err(UnknownCriterion { found });
+    }
+    let mut words = words.collect::<Vec<_>>().into_iter().peekable();
     let parsed = either(&mut words).and_then(|parsed| match words.next() {
         None => Ok(parsed),
         Some(_) => Err(text.to_owned()),
@@ -137,6 +146,14 @@ mod tests {
             ("(excluded", "("),
         ] {
             assert_eq!(read(text), Err(found.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_refused() {
+        for nest in ["(", "not "] {
+            let text = nest.repeat(100_000) + "excluded";
+            assert_eq!(read(&text), Err("more than 64 `(` and `not`".to_owned()));
         }
     }
 

@@ -163,6 +163,9 @@ impl Default for FitSpec {
     }
 }
 
+/// Attacks on settings at most: lists of a few values multiply.
+const MOST_ATTACKS: usize = 1 << 14;
+
 impl Experiment {
     /// Every method on every setting of every table, on at most 1000 samples each; without a tuning.
     pub fn new(
@@ -210,6 +213,13 @@ impl Experiment {
         }
     }
 
+    /// Settings of all tables times points of all grids.
+    fn attacks(&self) -> usize {
+        let sum = |counts: &mut dyn Iterator<Item = usize>| counts.fold(0, usize::saturating_add);
+        let points = sum(&mut self.methods.iter().map(MethodSpec::points));
+        sum(&mut self.tables.iter().map(TableSpec::settings_at_most)).saturating_mul(points)
+    }
+
     /// The tables with their settings and grids, checked: one for each combination of `[[table]]`,
     /// `delta` and `max-iterations`.
     ///
@@ -223,6 +233,15 @@ impl Experiment {
                 let place = "the experiment".to_owned();
                 return Err(SpecError::Field { place, field, fault: "is an empty list" });
             }
+        }
+        let attacks = self.attacks();
+        if attacks > MOST_ATTACKS {
+            return Err(SpecError::OutOfRange {
+                place: "the experiment".to_owned(),
+                field: "table",
+                expected: format!("settings times methods of at most {MOST_ATTACKS}"),
+                found: attacks.to_string(),
+            });
         }
         at_least_one("budget", "samples", self.budget.samples)?;
         at_least_one("budget", "draws", self.budget.draws)?;

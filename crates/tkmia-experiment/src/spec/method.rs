@@ -47,6 +47,12 @@ impl MethodSpec {
         self
     }
 
+    /// How many points the grid has.
+    pub(super) fn points(&self) -> usize {
+        let lists = self.knobs.values().filter_map(Value::as_array);
+        lists.fold(1, |points, list| points.saturating_mul(list.len()))
+    }
+
     /// Every point of the grid, checked; `lr` varies slowest. Iterations and criterion are these, unless
     /// the method has its own.
     ///

@@ -79,6 +79,22 @@ impl TableSpec {
         Self { scheme: Scheme::Random, specified, k: k.to_vec(), ..Self::default() }
     }
 
+    /// How many settings it has, of all its tables; those that are left out are counted.
+    pub(super) fn settings_at_most(&self) -> usize {
+        fn given<T>(values: Option<&[T]>) -> usize {
+            values.map_or(1, <[T]>::len)
+        }
+        [
+            given(self.types.as_deref()),
+            given(self.specified.as_deref()),
+            given(self.delta.as_ref().map(Values::as_slice)),
+            given(self.max_iterations.as_ref().map(Values::as_slice)),
+            self.k.len(),
+        ]
+        .into_iter()
+        .fold(1, usize::saturating_mul)
+    }
+
     pub(super) fn expand(
         &self,
         place: &str,

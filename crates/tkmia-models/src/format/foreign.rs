@@ -3,10 +3,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use prost::Message;
 use tkmia_file::read;
 use zip::ZipArchive;
 
+use super::wire::Fields;
 use crate::ModelError;
 use crate::error::FROM_TORCH;
 
@@ -98,59 +98,35 @@ fn text(bytes: &[u8]) -> Option<Kind> {
 /// Sources: tensorflow/core/protobuf/saved_model.proto, tensorflow/core/framework/graph.proto,
 /// coremltools/mlmodel/format/Model.proto.
 fn protobuf(bytes: &[u8]) -> Option<Kind> {
-    let saved = SavedModel::decode(bytes).unwrap_or_default();
-    if saved.meta_graphs.iter().any(|graph| is_graph(graph.graph.as_ref())) {
+    let fields = Fields::of(bytes);
+    if !fields.clone().whole() {
+        return None;
+    }
+    let in_meta_graph = |meta_graph| Fields::of(meta_graph).numbered(2).any(is_graph);
+    if fields.clone().numbered(2).any(in_meta_graph) {
         return Some(SAVED_MODEL);
     }
-    if is_graph(GraphDef::decode(bytes).ok().as_ref()) {
+    if is_graph(bytes) {
         return Some(("a frozen TensorFlow graph", TO_ONNX));
     }
-    let described = CoreMl::decode(bytes).unwrap_or_default().description.unwrap_or_default();
-    let named = |features: &[NodeDef]| features.first().is_some_and(|first| !first.name.is_empty());
-    (named(&described.input) && named(&described.output)).then_some(CORE_ML)
+    // Its description has features that go in, 1, and that come out, 10; their names are 1.
+    let described = |description| {
+        [1, 10].iter().all(|&feature| {
+            let first = Fields::of(description).numbered(feature).next();
+            first.is_some_and(|first| has_text(first, 1))
+        })
+    };
+    fields.numbered(2).any(described).then_some(CORE_ML)
 }
 
-fn is_graph(graph: Option<&GraphDef>) -> bool {
-    graph.is_some_and(|graph| graph.node.first().is_some_and(|node| !node.op.is_empty()))
+/// Whether it is a `GraphDef`: its nodes are 1, and a node's operator 2.
+fn is_graph(bytes: &[u8]) -> bool {
+    let fields = Fields::of(bytes);
+    fields.clone().whole() && fields.numbered(1).next().is_some_and(|node| has_text(node, 2))
 }
 
-#[derive(Clone, PartialEq, Message)]
-struct SavedModel {
-    #[prost(message, repeated, tag = "2")]
-    meta_graphs: Vec<MetaGraph>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct MetaGraph {
-    #[prost(message, optional, tag = "2")]
-    graph: Option<GraphDef>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphDef {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeDef>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeDef {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    op: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct CoreMl {
-    #[prost(message, optional, tag = "2")]
-    description: Option<Description>,
-}
-
-/// The features that go in and come out, of which the name is read.
-#[derive(Clone, PartialEq, Message)]
-struct Description {
-    #[prost(message, repeated, tag = "1")]
-    input: Vec<NodeDef>,
-    #[prost(message, repeated, tag = "10")]
-    output: Vec<NodeDef>,
+fn has_text(message: &[u8], number: u64) -> bool {
+    let fields = Fields::of(message);
+    fields.clone().whole()
+        && fields.numbered(number).any(|text| !text.is_empty() && text.is_ascii())
 }

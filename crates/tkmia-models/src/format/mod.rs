@@ -6,6 +6,7 @@ pub(crate) mod kind;
 pub mod label_names;
 pub(crate) mod onnx;
 pub(crate) mod state_dict;
+mod wire;
 
 pub use float_type::FloatType;
 pub use kind::Format;

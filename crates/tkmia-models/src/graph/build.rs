@@ -5,12 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use burn::tensor::Device;
+use prost::Message;
 use tkmia_core::Tagger;
 
 use super::operators::{self, Inputs, Operation};
 use super::program::{Program, Step};
 use super::value::{Fault, Kind, Value, host};
 use super::{constant, inline};
+use crate::budget::Budget;
 use crate::format::onnx::node::{Node, name};
 use crate::format::onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 use crate::format::onnx::tensor::{float_type, is_float};
@@ -19,8 +21,8 @@ use crate::{FloatType, ModelError};
 
 /// Nodes that a graph may have once its functions are written out: a few lines can call themselves apart.
 const MOST_NODES: usize = 1 << 17;
-/// Elements of constants that a file may compute without holding them.
-const COMPUTED_ELEMENTS: usize = 1 << 28;
+/// Functions that may call each other in turn; none may call itself.
+const DEEPEST_CALLS: usize = 32;
 
 /// A graph that is ready to be computed, and what was seen of it.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ pub struct Draft {
 
 /// A graph under construction.
 pub struct Builder<'a> {
-    functions: &'a [FunctionProto],
+    /// By domain and name.
+    functions: HashMap<[&'a str; 2], &'a FunctionProto>,
     opset: i64,
     path: Option<&'a Path>,
     host: Device,
@@ -71,7 +74,10 @@ pub struct Builder<'a> {
     /// The data types of stored integers, which tell what a quantised value can be.
     types: HashMap<usize, i32>,
     pub drafts: Vec<Draft>,
-    elements_left: usize,
+    computed: Budget,
+    calls: Budget,
+    /// What operations of our own lay out.
+    laid_out: Budget,
     notes: Vec<String>,
 }
 
@@ -128,7 +134,12 @@ pub fn build(
 impl<'a> Builder<'a> {
     pub fn new(model: &'a Model, path: Option<&'a Path>, device: &Device) -> Self {
         Self {
-            functions: &model.functions,
+            functions: model
+                .functions
+                .iter()
+                .rev()
+                .map(|function| ([&*function.domain, &*function.name], function))
+                .collect(),
             opset: model.opset,
             path,
             host: host(device),
@@ -137,7 +148,9 @@ impl<'a> Builder<'a> {
             places: Vec::new(),
             types: HashMap::new(),
             drafts: Vec::new(),
-            elements_left: COMPUTED_ELEMENTS,
+            computed: Budget::of_constants(),
+            calls: Budget::of_calls(),
+            laid_out: Budget::of_weights(),
             notes: Vec::new(),
         }
     }
@@ -174,9 +187,16 @@ impl<'a> Builder<'a> {
 
     /// Goes through the nodes in their order; calls and branches are written out where they stand.
     pub fn walk(&mut self, graph: &GraphProto) -> Result<(), ModelError> {
-        let mut waiting: VecDeque<NodeProto> = graph.node.iter().cloned().collect();
+        if graph.node.len() > MOST_NODES {
+            return Err(fault(
+                &graph.node[MOST_NODES],
+                format!("expected at most {MOST_NODES} nodes"),
+            ));
+        }
+        let mut waiting: VecDeque<(NodeProto, usize)> =
+            graph.node.iter().map(|node| (node.clone(), 0)).collect();
         let mut seen = 0;
-        while let Some(proto) = waiting.pop_front() {
+        while let Some((proto, depth)) = waiting.pop_front() {
             seen += 1;
             if seen > MOST_NODES {
                 return Err(fault(&proto, format!("expected at most {MOST_NODES} nodes")));
@@ -188,12 +208,17 @@ impl<'a> Builder<'a> {
                 }),
             };
             let inputs = proto.input.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-            let called = self
-                .functions
-                .iter()
-                .find(|function| function.name == proto.op_type && function.domain == proto.domain);
-            let written_out = match called {
-                Some(function) => inline::function(function, &proto, seen),
+            let written_out = match self.functions.get(&[&*proto.domain, &*proto.op_type]) {
+                Some(_) if depth == DEEPEST_CALLS => {
+                    return Err(fault(
+                        &proto,
+                        format!("expected calls at most {DEEPEST_CALLS} deep"),
+                    ));
+                }
+                Some(function) => {
+                    self.calls.spend(function.encoded_len())?;
+                    inline::function(function, &proto, seen)
+                }
                 None if proto.op_type == "If" => self.branch(&proto, &inputs)?,
                 None => {
                     self.node(&proto, inputs)?;
@@ -203,7 +228,8 @@ impl<'a> Builder<'a> {
             if seen + waiting.len() + written_out.len() > MOST_NODES {
                 return Err(fault(&proto, format!("expected at most {MOST_NODES} nodes")));
             }
-            written_out.into_iter().rev().for_each(|node| waiting.push_front(node));
+            let written_out = written_out.into_iter().rev();
+            written_out.for_each(|node| waiting.push_front((node, depth + 1)));
         }
         Ok(())
     }
@@ -225,6 +251,9 @@ impl<'a> Builder<'a> {
         let branch =
             branch.ok_or_else(|| fault(proto, format!("expected a {taken}, found none")))?;
         self.initialisers(branch)?;
+        let stored = branch.initializer.iter().filter_map(|tensor| self.names.get(&tensor.name));
+        let stored = stored.filter_map(|&at| self.places[at].as_ref()).map(Value::len).sum();
+        self.computed.spend(stored)?;
         Ok(inline::branch(branch, proto))
     }
 
@@ -269,10 +298,8 @@ impl<'a> Builder<'a> {
                 Err(fault) => operation = Err(Problem::Fault(fault)),
             }
         }
-        let count: usize = values.iter().map(Value::len).sum();
-        self.elements_left = self.elements_left.checked_sub(count).ok_or_else(|| {
-            fault(proto, format!("expected at most {COMPUTED_ELEMENTS} elements of constants"))
-        })?;
+        let count = values.iter().map(Value::len).sum();
+        self.computed.spend(count).map_err(|error| fault(proto, error.to_string()))?;
         let folded = !values.is_empty();
         let mut values = values.into_iter();
         let mut outputs = Vec::new();
@@ -288,6 +315,8 @@ impl<'a> Builder<'a> {
             if self.direct
                 && let Ok(plain) = operation
             {
+                let constants = given.iter().flatten().flatten().map(Value::len).sum();
+                self.laid_out.spend(constants).map_err(|error| fault(proto, error.to_string()))?;
                 let (chosen, reads) =
                     operators::direct::read(&op, &node, self.opset, &given, plain);
                 operation = Ok(chosen);
@@ -331,7 +360,10 @@ impl<'a> Builder<'a> {
         {
             let source = draft.inputs.first().copied().flatten();
             match (draft.op.as_str(), source) {
-                ("Identity" | "Cast", Some(source)) => end = source,
+                ("Identity" | "Cast", Some(source)) => {
+                    end = source;
+                    continue;
+                }
                 ("Sigmoid", Some(source)) if !keep_sigmoid => return (source, true),
                 ("Sigmoid", _) => self.notes.push(
                     "the scores are probabilities: their gradients vanish where they are sure"
@@ -344,9 +376,7 @@ impl<'a> Builder<'a> {
                 )),
                 _ => {}
             }
-            if !matches!(draft.op.as_str(), "Identity" | "Cast") {
-                break;
-            }
+            break;
         }
         (end, false)
     }

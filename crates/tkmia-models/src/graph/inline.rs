@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::format::onnx::proto::{AttributeProto, FunctionProto, GraphProto, NodeProto};
 
+/// Characters of a call's name in the names of what it stands for: the number tells calls apart.
+const LONGEST_CALLER: usize = 64;
+
 /// The nodes that a call of a function stands for.
 ///
 /// Names inside get the call's name in front, so that two calls don't meet.
@@ -19,8 +22,9 @@ pub fn function(function: &FunctionProto, call: &NodeProto, number: usize) -> Ve
             names.insert(output.clone(), name);
         }
     }
-    let prefix =
-        format!("{}#{number}/", if call.name.is_empty() { &call.op_type } else { &call.name });
+    let caller = if call.name.is_empty() { &call.op_type } else { &call.name };
+    let caller: String = caller.chars().take(LONGEST_CALLER).collect();
+    let prefix = format!("{caller}#{number}/");
     let attribute = |name: &str| {
         let given = call.attribute.iter().find(|attribute| attribute.name == name);
         given.or(function.attribute_proto.iter().find(|attribute| attribute.name == name))

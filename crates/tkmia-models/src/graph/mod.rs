@@ -6,6 +6,7 @@ mod inline;
 mod operators;
 mod program;
 mod value;
+mod work;
 
 #[cfg(test)]
 mod gradients;
@@ -23,6 +24,7 @@ use tkmia_core::{Bounds, Classifier, PassMemory, Tagger};
 
 use self::build::Built;
 use self::program::Program;
+use self::value::elements;
 use crate::format::onnx::Model;
 use crate::{FloatType, Format, ModelError};
 
@@ -97,7 +99,7 @@ impl GraphNetwork {
     ) -> Result<Self, ModelError> {
         let device = device.clone().without_autodiff();
         let bounds = options.range.unwrap_or(Bounds::UNIT);
-        let built = build::build(model, path, options, &device)?;
+        let built = work::limited(|| build::build(model, path, options, &device))?;
         let Built { program, batch, size, nodes, parameters, weight_types, sigmoid, mut notes } =
             built;
         let own = batch.unwrap_or(1);
@@ -183,9 +185,11 @@ fn scores_of(
         bounds.low + (bounds.high - bounds.low) * wave
     };
     let shape = [count, 3, height, width];
-    let values: Vec<f32> = (0..shape.iter().product()).map(of_place).collect();
+    let refuse =
+        |fault| ModelError::Operator { node: "images".into(), op: "graph input".into(), fault };
+    let values: Vec<f32> = (0..elements(&shape).map_err(refuse)?).map(of_place).collect();
     let images = Tensor::<4>::from_data(TensorData::new(values, shape), device);
-    let (output, bytes) = program.try_run(images)?;
+    let (output, bytes) = work::limited(|| program.try_run(images))?;
     let wrong = || ModelError::NotScores { images: count, found: output.shape() };
     let scores = output.to_floats().map_err(|_| wrong())?;
     match output.shape()[..] {
@@ -345,6 +349,63 @@ mod tests {
         let odd = graph("scores = LeakyRelu(images) alhpa=2", &[], 20);
         let message = network(&odd).unwrap_err().to_string();
         assert_eq!(message, "node `scores` (LeakyRelu): an attribute `alhpa` isn't known");
+    }
+
+    #[test]
+    fn what_a_few_bytes_ask_for_is_refused_before_it_is_made() {
+        // 10.8 million elements along the last axis.
+        let long = "a = Reshape(images, [1;1;108])\nb = Tile(a, [1;1;100000])\n";
+        let nothing = "a = Slice(images, [0], [0], [1])\n";
+        for (lines, node) in [
+            (&*format!("{long}scores = Resize(b, _, _, [1;1;65536]) mode=linear"), "scores"),
+            (&*format!("{long}scores = Resize(b, _, _, [65536;1;1])"), "scores"),
+            (&*format!("{long}scores = LRN(b) size=65535"), "scores"),
+            (
+                &*format!(
+                    "{nothing}b = Reshape(a, [0;4294967296;2147483648]) allowzero=1\nscores = Trilu(b)"
+                ),
+                "b",
+            ),
+            ("scores = Conv(images, w) pads=65536,65536,65536,65536 strides=65536,65536", "scores"),
+            ("scores = Pad(images, [0;0;0;0;0;0;65536;65536])", "scores"),
+            ("scores = DepthToSpace(images) blocksize=4294967296", "scores"),
+            ("scores = Mod([3], [0])", "scores"),
+            ("scores = Div([3], [0])", "scores"),
+        ] {
+            let mut model = graph(lines, &[("w", &[4, 3, 1, 1])], 22);
+            model.graph.input[0].r#type = declared(&[1, 3, 6, 6]);
+            let message = network(&model).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("node `{node}`")), "{message}");
+            assert!(message.contains("expected "), "{message}");
+        }
+        let mut model = graph("scores = Flatten(images)", &[], 20);
+        model.graph.input[0].r#type = declared(&[65536, 3, 8192, 8192]);
+        let message = network(&model).unwrap_err().to_string();
+        assert!(message.starts_with("node `images` (graph input): expected at most"), "{message}");
+    }
+
+    #[test]
+    fn a_node_without_its_input_is_an_error_at_the_end_too() {
+        for op in ["Identity", "Cast", "Sigmoid"] {
+            let message = network(&graph(&format!("scores = {op}(_) to=1"), &[], 20)).unwrap_err();
+            assert!(message.to_string().contains(op), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_calls_itself_is_refused() {
+        use crate::format::onnx::proto::FunctionProto;
+
+        let mut model = graph("scores = Again(images)", &[], 20);
+        model.functions.push(FunctionProto {
+            name: "Again".into(),
+            input: vec!["x".into()],
+            output: vec!["y".into()],
+            node: graph("t = Relu(x)\ny = Again(t)", &[], 20).graph.node,
+            ..Default::default()
+        });
+        let message = network(&model).unwrap_err().to_string();
+        assert!(message.ends_with("(Again): expected calls at most 32 deep"), "{message}");
     }
 
     #[test]

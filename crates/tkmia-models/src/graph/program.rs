@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::Tensor;
+use tkmia_file::memory_limit;
 
 use super::operators::{Inputs, Operation};
 use super::value::{Fault, Value};
@@ -62,10 +63,13 @@ impl Program {
         self.pass(images, |step, places| step.compute(places).map_err(|fault| step.fault(fault)))
     }
 
-    /// The same for images of a size that wasn't seen before: what Burn refuses is an error of the node too.
+    /// The same for images of a size that wasn't seen before: what Burn refuses is an error of the node too, and so is a value
+    /// that takes too much memory beside the others.
     pub fn try_run(&self, images: Tensor<4>) -> Result<(Value, Bytes), ModelError> {
-        let mut bytes = 0;
+        let (mut bytes, mut held) = (0, 0);
         let output = self.pass(images, |step, places| {
+            let done = step.done.iter().filter_map(|&at| places[at].as_ref());
+            let done: Bytes = done.map(Value::bytes).sum();
             let computed = catch_unwind(AssertUnwindSafe(|| step.compute(places)));
             let refused = |panic: Box<dyn std::any::Any + Send>| {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -73,8 +77,18 @@ impl Program {
                 step.fault(text.unwrap_or("it can't be computed"))
             };
             let values = computed.map_err(refused)?.map_err(|fault| step.fault(fault))?;
-            bytes += values.iter().map(|value| 4 * value.len() as u64).sum::<u64>();
-            Ok(values)
+            let made: Bytes = values.iter().map(Value::bytes).sum();
+            bytes += made;
+            held = (held + made).saturating_sub(done);
+            match held <= memory_limit() {
+                true => Ok(values),
+                false => {
+                    let limit = memory_limit();
+                    Err(step.fault(format!(
+                        "expected at most {limit} bytes of values (TKMIA_MAX_MEMORY)"
+                    )))
+                }
+            }
         })?;
         Ok((output, bytes))
     }

@@ -8,12 +8,20 @@ use burn::backend::{Dispatch, DispatchTensor, TensorMetadata};
 use burn::tensor::{
     Bool, BoolDType, DType, Device, FloatDType, Int, IntDType, Shape, Slice, Tensor, TensorData,
 };
+use tkmia_file::memory_limit;
+
+use super::work::spend;
 
 /// What is wrong with a node, found when it computes: what was expected and what is there.
 pub type Fault = String;
 
 /// Elements that one value may have: a few bytes of a file can ask for any number.
-const LARGEST: usize = 1 << 28;
+fn largest() -> usize {
+    usize::try_from(memory_limit() / 32).unwrap_or(usize::MAX)
+}
+
+/// What an operation takes beside its elements.
+const OPERATION: usize = 1 << 10;
 
 /// The kinds of elements: floats are computed with 32 bits, integers with as many as the device has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +51,18 @@ macro_rules! by_kind {
     }};
 }
 
-/// The product of dimensions, if a value may have as many elements.
+/// The product of dimensions, if a value may have as many elements; dimensions of 0 hide no others that are too large.
 pub fn elements(shape: &[usize]) -> Result<usize, Fault> {
-    let product = |least| shape.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim.max(least)));
-    match (product(0), product(1)) {
-        (Some(count), Some(_)) if count <= LARGEST => Ok(count),
-        _ => Err(format!("expected at most {LARGEST} elements, found dimensions {shape:?}")),
+    let (count, largest) =
+        (shape.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim.max(1))), largest());
+    if count.is_none_or(|count| count > largest) {
+        return Err(format!(
+            "expected at most {largest} elements (TKMIA_MAX_MEMORY), found dimensions {shape:?}"
+        ));
     }
+    let count = shape.iter().product();
+    spend(count + OPERATION, 1)?;
+    Ok(count)
 }
 
 /// The shape that values of these shapes are broadcast to.
@@ -147,6 +160,11 @@ impl Value {
     /// The number of elements.
     pub fn len(&self) -> usize {
         self.tensor.shape().num_elements()
+    }
+
+    /// The bytes of its elements.
+    pub fn bytes(&self) -> u64 {
+        self.len() as u64 * self.tensor.dtype().size() as u64
     }
 
     /// The length of an axis.
@@ -404,7 +422,17 @@ impl Value {
     }
 
     pub fn div(self, other: Self) -> Result<Self, Fault> {
-        self.arithmetic(other, Dispatch::float_div, Dispatch::int_div)
+        self.arithmetic(other.divisor()?, Dispatch::float_div, Dispatch::int_div)
+    }
+
+    /// It, unless it is integers that nothing can be divided by.
+    pub fn divisor(self) -> Result<Self, Fault> {
+        let device = self.device();
+        let at_hand = self.kind() == Kind::Int && device == host(&device);
+        match at_hand && self.to_ints()?.contains(&0) {
+            true => Err("expected integers other than 0 to divide by".into()),
+            false => Ok(self),
+        }
     }
 
     /// One function for floats and one for integers.

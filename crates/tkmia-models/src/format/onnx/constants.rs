@@ -6,10 +6,8 @@ use std::path::Path;
 use super::node::Node;
 use super::proto::{GraphProto, TensorProto};
 use super::tensor::{Tensor, Values, dims, float_type, read};
+use crate::budget::Budget;
 use crate::{FloatType, ModelError};
-
-/// Elements that a file may compute without holding them: a few bytes can ask for any number.
-const COMPUTED_ELEMENTS: usize = 1 << 28;
 
 /// The values that don't depend on the images.
 #[derive(Debug)]
@@ -17,7 +15,8 @@ pub struct Constants<'a> {
     stored: HashMap<&'a str, &'a TensorProto>,
     computed: HashMap<&'a str, (Tensor, FloatType)>,
     model: Option<&'a Path>,
-    elements_left: usize,
+    /// Elements that are read, and those that are computed.
+    budgets: [Budget; 2],
 }
 
 impl<'a> Constants<'a> {
@@ -28,8 +27,8 @@ impl<'a> Constants<'a> {
                 return Err(ModelError::DefinedTwice { value: tensor.name.clone() });
             }
         }
-        let elements_left = COMPUTED_ELEMENTS;
-        Ok(Self { stored, computed: HashMap::new(), model, elements_left })
+        let budgets = [Budget::of_weights(), Budget::of_constants()];
+        Ok(Self { stored, computed: HashMap::new(), model, budgets })
     }
 
     pub fn contains(&self, name: &str) -> bool {
@@ -46,6 +45,7 @@ impl<'a> Constants<'a> {
 
     /// A constant that is known to be there.
     pub fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
+        self.budgets[0].spend(self.dims(name)?.iter().product())?;
         match (self.computed.get(name), self.stored.get(name)) {
             (Some((tensor, _)), _) => Ok(tensor.clone()),
             (None, Some(proto)) => read(proto, name, self.model),
@@ -88,16 +88,11 @@ impl<'a> Constants<'a> {
         self.computed.insert(node.output(), (tensor, stored));
     }
 
-    /// Counts elements of the given dimensions that a node is about to compute.
+    /// Counts elements of the given dimensions that are about to be computed.
     ///
     /// # Errors
-    /// [`ModelError::TensorShape`] once the file's constants have become too many.
-    pub fn spend(&mut self, shape: &[usize], node: &Node) -> Result<(), ModelError> {
-        let left = self.elements_left.checked_sub(shape.iter().product());
-        self.elements_left = left.ok_or_else(|| ModelError::TensorShape {
-            tensor: node.output().to_owned(),
-            dims: shape.iter().map(|&dim| dim as i64).collect(),
-        })?;
-        Ok(())
+    /// [`ModelError::TooMuch`] once the file's constants have become too many.
+    pub fn spend(&self, shape: &[usize]) -> Result<(), ModelError> {
+        self.budgets[1].spend(shape.iter().product())
     }
 }

@@ -4,9 +4,9 @@
 //! model's folder, `offset` and `length` are bytes in decimal.
 
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use tkmia_file::open;
+use tkmia_file::{open, within};
 
 use super::proto::TensorProto;
 use crate::ModelError;
@@ -39,25 +39,17 @@ pub fn file(proto: &TensorProto, name: &str, model: Option<&Path>) -> Result<Pat
     let Some(model) = model else {
         return refuse("a model that is loaded from its file");
     };
-    let mut parts = PathBuf::new();
-    for part in Path::new(entry(proto, "location").unwrap_or_default()).components() {
-        match part {
-            Component::Normal(part) => parts.push(part),
-            Component::CurDir => {}
-            _ => return refuse("a path within the model's folder"),
-        }
-    }
-    if parts.as_os_str().is_empty() {
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let Some(path) = within(folder, entry(proto, "location").unwrap_or_default()) else {
         return refuse("a path within the model's folder");
-    }
-    let path = model.with_file_name(parts);
+    };
     let Ok(target) = path.canonicalize() else {
         return match path.is_symlink() {
             true => refuse("a file, found a symbolic link that leads nowhere"),
             false => Ok(path),
         };
     };
-    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).canonicalize();
     let real = model.canonicalize();
     let homes = [folder.ok(), real.ok().and_then(|real| Some(real.parent()?.to_owned()))];

@@ -12,7 +12,7 @@ use crate::ModelError;
 ///
 /// # Errors
 /// Those of reading the constants that it computes from.
-pub fn fold(node: &Node, constants: &mut Constants) -> Result<Option<Tensor>, ModelError> {
+pub fn fold(node: &Node, constants: &Constants) -> Result<Option<Tensor>, ModelError> {
     if node.op == "Constant" {
         return constant(node);
     }
@@ -40,7 +40,7 @@ pub fn fold(node: &Node, constants: &mut Constants) -> Result<Option<Tensor>, Mo
             let Some(dims) = node.input(1).and_then(|dims| constants.ints(dims)) else {
                 return Ok(None);
             };
-            constants.spend(&constants.dims(node.inputs[0])?, node)?;
+            constants.spend(&constants.dims(node.inputs[0])?)?;
             let tensor = constants.tensor(node.inputs[0])?;
             let to: Vec<usize> = dims.iter().map(|&d| d.max(0) as usize).collect();
             if tensor.shape.ends_with(&to) || to == [1] {
@@ -49,7 +49,7 @@ pub fn fold(node: &Node, constants: &mut Constants) -> Result<Option<Tensor>, Mo
             filled(&tensor.values, &dims, node, constants)
         }
         "Reshape" | "Unsqueeze" | "Squeeze" | "Transpose" => {
-            constants.spend(&constants.dims(node.inputs[0])?, node)?;
+            constants.spend(&constants.dims(node.inputs[0])?)?;
             let tensor = constants.tensor(node.inputs[0])?;
             Ok(rearranged(node, tensor, constants))
         }
@@ -94,10 +94,10 @@ fn filled(
     value: &Values,
     dims: &[i64],
     node: &Node,
-    constants: &mut Constants,
+    constants: &Constants,
 ) -> Result<Option<Tensor>, ModelError> {
     let (shape, count) = super::tensor::shape(dims, node.output())?;
-    constants.spend(&shape, node)?;
+    constants.spend(&shape)?;
     Ok(value.repeated(count).map(|values| Tensor { shape, values }))
 }
 

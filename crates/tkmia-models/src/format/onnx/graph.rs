@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use tkmia_core::LARGEST_SIDE;
+
 use super::constants::Constants;
 use super::fold::fold;
 use super::node::{Node, name};
@@ -11,8 +13,8 @@ use super::tensor::{Tensor, Values, is_float};
 use crate::ModelError;
 use crate::resnet::blueprint::check_finite;
 
-/// The largest height and width, and the largest batch, that a file may declare.
-const LARGEST_SIZE: i64 = 1 << 16;
+/// The largest batch that a file may declare.
+const LARGEST_BATCH: i64 = 1 << 16;
 
 /// The nodes that lead from the images to the scores, in the file's order.
 ///
@@ -70,7 +72,7 @@ impl<'a> Graph<'a> {
             }
             if let Some(source) = alias(&node, &constants) {
                 aliases.insert(node.output(), source);
-            } else if let Some(tensor) = fold(&node, &mut constants)? {
+            } else if let Some(tensor) = fold(&node, &constants)? {
                 constants.insert(&node, tensor);
             } else {
                 defined.extend(node.outputs());
@@ -212,8 +214,14 @@ pub fn images(proto: &GraphProto) -> Result<Images<'_>, ModelError> {
     let [batch, None | Some(3), height, width] = dims[..] else {
         return Err(refuse(shown(&shape.dim)));
     };
-    if dims.iter().flatten().any(|&dim| dim > LARGEST_SIZE) {
-        return Err(refuse(shown(&shape.dim)));
+    let exceeds = |dim: Option<i64>, most: i64| dim.is_some_and(|dim| dim > most);
+    if exceeds(batch, LARGEST_BATCH)
+        || [height, width].iter().any(|&side| exceeds(side, LARGEST_SIDE.into()))
+    {
+        return Err(refuse(format!(
+            "{}: sides of at most {LARGEST_SIDE}, and {LARGEST_BATCH} images, are read",
+            shown(&shape.dim)
+        )));
     }
     let size = height.zip(width).map(|(height, width)| [height as usize, width as usize]);
     Ok(Images { batch: batch.map(|batch| batch as usize), size, ..unknown })

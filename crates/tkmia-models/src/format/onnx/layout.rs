@@ -1,5 +1,7 @@
 //! Graphs that take images channels last: [`channels_first`].
 
+use std::collections::HashSet;
+
 use tkmia_core::Layout;
 
 use super::graph::shown;
@@ -14,8 +16,8 @@ use crate::ModelError;
 /// # Errors
 /// [`ModelError::InputType`] where the file declares something else than what is said.
 pub fn channels_first(graph: &mut GraphProto, said: Option<Layout>) -> Result<Layout, ModelError> {
-    let stored: Vec<&String> = graph.initializer.iter().map(|tensor| &tensor.name).collect();
-    let Some(input) = graph.input.iter_mut().find(|input| !stored.contains(&&input.name)) else {
+    let stored: HashSet<&String> = graph.initializer.iter().map(|tensor| &tensor.name).collect();
+    let Some(input) = graph.input.iter_mut().find(|input| !stored.contains(&input.name)) else {
         return Ok(Layout::Nchw);
     };
     let tensor = input.r#type.as_mut().and_then(|declared| declared.tensor_type.as_mut());

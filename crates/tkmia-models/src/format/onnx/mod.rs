@@ -12,6 +12,7 @@ pub mod node;
 pub mod proto;
 mod recognise;
 mod shape;
+mod size;
 pub mod tensor;
 mod walk;
 mod window;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use crate::ModelError;
+use crate::budget::Budget;
 use crate::format::label_names;
 use crate::resnet::blueprint::Blueprint;
 
@@ -42,7 +44,7 @@ impl Model {
     /// Reads the bytes of a file.
     ///
     /// # Errors
-    /// [`ModelError::NotOnnx`], [`ModelError::NoGraph`] and [`ModelError::Opset`].
+    /// [`ModelError::TooMuch`], [`ModelError::NotOnnx`], [`ModelError::NoGraph`] and [`ModelError::Opset`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ModelError> {
         let model = decode(bytes)?;
         let graph = model.graph.ok_or(ModelError::NoGraph)?;
@@ -67,6 +69,23 @@ impl Model {
         Ok(network)
     }
 
+    /// Checks that data kept outside the file, beside it at `path`, is asked for about once: a few bytes can ask for all of a
+    /// large file.
+    ///
+    /// # Errors
+    /// [`ModelError::DataAgain`], and [`ModelError::ExternalLocation`].
+    pub fn check_external(&self, path: &Path) -> Result<(), ModelError> {
+        let files = files_of(&self.graph, &self.functions, path)?;
+        let length = |file: PathBuf| file.metadata().map_or(0, |found| found.len());
+        let held: u64 = files.into_iter().map(length).sum();
+        let external = self.graph.tensors().filter(|tensor| external::is_external(tensor));
+        let asked = external.map(tensor::bytes).fold(0, u64::saturating_add);
+        match asked <= held.saturating_mul(2) {
+            true => Ok(()),
+            false => Err(ModelError::DataAgain { held, asked }),
+        }
+    }
+
     /// The names of that many labels, if the file's metadata have them.
     pub fn label_names(&self, classes: usize) -> Option<Vec<String>> {
         let entry = |key: &str| self.metadata.iter().find(|entry| entry.key == key);
@@ -79,13 +98,61 @@ impl Model {
 /// # Errors
 /// [`ModelError::NotOnnx`] and [`ModelError::ExternalLocation`].
 pub(crate) fn external_files(bytes: &[u8], path: &Path) -> Result<BTreeSet<PathBuf>, ModelError> {
-    let graph = decode(bytes)?.graph.unwrap_or_default();
-    let tensors = graph.tensors().filter(|tensor| external::is_external(tensor));
+    let model = decode(bytes)?;
+    let graph = model.graph.unwrap_or_default();
+    files_of(&graph, &model.functions, path)
+}
+
+fn files_of(
+    graph: &proto::GraphProto,
+    functions: &[proto::FunctionProto],
+    path: &Path,
+) -> Result<BTreeSet<PathBuf>, ModelError> {
+    let of_functions = functions.iter().flat_map(|function| proto::tensors_of(&function.node));
+    let tensors =
+        graph.tensors().chain(of_functions).filter(|tensor| external::is_external(tensor));
     let files = tensors.map(|tensor| external::file(tensor, &tensor.name, Some(path)));
     let there = |file: &Result<PathBuf, _>| file.as_ref().map_or(true, |file| file.exists());
     files.filter(there).collect()
 }
 
 fn decode(bytes: &[u8]) -> Result<proto::ModelProto, ModelError> {
+    Budget::of_fields().spend(size::fields(bytes))?;
     proto::ModelProto::decode(bytes).map_err(|source| ModelError::NotOnnx { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A model whose tensors' data are all those of one file of a thousand bytes.
+    fn sharing(tensors: usize) -> Result<(), ModelError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(folder.path().join("m.data"), [0; 1000]).unwrap();
+        let entry = |key: &str, value: &str| proto::StringStringEntryProto {
+            key: key.into(),
+            value: value.into(),
+        };
+        let tensor = proto::TensorProto {
+            dims: vec![250],
+            data_type: 1,
+            data_location: 1,
+            external_data: vec![entry("location", "m.data")],
+            ..Default::default()
+        };
+        let graph = proto::GraphProto { initializer: vec![tensor; tensors], ..Default::default() };
+        Model { graph, functions: Vec::new(), opset: 20, metadata: Vec::new() }
+            .check_external(&path)
+    }
+
+    #[test]
+    fn data_in_another_file_may_be_shared_and_not_asked_for_without_end() {
+        assert!(sharing(2).is_ok());
+        let message = sharing(3).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "expected tensors of at most twice the 1000 bytes that the files of their data have, found 3000"
+        );
+    }
 }

@@ -55,12 +55,17 @@ pub struct GraphProto {
 impl GraphProto {
     /// Every tensor in it, those of nodes and of graphs within nodes too.
     pub fn tensors(&self) -> Box<dyn Iterator<Item = &TensorProto> + '_> {
-        let attributes = || self.node.iter().flat_map(|node| &node.attribute);
-        let own = attributes().flat_map(|attribute| attribute.t.iter().chain(&attribute.tensors));
-        let graphs = attributes()
-            .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs));
-        Box::new(self.initializer.iter().chain(own).chain(graphs.flat_map(Self::tensors)))
+        Box::new(self.initializer.iter().chain(tensors_of(&self.node)))
     }
+}
+
+/// Every tensor of nodes and of graphs within them.
+pub fn tensors_of(nodes: &[NodeProto]) -> impl Iterator<Item = &TensorProto> {
+    let attributes = || nodes.iter().flat_map(|node| &node.attribute);
+    let own = attributes().flat_map(|attribute| attribute.t.iter().chain(&attribute.tensors));
+    let graphs = attributes()
+        .flat_map(|attribute| attribute.g.as_deref().into_iter().chain(&attribute.graphs));
+    own.chain(graphs.flat_map(GraphProto::tensors))
 }
 
 #[derive(Clone, PartialEq, Message)]

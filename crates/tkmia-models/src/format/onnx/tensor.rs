@@ -142,6 +142,12 @@ pub fn read(proto: &TensorProto, name: &str, model: Option<&Path>) -> Result<Ten
     Ok(Tensor { shape, values })
 }
 
+/// Bytes of a tensor's data by its dimensions and type, as far as these make sense.
+pub fn bytes(proto: &TensorProto) -> u64 {
+    let count = shape(&proto.dims, "").map_or(0, |(_, count)| count);
+    element_bytes(proto.data_type).map_or(0, |bytes| bytes as u64 * count as u64)
+}
+
 fn check_length(
     name: &str,
     expected: usize,

@@ -14,6 +14,7 @@ pub(crate) use read::{from_pytorch, from_safetensors};
 pub(crate) use recognise::{POOL, recognise};
 pub(crate) use write::to_safetensors;
 
+use crate::budget::Budget;
 use crate::{FloatType, Format, ModelError};
 
 /// The tensors of a file by name, their values not yet converted.
@@ -26,6 +27,8 @@ pub(crate) struct StateDict {
     tensors: BTreeMap<String, Stored>,
     /// What [`Values::At`] points into.
     bytes: Vec<u8>,
+    /// Elements of tensors, which may share their values.
+    read: Budget,
 }
 
 /// A tensor as the file has it.
@@ -54,8 +57,8 @@ impl StateDict {
     /// The values of a tensor, row-major, and the type in which the file has them.
     ///
     /// # Errors
-    /// [`ModelError::MissingTensor`], [`ModelError::NotFloats`], [`ModelError::TensorRead`] and
-    /// [`ModelError::NotFinite`].
+    /// [`ModelError::MissingTensor`], [`ModelError::NotFloats`], [`ModelError::TensorRead`],
+    /// [`ModelError::TooMuch`] and [`ModelError::NotFinite`].
     pub fn floats(&self, name: &str) -> Result<(FloatType, Vec<f32>), ModelError> {
         let tensor = || name.to_owned();
         let stored = self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor {
@@ -64,6 +67,7 @@ impl StateDict {
         })?;
         let float = stored.float.clone();
         let float = float.map_err(|found| ModelError::NotFloats { tensor: tensor(), found })?;
+        self.read.spend(stored.shape.iter().product())?;
         let values = match &stored.values {
             Values::At(range) => float.values(&self.bytes[range.clone()]),
             Values::In(reader) => {

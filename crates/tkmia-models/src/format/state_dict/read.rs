@@ -5,15 +5,14 @@ use std::path::Path;
 
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::{Dtype, SafeTensors};
+use tkmia_core::LARGEST_SIDE;
 
 use super::{StateDict, Stored, Values};
+use crate::budget::Budget;
 use crate::{FloatType, Format, ModelError};
 
 /// The key under which a safetensors file tells the side of the square images, in pixels.
 pub(crate) const INPUT_SIZE: &str = "input_size";
-
-/// The largest side of an image that a file may declare.
-const LARGEST_SIDE: usize = 1 << 16;
 
 /// Reads the bytes of a safetensors file: <https://github.com/huggingface/safetensors#format>.
 ///
@@ -26,7 +25,7 @@ pub(crate) fn from_safetensors(bytes: Vec<u8>) -> Result<StateDict, ModelError> 
     let input_size = match metadata.get(INPUT_SIZE) {
         None => None,
         Some(found) => match found.parse() {
-            Ok(side) if (1..=LARGEST_SIDE).contains(&side) => Some([side; 2]),
+            Ok(side) if (1..=LARGEST_SIDE as usize).contains(&side) => Some([side; 2]),
             _ => {
                 let (key, expected) = (INPUT_SIZE, "the side of the images in pixels");
                 return Err(ModelError::Metadata { key, expected, found: found.clone() });
@@ -48,7 +47,8 @@ pub(crate) fn from_safetensors(bytes: Vec<u8>) -> Result<StateDict, ModelError> 
         (name.to_owned(), Stored { shape: view.shape().to_vec(), float, values })
     });
     let tensors = stored.collect();
-    Ok(StateDict { format: Format::Safetensors, input_size, metadata, tensors, bytes })
+    let read = Budget::of_weights();
+    Ok(StateDict { format: Format::Safetensors, input_size, metadata, tensors, bytes, read })
 }
 
 /// Reads a PyTorch file: a state dict, a checkpoint that holds one among other things, or a whole
@@ -74,5 +74,6 @@ pub(crate) fn from_pytorch(path: &Path) -> Result<StateDict, ModelError> {
     });
     let tensors = stored.collect();
     let (metadata, bytes) = (HashMap::new(), Vec::new());
-    Ok(StateDict { format: Format::PyTorch, input_size: None, metadata, tensors, bytes })
+    let read = Budget::of_weights();
+    Ok(StateDict { format: Format::PyTorch, input_size: None, metadata, tensors, bytes, read })
 }

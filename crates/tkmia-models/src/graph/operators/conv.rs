@@ -11,6 +11,7 @@ use super::window::{Declared, Window};
 use super::{Operation, Row, one};
 use crate::format::onnx::node::Node;
 use crate::graph::value::{Fault, Value, elements};
+use crate::graph::work::spend;
 
 pub const OPERATORS: &[Row] = &[("Conv", conv), ("ConvTranspose", conv_transpose)];
 
@@ -32,8 +33,9 @@ fn conv(node: &Node, _: i64) -> Result<Operation, Fault> {
         }
         check_bias(bias.as_ref(), of_weights[0])?;
         let padding = window.padding(&of_x[2..]);
-        let places = window.places(&of_x[2..], &padding)?;
-        elements(&[&[of_x[0], of_weights[0]], &places[..]].concat())?;
+        let places = window.places_in(&of_x, &padding)?;
+        let count = elements(&[&[of_x[0], of_weights[0]], &places[..]].concat())?;
+        spend(count, of_weights[1..].iter().product())?;
         match window.kernel.len() {
             1 => {
                 let options = options::<1>(&window, &padding, groups);
@@ -90,6 +92,7 @@ fn conv_transpose(node: &Node, _: i64) -> Result<Operation, Fault> {
             .map(|axis| (of_x[axis + 2].max(1) - 1) * window.strides[axis] + window.extent(axis))
             .collect();
         elements(&[&[of_x[0], channels], &spread[..]].concat())?;
+        spend(x.len(), of_weights[1..].iter().product())?;
         let mut more =
             more.clone().filter(|more| more.len() == axes).unwrap_or_else(|| vec![0; axes]);
         let sizes = match (&sizes, window.declared_padding()) {

@@ -14,7 +14,8 @@ use crate::direct::convolution::{Convolution, Shape};
 use crate::direct::product::{Linear, product};
 use crate::direct::rows::{Norm, softmax};
 use crate::format::onnx::node::Node;
-use crate::graph::value::{Fault, Kind, Value, axis};
+use crate::graph::value::{Fault, Kind, Value, axis, elements};
+use crate::graph::work::spend;
 
 /// An input: nothing if it is computed from the images, otherwise a constant, or none where it is left out.
 pub type Given = Option<Option<Value>>;
@@ -104,6 +105,9 @@ fn of_floats(
     }))
 }
 
+/// Pixels between strides, times those of the kernel: networks that cut images into patches have those of a patch.
+const MOST_PLACES: usize = 1 << 24;
+
 /// Over images, with constant weights and padding.
 fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
     let groups = usize::try_from(node.int("group", 1)).ok().filter(|&groups| groups > 0)?;
@@ -114,6 +118,9 @@ fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
     }
     let window = Declared::read(node).ok()?.of(&[height, width]).ok()?;
     let padding = window.declared_padding()?;
+    if window.strides.iter().product::<usize>().saturating_mul(height * width) > MOST_PLACES {
+        return None;
+    }
     let bias = optional(bias, channels)?;
     let pair = |list: &[usize]| [list[0], list[1]];
     let shape = Shape {
@@ -126,14 +133,14 @@ fn conv(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
         padding: [padding[0].0, padding[1].0],
     };
     let convolution = Arc::new(Convolution::new(&shape, &values, bias));
-    let of_input = inputs * groups;
+    let (of_input, of_output) = (inputs * groups, inputs * height * width);
     of_floats(
         move |x: &[usize]| format!("expected a map of {of_input} channels, found {x:?}"),
         move |x: &[usize]| x.len() == 4 && x[1] == of_input,
         move |x| {
             let shape = x.shape();
-            let to = window.places(&shape[2..], &padding)?;
-            crate::graph::value::elements(&[shape[0], channels, to[0], to[1]])?;
+            let to = window.places_in(&shape, &padding)?;
+            spend(elements(&[shape[0], channels, to[0], to[1]])?, of_output)?;
             Ok(x.map(|x| convolution.apply(x, [to[0], to[1]])))
         },
     )
@@ -154,7 +161,13 @@ fn linear(weights: &[f32], shape: &[usize], transposed: bool, bias: Vec<f32>) ->
         (shape.to_vec(), move |x: &[usize]| x.len() > 1 && x.ends_with(&[inputs]));
     let fault =
         move |x: &[usize]| format!("expected matrices that fit, found {x:?} and {of_weights:?}");
-    of_floats(fault, fits, move |x| Ok(x.map(|x| linear.apply(x))))
+    of_floats(fault, fits, move |x| {
+        let mut to = x.shape();
+        to.pop();
+        to.push(outputs);
+        spend(elements(&to)?, inputs)?;
+        Ok(x.map(|x| linear.apply(x)))
+    })
 }
 
 fn gemm(node: &Node, weights: &Given, bias: &Given) -> Option<Operation> {
@@ -188,7 +201,8 @@ fn layer_normalization(node: &Node, gamma: &Given, beta: &Given) -> Option<Opera
 /// Of two computed stacks of matrices with the same axes before.
 fn matmul(plain: Operation) -> Operation {
     Box::new(move |mut inputs: Inputs| {
-        let shapes = [0, 1].map(|at| inputs.0[at].as_ref().map(Value::shape).unwrap_or_default());
+        let shape = |at: usize| inputs.0.get(at)?.as_ref().map(Value::shape);
+        let shapes = [0, 1].map(|at| shape(at).unwrap_or_default());
         let [a, b] = [&shapes[0], &shapes[1]];
         let axes = a.len().max(2) - 2;
         let fits = a.len() > 2
@@ -200,6 +214,8 @@ fn matmul(plain: Operation) -> Operation {
         if !fits {
             return plain(inputs);
         }
+        let to = [&a[..=axes], &b[axes + 1..]].concat();
+        spend(elements(&to)?, b[axes])?;
         let (a, b) = (inputs.take(0)?, inputs.take(1)?);
         Ok(vec![Value::made_of(product(a.float()?, b.float()?))])
     })

@@ -270,7 +270,9 @@ fn power(x: Value, y: Value) -> Result<Value, Fault> {
 /// With `fmod` 1 the sign is the dividend's, otherwise the divisor's.
 fn remainder(node: &Node, _: i64) -> Result<Operation, Fault> {
     if node.int("fmod", 0) == 0 {
-        return binary(|x, y| x.arithmetic(y, Dispatch::float_remainder, Dispatch::int_remainder));
+        return binary(|x, y| {
+            x.arithmetic(y.divisor()?, Dispatch::float_remainder, Dispatch::int_remainder)
+        });
     }
     binary(|x, y| {
         if x.kind() == Kind::Int {

@@ -2,7 +2,8 @@
 
 use super::{Operation, Row, one};
 use crate::format::onnx::node::Node;
-use crate::graph::value::{Fault, Value};
+use crate::graph::value::{Fault, Value, broadcast, elements};
+use crate::graph::work::spend;
 
 pub const OPERATORS: &[Row] = &[
     ("Gemm", gemm),
@@ -25,19 +26,21 @@ pub fn product(a: Value, b: Value) -> Result<Value, Fault> {
         return Err(format!("expected matrices that fit, found {of_a:?} and {of_b:?}"));
     }
     let wide = columns[columns.len() - 1];
+    let depth = inner.0;
     let mut shape = rows[..rows.len() - 1].to_vec();
     let product = match columns.len() {
         // One matrix for all rows: one product.
         2 => {
             shape.push(wide);
             let count = rows[..rows.len() - 1].iter().product();
+            spend(elements(&shape)?, depth)?;
             a.reshape(&[count, inner.0])?.matmul(b)?.reshape(&shape)?
         }
         _ => {
             let over = [&rows[..rows.len() - 2], &columns[..columns.len() - 2]];
-            let mut shape = crate::graph::value::broadcast(&over)?;
+            let mut shape = broadcast(&over)?;
             shape.extend([rows[rows.len() - 2], wide]);
-            crate::graph::value::elements(&shape)?;
+            spend(elements(&shape)?, depth)?;
             a.matmul(b)?
         }
     };

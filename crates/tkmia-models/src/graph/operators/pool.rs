@@ -11,6 +11,7 @@ use super::window::{Declared, Window};
 use super::{Inputs, Operation, Row, one};
 use crate::format::onnx::node::Node;
 use crate::graph::value::{Fault, Kind, Value, elements, host};
+use crate::graph::work::spend;
 
 pub const OPERATORS: &[Row] = &[
     ("AveragePool", average_pool),
@@ -85,7 +86,8 @@ fn surrounded(x: Value, window: &Window, fill: f32) -> Result<Surrounded, Fault>
     }
     let padding = window.padding(&shape[2..]);
     let places = window.places(&shape[2..], &padding)?;
-    elements(&[&shape[..2], &places[..]].concat())?;
+    let count = elements(&[&shape[..2], &places[..]].concat())?;
+    spend(count, window.kernel.iter().product())?;
     let mut x = x;
     let mut sides = vec![(0, 0); 2];
     for axis in 0..places.len() {
@@ -96,7 +98,6 @@ fn surrounded(x: Value, window: &Window, fill: f32) -> Result<Surrounded, Fault>
         x = x.slice(axis + 2, 0, size, 1);
         sides.push((before, covered - before - size));
     }
-    elements(&x.shape().iter().zip(&sides).map(|(dim, (a, b))| dim + a + b).collect::<Vec<_>>())?;
     Ok(Surrounded { map: filled(x, &sides, fill)?, padding, places })
 }
 

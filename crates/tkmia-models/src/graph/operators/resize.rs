@@ -167,13 +167,15 @@ impl Method {
 
     /// An image resized along one axis.
     fn along(&self, x: Value, at: usize, axis: &Axis) -> Result<Value, Fault> {
+        let mut shape = x.shape();
+        let (before, behind) = (shape[..at].iter().product(), shape[at + 1..].iter().product());
+        shape[at] = axis.to;
+        elements(&shape)?;
         let device = host(&x.device());
         if let Kernel::Nearest(round) = self.kernel {
             return x.select(at, Value::list(self.nearest(round, axis), &device));
         }
-        let mut shape = x.shape();
-        let (before, behind) = (shape[..at].iter().product(), shape[at + 1..].iter().product());
-        shape[at] = axis.to;
+        elements(&[axis.to, axis.from])?;
         let weights = Value::floats(self.weights(axis), &[axis.to, axis.from], &device)?.beside(&x);
         let rows = match behind {
             1 => {

@@ -334,10 +334,6 @@ fn pad(node: &Node, _: i64) -> Result<Operation, Fault> {
         }
         let sides: Vec<(usize, usize)> =
             sides.iter().map(|&(a, b)| (a as usize, b as usize)).collect();
-        let shape = x.shape();
-        let to =
-            shape.iter().zip(&sides).map(|(dim, (a, b))| dim.saturating_add(a.saturating_add(*b)));
-        elements(&to.collect::<Vec<_>>())?;
         if mode != "constant" {
             return surrounded(x, &sides, &mode);
         }
@@ -350,11 +346,18 @@ fn pad(node: &Node, _: i64) -> Result<Operation, Fault> {
     })
 }
 
+/// The elements of a value with more before and behind along each axis.
+fn padded(shape: &[usize], sides: &[(usize, usize)]) -> Result<usize, Fault> {
+    let to = shape.iter().zip(sides).map(|(dim, (a, b))| dim.saturating_add(a.saturating_add(*b)));
+    elements(&to.collect::<Vec<_>>())
+}
+
 /// With one value around it.
 pub fn filled(x: Value, sides: &[(usize, usize)], fill: f32) -> Result<Value, Fault> {
     if sides.iter().all(|&sides| sides == (0, 0)) {
         return Ok(x);
     }
+    padded(&x.shape(), sides)?;
     let mode = PadMode::Constant(fill);
     Ok(match x.kind() {
         Kind::Float => Value::made_of(Dispatch::float_pad(x.float()?, sides, mode)),
@@ -365,6 +368,7 @@ pub fn filled(x: Value, sides: &[(usize, usize)], fill: f32) -> Result<Value, Fa
 
 /// With its own elements around it.
 fn surrounded(mut x: Value, sides: &[(usize, usize)], mode: &str) -> Result<Value, Fault> {
+    padded(&x.shape(), sides)?;
     for (axis, &(before, behind)) in sides.iter().enumerate() {
         let dim = x.dim(axis) as i64;
         if (before, behind) == (0, 0) {
@@ -391,7 +395,7 @@ fn surrounded(mut x: Value, sides: &[(usize, usize)], mode: &str) -> Result<Valu
 
 /// Blocks of channels become blocks of pixels.
 fn depth_to_space(node: &Node, _: i64) -> Result<Operation, Fault> {
-    let block = lengths(&[node.int("blocksize", 0)])?[0];
+    let block = block(node)?;
     let columns_first = choice(node, "mode", "DCR", &["DCR", "CRD"])? == "CRD";
     one(move |mut inputs| {
         let x = inputs.take(0)?;
@@ -409,12 +413,12 @@ fn depth_to_space(node: &Node, _: i64) -> Result<Operation, Fault> {
 
 /// Blocks of pixels become blocks of channels.
 fn space_to_depth(node: &Node, _: i64) -> Result<Operation, Fault> {
-    let block = lengths(&[node.int("blocksize", 0)])?[0];
+    let block = block(node)?;
     let columns_first = choice(node, "mode", "DCR", &["DCR", "CRD"])? == "CRD";
     one(move |mut inputs| {
         let x = inputs.take(0)?;
         let [n, c, h, w] = four(&x)?;
-        if block == 0 || !h.is_multiple_of(block) || !w.is_multiple_of(block) {
+        if !h.is_multiple_of(block) || !w.is_multiple_of(block) {
             return Err(format!("expected an image of blocks of {block}, found {h}×{w}"));
         }
         let apart = x.reshape(&[n, c, h / block, block, w / block, block])?;
@@ -422,6 +426,13 @@ fn space_to_depth(node: &Node, _: i64) -> Result<Operation, Fault> {
             apart.permute(if columns_first { &[0, 1, 3, 5, 2, 4] } else { &[0, 3, 5, 1, 2, 4] })?;
         turned.reshape(&[n, block * block * c, h / block, w / block])
     })
+}
+
+/// The side of blocks.
+fn block(node: &Node) -> Result<usize, Fault> {
+    let found = node.int("blocksize", 0);
+    let block = usize::try_from(found).ok().filter(|block| (1..=1 << 16).contains(block));
+    block.ok_or_else(|| format!("expected a blocksize of at least 1, found {found}"))
 }
 
 fn four(x: &Value) -> Result<[usize; 4], Fault> {
@@ -442,6 +453,7 @@ fn trilu(node: &Node, _: i64) -> Result<Operation, Fault> {
             let over = column as i64 - row as i64;
             if upper { over >= diagonal } else { over <= diagonal }
         };
+        elements(&[rows, columns])?;
         let flags = (0..rows).flat_map(|row| (0..columns).map(move |column| keeps(row, column)));
         let flags = Value::bools(flags.collect(), &[rows, columns], &host(&x.device()))?;
         let zero = Value::full(0.0, &[], &x.device())?.cast(x.kind());

@@ -1,7 +1,7 @@
 //! The window that convolutions and poolings move over an image, or over a line or a block: [`Window`].
 
 use crate::format::onnx::node::Node;
-use crate::graph::value::Fault;
+use crate::graph::value::{Fault, elements};
 
 use super::choice;
 
@@ -131,7 +131,20 @@ impl Window {
         self.auto_pad != AutoPad::SameLower
     }
 
-    /// How many places the window has along each axis of a map of that size, with that padding.
+    /// How many places the window has along each axis of a map of that shape, with that padding.
+    pub fn places_in(
+        &self,
+        map: &[usize],
+        padding: &[(usize, usize)],
+    ) -> Result<Vec<usize>, Fault> {
+        let (front, size) = map.split_at(2);
+        let padded =
+            size.iter().zip(padding).map(|(length, (before, behind))| length + before + behind);
+        elements(&[front, &padded.collect::<Vec<_>>()].concat())?;
+        self.places(size, padding)
+    }
+
+    /// The same of a map whose elements are counted elsewhere.
     pub fn places(&self, size: &[usize], padding: &[(usize, usize)]) -> Result<Vec<usize>, Fault> {
         let along = |axis: usize| {
             let (before, behind) = padding[axis];
