@@ -405,6 +405,11 @@ mod tests {
         assert!(message(json!({"momentum": 1})).contains("momentum must be in [0, 1), found 1"));
         assert!(message(json!({"max-iterations": 0})).contains("max iterations"));
         assert!(message(json!({"variant": "min-norm", "rounds": 0})).contains("rounds"));
+        let border = message(json!({"variant": "min-norm", "border-margin": -1}));
+        assert!(
+            border.contains("border margin must be a number of at least 0, found -1"),
+            "{border}"
+        );
         assert!(message(json!({"name": "kuap", "radius": 0})).contains("radius"));
     }
 
@@ -498,5 +503,8 @@ mod tests {
         // Whoever changes this has to count the version up, or no folder of records goes on.
         let expected = "1:cf2407024f2dc01cec8da71149fecd94c34e3c3b51e641b06665861936a1e104";
         assert_eq!(key(json!({})), expected);
+        // A knob that isn't set is no part of it.
+        let expected = "1:2a192ad4bf0d4620dc4014c06cb7d042037bcb58f52ebd6cc82d346dd1c08b30";
+        assert_eq!(key(json!({"variant": "min-norm", "max-iterations": 100})), expected);
     }
 }

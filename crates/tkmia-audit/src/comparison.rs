@@ -1,11 +1,12 @@
-//! [`Comparison`]: whether the same labels of the same images are harder to hide than before.
+//! [`Comparison`]: whether the same labels of the same images are harder to hide than before, and by what [`Gain`].
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::Serialize;
 use tkmia_experiment::{Plan, Record};
-use tkmia_metrics::{mean_interval, share_interval};
+use tkmia_metrics::{mean_interval, median_ratio_interval, share_interval};
 
 use crate::findings::rms;
 use crate::{AuditError, Findings, Risk};
@@ -13,7 +14,17 @@ use crate::{AuditError, Findings, Risk};
 /// Two audits, compared on what both have attacked: the same label of the same image at the same k.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Attacks that both have.
+    /// Whatever the label.
+    #[serde(flatten)]
+    pub overall: Gain,
+    /// Each label, by its name; those with the most attacks first.
+    pub labels: Vec<(String, Gain)>,
+}
+
+/// How much harder labels have become to hide.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Gain {
+    /// Attacks that both audits have.
     pub pairs: usize,
     /// How easily these labels were hidden, before and after.
     pub risks: [Risk; 2],
@@ -24,6 +35,10 @@ pub struct Comparison {
     pub ratio_interval: Option<[f64; 2]>,
     /// Pairs of which both hid the label.
     pub both: usize,
+    /// The median size after over that before; none where most images resisted.
+    pub median_ratio: Option<f64>,
+    /// Its 95 % interval, [paired](median_ratio_interval).
+    pub median_ratio_interval: Option<[f64; 2]>,
     /// Of all pairs, the share of which the change grew, or the label could no longer be hidden.
     pub harder: f64,
     /// Its 95 % interval.
@@ -53,29 +68,47 @@ impl Comparison {
         };
         let earlier: HashMap<_, f64> =
             first.iter().map(|record| (what(&old, record), rms(record, sides[0]))).collect();
-        let pairs = second
-            .iter()
-            .filter_map(|record| Some([*earlier.get(&what(&new, record))?, rms(record, sides[1])]));
-        let pairs: Vec<[f64; 2]> = pairs.collect();
-        if pairs.is_empty() {
+        let (mut all, mut by_label) = (Vec::new(), BTreeMap::<String, Vec<[f64; 2]>>::new());
+        for record in &second {
+            let what = what(&new, record);
+            let Some(&earlier) = earlier.get(&what) else { continue };
+            let pair = [earlier, rms(record, sides[1])];
+            all.push(pair);
+            by_label.entry(what.2.join(", ")).or_default().push(pair);
+        }
+        if all.is_empty() {
             let (before, after) = (before.into(), after.into());
             return Err(AuditError::NothingInCommon { before, after });
         }
+        let gains = by_label.into_iter().map(|(label, pairs)| (label, Gain::new(&pairs, sides)));
+        let mut labels: Vec<(String, Gain)> = gains.collect();
+        labels.sort_by_key(|(_, gain)| Reverse(gain.pairs));
+        Ok(Self { overall: Gain::new(&all, sides), labels })
+    }
+}
+
+impl Gain {
+    /// Of the sizes before and after, infinite where the label stayed; `values` are those of an image.
+    fn new(pairs: &[[f64; 2]], values: [usize; 2]) -> Self {
         let side = |at: usize| pairs.iter().map(|pair| pair[at]).collect::<Vec<f64>>();
+        let risks = [0, 1].map(|at| Risk::new(&side(at), values[at]));
         let finite =
             pairs.iter().filter(|pair| pair.iter().all(|rms| rms.is_finite() && *rms > 0.0));
         let logs: Vec<f64> = finite.map(|[before, after]| (after / before).ln()).collect();
         let mean = (!logs.is_empty()).then(|| logs.iter().sum::<f64>() / logs.len() as f64);
         let harder = pairs.iter().filter(|[before, after]| after > before).count();
-        Ok(Self {
+        let medians = risks[0].median_rms.zip(risks[1].median_rms);
+        Self {
             pairs: pairs.len(),
-            risks: [0, 1].map(|at| Risk::new(&side(at), sides[at])),
+            risks,
             ratio: mean.map(f64::exp),
             ratio_interval: mean_interval(&logs, 0).map(|ends| ends.map(f64::exp)),
             both: logs.len(),
+            median_ratio: medians.map(|(before, after)| after / before),
+            median_ratio_interval: median_ratio_interval(pairs, 0),
             harder: harder as f64 / pairs.len() as f64,
             harder_interval: share_interval(harder as f64, pairs.len()),
-        })
+        }
     }
 
     /// In words.

@@ -210,7 +210,7 @@ fn telling(records: &[&Record], k: usize) -> Result<Vec<Telling>, MonitorError> 
         let numbers = |scores: fn(&Record) -> &[f32]| -> Result<Vec<f64>, MonitorError> {
             let mut numbers = Vec::new();
             for record in records {
-                let seen = Observation { scores: scores(record), relevant: None };
+                let seen = Observation { scores: scores(record), relevant: None, squeezed: None };
                 if let Some(Reading::Number(number)) = statistic.read(k, &seen)? {
                     numbers.push(number);
                 }

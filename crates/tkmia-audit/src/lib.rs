@@ -19,7 +19,7 @@ mod visibility;
 mod work;
 mod write;
 
-pub use comparison::Comparison;
+pub use comparison::{Comparison, Gain};
 pub use error::AuditError;
 pub use findings::{Findings, Hidden, Shown, Telling};
 pub use limit::Limit;

@@ -40,39 +40,39 @@ use crate::train::named;
 pub struct Arguments {
     /// The tagger: an ONNX file, or a ResNet in a safetensors or PyTorch file
     #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    pub model: PathBuf,
     /// Folder of photographs, or of a data set
     #[arg(long, value_name = "FOLDER")]
-    images: PathBuf,
+    pub images: PathBuf,
     /// Layout of the data set, which then has labels
     #[arg(long, default_value_t = DatasetKind::Folder, value_parser = named::<DatasetKind>(), conflicts_with = "labels")]
-    kind: DatasetKind,
+    pub kind: DatasetKind,
     /// Split of the data set
     #[arg(long, default_value = "val")]
-    split: String,
+    pub split: String,
     /// Their labels: a header `image,<label>,…` and a row of 0 and 1 for each image [default: labels.csv in FOLDER; without
     /// it, what the tagger itself is most confident of]
     #[arg(long, value_name = "LABELS.csv")]
-    labels: Option<PathBuf>,
+    pub labels: Option<PathBuf>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
     #[arg(short, long)]
-    k: Option<usize>,
+    pub k: Option<usize>,
     /// How long it may take, more or less: it decides how many images are attacked and how thoroughly
     #[arg(long, default_value_t = 10.0, value_parser = above_zero)]
-    minutes: f64,
+    pub minutes: f64,
     /// Of the draws of what is to be hidden
     #[arg(long, default_value_t = 2023)]
-    seed: u64,
+    pub seed: u64,
     /// Fail, with status 3, if a figure is lower than that: median-norm (L2 in pixels of [0, 1]) or median-rms (grey levels)
     #[arg(long, value_name = "FIGURE=NUMBER")]
-    fail_under: Vec<Limit>,
+    pub fail_under: Vec<Limit>,
     /// Folder of the results
     #[arg(short, long, value_name = "DIR", default_value = "out/audit")]
-    output: PathBuf,
+    pub output: PathBuf,
     #[command(flatten)]
-    tagger: TaggerFlags,
+    pub tagger: TaggerFlags,
     #[command(flatten)]
-    computing: Computing,
+    pub computing: Computing,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -93,6 +93,24 @@ const REFRESH: Duration = Duration::from_secs(20);
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
+    let Some(findings) = audited(arguments)? else { return Ok(ExitCode::from(INTERRUPTED)) };
+    crate::print(&told(&findings, &arguments.output.join(PAGE)))?;
+    let mut status = ExitCode::SUCCESS;
+    for id in &findings.lost {
+        crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
+        status = ExitCode::FAILURE;
+    }
+    for limit in &arguments.fail_under {
+        if let Some(found) = limit.undercut(&findings) {
+            crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;
+            status = ExitCode::from(UNDERCUT);
+        }
+    }
+    Ok(status)
+}
+
+/// Audits, and writes what was found; nothing comes back if the work was stopped, which is told.
+pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>> {
     let Arguments { model, images, output, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.clone(), model.clone()])?;
     let device = device(&arguments.computing.device)?;
@@ -114,8 +132,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
     let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
-    let work = match arguments.begun(count, classes)? {
-        Some(work) => work,
+    let work = match arguments.begun()? {
+        Some(work) => arguments.checked(work, count, classes)?,
         None => {
             let time = pass_time(&classifier, size, workers)?;
             Work::within(60.0 * arguments.minutes, time, count, k, arguments.seed)
@@ -163,7 +181,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     arguments.finish(&campaign)
 }
 
-fn above_zero(text: &str) -> Result<f64, String> {
+/// Reads a number above 0.
+pub fn above_zero(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number > 0.0);
     number.ok_or_else(|| "expected a number above 0".to_owned())
 }
@@ -193,8 +212,8 @@ impl Arguments {
         Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
     }
 
-    /// What an audit in this folder does, where one was begun, of so many images and labels.
-    fn begun(&self, images: usize, classes: usize) -> Result<Option<Work>, Box<dyn Error>> {
+    /// What an audit in this folder does, where one was begun.
+    pub fn begun(&self) -> Result<Option<Work>, Box<dyn Error>> {
         let path = self.output.join(WORK);
         if !path.exists() {
             return Ok(None);
@@ -203,14 +222,6 @@ impl Arguments {
             read_text(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
         let work: Work = serde_json::from_str(&text)
             .map_err(|source| format!("{}: {source}", path.display()))?;
-        for (field, found, end) in [("images", work.images, images + 1), ("k", work.k, classes)] {
-            if !(1..end).contains(&found) {
-                let (place, most) = (path.display(), end - 1);
-                return Err(
-                    format!("{place}: `{field}`: expected 1..={most}, found {found}").into()
-                );
-            }
-        }
         if self.k.is_some_and(|k| k != work.k) || self.seed != work.seed {
             let (place, Work { k, seed, .. }) = (self.output.display(), work);
             return Err(format!(
@@ -221,7 +232,22 @@ impl Arguments {
         Ok(Some(work))
     }
 
-    fn begin(&self, work: &Work) -> Result<(), Box<dyn Error>> {
+    /// Work as a file has it, of so many images and labels.
+    fn checked(&self, work: Work, images: usize, classes: usize) -> Result<Work, Box<dyn Error>> {
+        for (field, found, end) in [("images", work.images, images + 1), ("k", work.k, classes)] {
+            if !(1..end).contains(&found) {
+                let (path, most) = (self.output.join(WORK), end - 1);
+                let place = path.display();
+                return Err(
+                    format!("{place}: `{field}`: expected 1..={most}, found {found}").into()
+                );
+            }
+        }
+        Ok(work)
+    }
+
+    /// Keeps what is done where nothing was begun.
+    pub fn begin(&self, work: &Work) -> Result<(), Box<dyn Error>> {
         let path = self.output.join(WORK);
         if !path.exists() {
             fs::create_dir_all(&self.output)
@@ -232,7 +258,7 @@ impl Arguments {
     }
 
     /// Runs the attacks and writes the page, now and then what there is of it.
-    fn finish(&self, campaign: &Campaign<'_>) -> Result<ExitCode, Box<dyn Error>> {
+    fn finish(&self, campaign: &Campaign<'_>) -> Result<Option<Findings>, Box<dyn Error>> {
         let display = Display::new();
         let (over, ended) = channel::<()>();
         let reached = thread::scope(|scope| {
@@ -258,29 +284,16 @@ impl Arguments {
                 crate::print(&format!(
                     "stopped: {place} holds {records} of {of} attacks, and a page of these; the same command goes on from there\n"
                 ))?;
-                return Ok(ExitCode::from(INTERRUPTED));
+                return Ok(None);
             }
             Ok(_) | Err(ExperimentError::Interrupted { .. }) => {
                 crate::print("stopped before an attack; the same command starts again\n")?;
-                return Ok(ExitCode::from(INTERRUPTED));
+                return Ok(None);
             }
             Err(error) => return Err(error.into()),
         }
         write_report(&self.output, 0)?;
-        let findings = write_audit(&self.output, &self.fail_under)?;
-        crate::print(&told(&findings, &self.output.join(PAGE)))?;
-        let mut status = ExitCode::SUCCESS;
-        for id in &findings.lost {
-            crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
-            status = ExitCode::FAILURE;
-        }
-        for limit in &self.fail_under {
-            if let Some(found) = limit.undercut(&findings) {
-                crate::print(&format!("failed: {limit} was asked for, {found:.4} was found\n"))?;
-                status = ExitCode::from(UNDERCUT);
-            }
-        }
-        Ok(status)
+        Ok(Some(write_audit(&self.output, &self.fail_under)?))
     }
 }
 

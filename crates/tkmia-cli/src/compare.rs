@@ -27,22 +27,34 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         crate::print(&format!("{:#}\n", serde_json::to_value(&comparison)?))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut text =
-        format!("{}\n{:32} {:>10} {:>10}\n", comparison.sentence(), "", "before", "after");
-    let [before, after] = &comparison.risks;
+    crate::print(&text(&comparison))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What has changed, in a sentence and a table, and label by label.
+pub fn text(comparison: &Comparison) -> String {
+    let Comparison { overall, labels } = comparison;
+    let mut text = format!("{}\n{:32} {:>10} {:>10}\n", overall.sentence(), "", "before", "after");
+    let [before, after] = &overall.risks;
     for (limit, (a, b)) in Visibility::ALL.iter().zip(before.within.iter().zip(&after.within)) {
         let name = format!("hidden within {} grey levels", limit.rms);
         text += &format!("{name:32} {:>9.1}% {:>9.1}%\n", 100.0 * a.share, 100.0 * b.share);
     }
-    let median = |rms: Option<f64>| rms.map_or_else(|| "-".to_owned(), |rms| format!("{rms:.3}"));
     text += &format!(
-        "{:32} {:>10} {:>10}\n{:32} {}\n",
-        "median change, grey levels",
-        median(before.median_rms),
-        median(after.median_rms),
-        "labels compared",
-        comparison.pairs
+        "\nmedian change, grey levels       {:>10} {:>10}  after / before     of\n",
+        "before", "after"
     );
-    crate::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    let all = [("all labels".to_owned(), overall.clone())];
+    for (name, gain) in all.iter().chain(labels) {
+        let median =
+            |at: usize| gain.risks[at].median_rms.map_or("-".to_owned(), |rms| format!("{rms:.3}"));
+        let ratio = match (gain.median_ratio, gain.median_ratio_interval) {
+            (Some(ratio), Some([low, high])) => format!("{ratio:.2} [{low:.2}, {high:.2}]"),
+            (Some(ratio), None) => format!("{ratio:.2}"),
+            _ => "-".to_owned(),
+        };
+        text +=
+            &format!("{name:32} {:>10} {:>10}  {ratio:18} {}\n", median(0), median(1), gain.pairs);
+    }
+    text
 }

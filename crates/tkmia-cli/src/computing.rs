@@ -44,6 +44,11 @@ impl FromStr for BatchSize {
 }
 
 impl Computing {
+    /// As is best on a device.
+    pub fn on(device: &str) -> Self {
+        Self { batch_size: BatchSize::Auto, workers: None, device: device.to_owned() }
+    }
+
     /// Whether it is said how passes are cut up.
     pub fn is_cut_up(&self) -> bool {
         self.workers.is_some() || matches!(self.batch_size, BatchSize::Images(_))

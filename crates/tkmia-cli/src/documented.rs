@@ -54,10 +54,10 @@ fn every_documented_command_can_be_given() {
             if words.iter().any(|word| word == "…" || word.starts_with('$')) {
                 continue;
             }
-            if let Err(error) = crate::Cli::try_parse_from(&words) {
-                if error.use_stderr() {
-                    wrong.push(format!("{}:{line}: {words:?}: {error}", page.display()));
-                }
+            if let Err(error) = crate::Cli::try_parse_from(&words)
+                && error.use_stderr()
+            {
+                wrong.push(format!("{}:{line}: {words:?}: {error}", page.display()));
             }
         }
     }

@@ -14,6 +14,7 @@ mod documented;
 mod doubt;
 mod error;
 mod experiment;
+mod harden;
 mod input;
 mod inspect;
 mod knobs;
@@ -82,6 +83,7 @@ enum Command {
     Scores(scores::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
+    Harden(Box<harden::Arguments>),
     Devices(devices::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -115,6 +117,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Scores(arguments) => scores::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
+        Command::Harden(arguments) => harden::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

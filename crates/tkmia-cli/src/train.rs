@@ -10,13 +10,11 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use strum::VariantNames;
-use tkmia_core::device;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_experiment::lock;
-use tkmia_models::{ARCHITECTURES, TrainableResNet, fingerprint, model_files};
+use tkmia_models::{ARCHITECTURES, ModelError, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
-    Augmentation, Curve, Epoch, Hardening, Optimiser, Progress, Published, Recipe, Training,
-    WRITTEN,
+    Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training, WRITTEN,
 };
 
 use crate::output::refuse_overwriting;
@@ -31,18 +29,8 @@ use crate::progress::{self, INTERRUPTED, STOP};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Layout of the data set
-    #[arg(long, default_value_t = DatasetKind::Voc2012, value_parser = named::<DatasetKind>())]
-    kind: DatasetKind,
-    /// Folder of the data set
-    #[arg(long, value_name = "DIR")]
-    root: PathBuf,
-    /// Split that is trained on; of kind folder, a folder within the root
-    #[arg(long, default_value = "train")]
-    train: String,
-    /// Split that is measured on
-    #[arg(long, default_value = "val")]
-    validation: String,
+    #[command(flatten)]
+    fitting: Fitting,
     /// Weights to start from: a state dict (safetensors or PyTorch), or an ONNX file that kept its batch norms
     #[arg(long, value_name = "FILE", conflicts_with = "new")]
     weights: Option<PathBuf>,
@@ -55,6 +43,26 @@ pub struct Arguments {
     /// Keep the linear layer of --weights instead of drawing a new one
     #[arg(long, conflicts_with = "new")]
     keep_head: bool,
+    /// Folder for the network, its curve and the checkpoint
+    #[arg(long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+/// What is trained on, and how.
+#[derive(Debug, Args)]
+pub struct Fitting {
+    /// Layout of the data set
+    #[arg(long, default_value_t = DatasetKind::Voc2012, value_parser = named::<DatasetKind>())]
+    pub kind: DatasetKind,
+    /// Folder of the data set
+    #[arg(long, value_name = "DIR")]
+    pub root: PathBuf,
+    /// Split that is trained on; of kind folder, a folder within the root
+    #[arg(long, default_value = "train")]
+    train: String,
+    /// Split that is measured on
+    #[arg(long, default_value = "val")]
+    pub validation: String,
     /// Settings for all that isn't given
     #[arg(long, default_value_t = Published::Voc2012, value_parser = named::<Published>())]
     recipe: Published,
@@ -79,30 +87,18 @@ pub struct Arguments {
     /// Random changes of training images: those of a recipe, or none
     #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
     augment: Option<Augmentation>,
-    /// Train at the border too: of each image a label of the top-K is pushed out by the smallest change that is found, and the
-    /// changed image is learnt with its own labels; takes many times as long
-    #[arg(long, value_name = "K")]
-    harden: Option<usize>,
-    /// How far beyond the border, in lengths of that change
-    #[arg(long, default_value_t = Hardening::default().reach, requires = "harden")]
-    harden_reach: f64,
-    /// Seed of new weights, of the images' order and of random changes
+    /// Seed of all that is drawn
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub seed: u64,
     /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
     #[arg(long, default_value = "cpu")]
-    device: String,
-    /// Folder for the network, its curve and the checkpoint
-    #[arg(long, value_name = "OUT")]
-    output: PathBuf,
+    pub device: String,
 }
 
 const EXAMPLES: &str = "Examples:
   tkmia train --root VOCdevkit/VOC2012 --weights resnet50-imagenet.pth --output out/voc
   tkmia train --root assets/mini-voc/VOC2012 --new resnet18 --width 16 --input-size 64 --optimiser adam \\
       --lr 3e-3 --epochs 60 --augment nus-wide --output out/mini
-  tkmia train --root assets/mini-voc/VOC2012 --weights out/mini/last.safetensors --keep-head --input-size 64 \
-      --optimiser adam --lr 3e-4 --epochs 10 --augment nus-wide --harden 2 --output out/hardened
   tkmia inspect out/mini/best.safetensors";
 
 /// A split of the data; a folder has none, and its parts are folders within the root.
@@ -134,9 +130,9 @@ fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
     })
 }
 
-impl Arguments {
+impl Fitting {
     /// The published recipe, with what is given in its place.
-    fn recipe(&self) -> Recipe {
+    pub fn recipe(&self) -> Recipe {
         let published = self.recipe.recipe();
         Recipe {
             optimiser: self.optimiser.unwrap_or(published.optimiser),
@@ -146,73 +142,86 @@ impl Arguments {
             epochs: self.epochs.unwrap_or(published.epochs),
             input_size: self.input_size.unwrap_or(published.input_size),
             augmentation: self.augment.unwrap_or(published.augmentation),
-            centre_crop: published.centre_crop,
             seed: self.seed,
-            hardening: self.harden.map(|k| Hardening {
-                k,
-                reach: self.harden_reach,
-                ..Hardening::default()
-            }),
+            ..published
         }
     }
 
-    /// The network to begin with, and what it is called.
-    fn network(&self, classes: usize) -> Result<(TrainableResNet, String), Box<dyn Error>> {
-        let device = device(&self.device)?;
-        if let Some(path) = &self.weights {
-            let network = TrainableResNet::load(path, &device)?;
-            let network = match self.keep_head {
-                true => network,
-                false => network.with_head(classes, self.seed),
-            };
-            return Ok((network, format!("{}, SHA-256 {}", path.display(), fingerprint(path)?)));
-        }
-        let name = self.new.as_deref().unwrap_or_default();
-        let network = TrainableResNet::new(name, self.width, classes, self.seed, &device)?;
-        Ok((network, "new weights".to_owned()))
+    /// The splits that are trained and measured on.
+    pub fn open(&self) -> Result<[Box<dyn Dataset>; 2], DataError> {
+        let open = |split: &str| open_split(self.kind, &self.root, split);
+        Ok([open(&self.train)?, open(&self.validation)?])
+    }
+
+    /// Refuses an output folder that is the data's, or in which the model would be overwritten.
+    pub fn check_output(&self, model: Option<&Path>, output: &Path) -> Result<(), Box<dyn Error>> {
+        let Self { root, train, validation, .. } = self;
+        let mut inputs = vec![root.clone(), root.join(train), root.join(validation)];
+        inputs.extend(model.map(model_files).transpose()?.into_iter().flatten());
+        let written = WRITTEN.iter().map(|name| output.join(name));
+        let outputs: Vec<PathBuf> = written.chain([output.to_owned()]).collect();
+        Ok(refuse_overwriting(&outputs, &inputs)?)
     }
 }
 
-/// Refuses an output folder that is the data's, or in which the weights would be overwritten.
-fn check_output(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { output, root, train, validation, .. } = arguments;
-    let mut inputs = vec![root.clone(), root.join(train), root.join(validation)];
-    if let Some(weights) = &arguments.weights {
-        inputs.extend(model_files(weights)?);
+/// A network's file, as a training says where it began.
+pub fn origin(path: &Path) -> Result<String, ModelError> {
+    Ok(format!("{}, SHA-256 {}", path.display(), fingerprint(path)?))
+}
+
+/// The network to begin with, and what it is called.
+fn network(
+    arguments: &Arguments,
+    classes: usize,
+) -> Result<(TrainableResNet, String), Box<dyn Error>> {
+    let Arguments { fitting: Fitting { seed, device, .. }, width, .. } = arguments;
+    let device = tkmia_core::device(device)?;
+    if let Some(path) = &arguments.weights {
+        let network = TrainableResNet::load(path, &device)?;
+        let network = match arguments.keep_head {
+            true => network,
+            false => network.with_head(classes, *seed),
+        };
+        return Ok((network, origin(path)?));
     }
-    let written = WRITTEN.iter().map(|name| output.join(name));
-    let outputs: Vec<PathBuf> = written.chain([output.clone()]).collect();
-    Ok(refuse_overwriting(&outputs, &inputs)?)
+    let name = arguments.new.as_deref().unwrap_or_default();
+    let network = TrainableResNet::new(name, *width, classes, *seed, &device)?;
+    Ok((network, "new weights".to_owned()))
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
-    check_output(arguments)?;
-    let open = |split: &str| open_split(arguments.kind, &arguments.root, split);
-    let (train, validation) = (open(&arguments.train)?, open(&arguments.validation)?);
-    let (network, origin) = arguments.network(train.classes().len())?;
-    let recipe = arguments.recipe();
-    recipe.check()?;
-    let _lock = lock(&arguments.output)?;
-    let epochs = recipe.epochs;
-    let architecture = network.architecture();
-    // Output that can't be written is told at the end: it is no reason not to train.
-    let mut printed = crate::print(&format!(
-        "network  {architecture}, from {origin}\nimages   {} of {} to train on, {} to measure on\n",
-        train.len(),
-        train.name(),
-        validation.len(),
-    ));
-
-    let training = Training {
+    let Arguments { fitting, weights, output, .. } = arguments;
+    fitting.check_output(weights.as_deref(), output)?;
+    let [train, validation] = fitting.open()?;
+    let (network, origin) = network(arguments, train.classes().len())?;
+    let done = shown(Training {
         network,
         origin: &origin,
         train: train.as_ref(),
         validation: validation.as_ref(),
-        recipe,
-        output: &arguments.output,
+        recipe: fitting.recipe(),
+        output,
         stop: &STOP,
-    };
+    })?;
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) })
+}
+
+/// Trains, tells how it goes, and says whether it came to its end.
+pub fn shown(training: Training<'_>) -> Result<bool, Box<dyn Error>> {
+    let Training { train, validation, output, .. } = training;
+    training.recipe.check()?;
+    let _lock = lock(output)?;
+    let epochs = training.recipe.epochs;
+    // Output that can't be written is told at the end: it is no reason not to train.
+    let mut printed = crate::print(&format!(
+        "network  {}, from {}\nimages   {} of {} to train on, {} to measure on\n",
+        training.network.architecture(),
+        training.origin,
+        train.len(),
+        train.name(),
+        validation.len(),
+    ));
     let bar = bar();
     let curve = training.run(|progress| match progress {
         Progress::Resumed(done) => bar.set_message(format!("{done} epochs were done")),
@@ -232,7 +241,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     })?;
     bar.finish_and_clear();
     printed?;
-    end(&curve, epochs, &arguments.output)
+    end(&curve, epochs, output)
 }
 
 fn bar() -> ProgressBar {
@@ -252,7 +261,7 @@ fn line(epoch: &Epoch) -> String {
     )
 }
 
-fn end(curve: &Curve, epochs: usize, output: &Path) -> Result<ExitCode, Box<dyn Error>> {
+fn end(curve: &Curve, epochs: usize, output: &Path) -> Result<bool, Box<dyn Error>> {
     let output = output.display();
     if let Some(best) = curve.best() {
         let seconds: f64 = curve.epochs.iter().map(|epoch| epoch.seconds).sum();
@@ -265,11 +274,10 @@ fn end(curve: &Curve, epochs: usize, output: &Path) -> Result<ExitCode, Box<dyn 
         ))?;
     }
     let done = curve.epochs.len();
-    if done == epochs {
-        return Ok(ExitCode::SUCCESS);
+    if done < epochs {
+        crate::print(&format!(
+            "interrupted: {done} of {epochs} epochs are done; the same command goes on from there\n"
+        ))?;
     }
-    crate::print(&format!(
-        "interrupted: {done} of {epochs} epochs are done; the same command goes on from there\n"
-    ))?;
-    Ok(ExitCode::from(INTERRUPTED))
+    Ok(done >= epochs)
 }

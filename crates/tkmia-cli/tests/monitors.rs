@@ -13,6 +13,7 @@ mod shell;
 /// Attacks that end soon, at two `k`.
 const EXPERIMENT: &str = r#"
 title = "A small one"
+pictures = 24
 
 [victim]
 model = "MODEL"
@@ -78,11 +79,11 @@ fn what_monitors_notice_is_the_same_for_any_number_of_workers() {
 
     let found: Value = serde_json::from_str(json).unwrap();
     let rows = |name: &str| found[name].as_array().unwrap().clone();
-    // Eight statistics at k = 1 and ten at 2, five tests each; two attacks of each, at eight shares.
-    assert_eq!(rows("false_alarms").len(), (8 + 10) * 5);
-    assert_eq!(rows("detection").len(), (8 + 10) * 5 * 2 * 8);
+    // Twelve statistics at k = 1 and fourteen at 2, five tests each; two attacks of each, at eight shares.
+    assert_eq!(rows("false_alarms").len(), (12 + 14) * 5);
+    assert_eq!(rows("detection").len(), (12 + 14) * 5 * 2 * 8);
     assert_eq!(detection.lines().count(), 1 + rows("detection").len());
-    assert_eq!(rows("auc").len(), (7 + 9) * 2);
+    assert_eq!(rows("auc").len(), (11 + 13) * 2);
     let [calibration, traffic] =
         ["calibration_images", "traffic_images"].map(|name| found[name].as_u64().unwrap());
     assert_eq!(calibration + traffic, 300);
@@ -101,6 +102,16 @@ fn what_monitors_notice_is_the_same_for_any_number_of_workers() {
         .into_iter()
         .find(|row| of(row) == ("border-margin".into(), "tkmia (corrected)".into()));
     assert!(border.unwrap()["auc"].as_f64().unwrap() > 0.6);
+    // The input is looked at as it is sent, in 8 bits, which some attacks don't outlive; squeezed, their scores move more.
+    for row in rows("auc").iter().filter(|row| row["statistic"] == "squeezing") {
+        let recorded = rows("auc").into_iter().find(|other| {
+            other["statistic"] == "p" && ["setting", "method"].iter().all(|of| other[of] == row[of])
+        });
+        let images = |row: &Value| row["images"].as_u64().unwrap();
+        assert!((1..=images(&recorded.unwrap())).contains(&images(row)), "{row}");
+        let number = |name: &str| row[name].as_f64();
+        assert!(number("auc") < Some(0.5) && number("low") <= number("auc"), "{row}");
+    }
     assert!(markdown.contains("## random |S| = 1, k = 2") && markdown.contains("| e-detector |"));
 }
 

@@ -88,3 +88,55 @@ fn what_cannot_be_trained_is_refused_by_name() {
     assert!(named.contains("vgg16") && named.contains("resnet18"), "{named}");
     assert!(!output.exists(), "nothing is left");
 }
+
+#[test]
+fn a_network_is_hardened_and_what_that_did_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, hardened] = ["plain", "hardened"].map(|name| folder.path().join(name));
+    shell::run(train(&plain).args(["--epochs", "2"]));
+    let harden = || {
+        let mut command = shell::tkmia();
+        command.arg("harden").arg(plain.join("last.safetensors")).args(["--k", "2"]);
+        command.arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+        command.args([
+            "--input-size",
+            "32",
+            "--optimiser",
+            "adam",
+            "--lr",
+            "1e-3",
+            "--epochs",
+            "1",
+        ]);
+        command.args(["--minutes", "0.02"]).arg("--output").arg(&hardened);
+        command
+    };
+    let says = shell::run(&mut harden());
+    assert!(
+        says.contains("times as large as before") && says.contains("mAP by instance"),
+        "{says}"
+    );
+    let json = fs::read(hardened.join("hardening.json")).unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let labels = found["labels"].as_array().unwrap();
+    let pairs = labels.iter().map(|label| label[1]["pairs"].as_u64().unwrap());
+    assert_eq!(pairs.sum::<u64>(), found["pairs"].as_u64().unwrap());
+    let map = |when: &str| found[when]["map_instance"].as_f64().unwrap();
+    // The network before is the one that was given, not what training has made of it.
+    let curve = fs::read_to_string(plain.join("curve.csv")).unwrap();
+    let before: f64 = curve.lines().last().unwrap().split(',').nth(5).unwrap().parse().unwrap();
+    assert!((map("before") - before).abs() < 1e-9, "{} {before}", map("before"));
+    let rise = found["map_instance_rise"].as_f64().unwrap();
+    assert!((map("after") - map("before") - rise).abs() < 1e-12);
+    assert!(
+        ["before", "after"].iter().all(|name| hardened.join(name).join("audit.html").is_file())
+    );
+    let weights = |folder: &Path| fs::read(folder.join("last.safetensors")).unwrap();
+    assert!(weights(&plain) != weights(&hardened));
+
+    // All is there: the same again.
+    shell::run(&mut harden());
+    assert_eq!(fs::read(hardened.join("hardening.json")).unwrap(), json);
+    let error = shell::fail(harden().args(["--reach", "0"]));
+    assert!(error.contains("reach of hardening: expected a number above 0"), "{error}");
+}

@@ -9,6 +9,7 @@
 //! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor; [`open_image`]:
 //!   one photograph; [`to_tensor`]: an image in memory; [`photographs`]: those of a folder, [`decodable`]: those that are whole.
 //! - [`to_image`], [`to_rgb`]: back from such values to a picture, which [`save_png`] keeps.
+//! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them.
 //! - [`type_classes`]: the paper's types of categories ("Animals") as label indices.
 //! - [`miniature`]: small synthetic data sets in the same layouts, for trials without the real ones.
 //!
@@ -28,6 +29,7 @@ mod nus_wide;
 mod picture;
 mod resample;
 mod spec;
+mod squeeze;
 mod text;
 mod transform;
 mod voc;
@@ -42,5 +44,6 @@ pub use image;
 pub use nus_wide::{NUS_WIDE_CONCEPTS, NusWide};
 pub use picture::{save_png, to_image, to_png, to_rgb};
 pub use spec::{DatasetKind, DatasetSpec, open};
+pub use squeeze::{Squeezed, Squeezer};
 pub use transform::{Resize, Transform};
 pub use voc::{VOC_CLASSES, Voc2012};

@@ -1,5 +1,5 @@
 //! How far a figure over samples can be trusted: [`share_interval`], [`mean_interval`], [`median_interval`],
-//! [`ratio_interval`].
+//! [`ratio_interval`], [`median_ratio_interval`].
 //!
 //! All are of 95 %. There is none of fewer than two samples, and none of values that are all the same, which say
 //! nothing about the spread of others; a share alone has one then.
@@ -73,6 +73,47 @@ pub fn median_interval(values: &[f64]) -> Option<[f64; 2]> {
     rank.map(|rank| [sorted[rank], sorted[n - 1 - rank]])
 }
 
+/// The interval of a ratio of medians over samples, each with its own `[before, after]`: the median after over that before.
+///
+/// Percentiles of 1000 resamples of the pairs (Efron & Tibshirani 1993, section 13.3); a median is the lower of the two middle
+/// values where there are two. A value may be infinite, and so may an end of the interval; there is none where both medians
+/// are infinite in a resample, or of fewer than six pairs.
+///
+/// # Example
+///
+/// ```
+/// use tkmia_metrics::median_ratio_interval;
+///
+/// let pairs: Vec<[f64; 2]> = (1..40).map(|at| [f64::from(at), 1.5 * f64::from(at)]).collect();
+/// let [low, high] = median_ratio_interval(&pairs, 0).expect("there are enough");
+/// assert!((low - 1.5).abs() < 1e-12 && (high - 1.5).abs() < 1e-12);
+/// assert_eq!(median_ratio_interval(&pairs[..5], 0), None);
+/// ```
+pub fn median_ratio_interval(pairs: &[[f64; 2]], seed: u64) -> Option<[f64; 2]> {
+    if pairs.len() < 6 {
+        return None;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let middle = (pairs.len() - 1) / 2;
+    let mut ratio = || {
+        let resample: Vec<[f64; 2]> = pairs.iter().map(|_| drawn(&mut random, pairs)).collect();
+        let [before, after] = [0, 1].map(|at| {
+            let mut values: Vec<f64> = resample.iter().map(|pair| pair[at]).collect();
+            *values.select_nth_unstable_by(middle, f64::total_cmp).1
+        });
+        after / before
+    };
+    let mut ratios: Vec<f64> = (0..RESAMPLES).map(|_| ratio()).collect();
+    ratios.sort_by(f64::total_cmp);
+    let certain = ratios.iter().all(|ratio| !ratio.is_nan());
+    certain.then(|| [0.025, 0.975].map(|share| quantile(&ratios, share)))
+}
+
+/// One of the samples.
+fn drawn(random: &mut ChaCha8Rng, samples: &[[f64; 2]]) -> [f64; 2] {
+    samples[((u128::from(random.next_u64()) * samples.len() as u128) >> 64) as usize]
+}
+
 /// The interval of a mean, as [`ratio_interval`] with the denominators 1.
 ///
 /// # Example
@@ -106,10 +147,8 @@ pub fn ratio_interval(pairs: &[[f64; 2]], seed: u64) -> Option<[f64; 2]> {
     let (_, error) = spread(&left, size).filter(|(_, error)| *error > 0.0)?;
 
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let count = left.len() as u128;
     let mut resampled = || -> [f64; 2] {
-        let draw = || left[((u128::from(random.next_u64()) * count) >> 64) as usize];
-        let resample: Vec<[f64; 2]> = core::iter::repeat_with(draw).take(left.len()).collect();
+        let resample: Vec<[f64; 2]> = left.iter().map(|_| drawn(&mut random, &left)).collect();
         let (shift, error) = spread(&resample, size).unwrap_or_default();
         [shift, if shift == 0.0 { 0.0 } else { shift / error }]
     };

@@ -63,7 +63,9 @@ pub use average_precision::average_precision_at_k;
 pub use category_map::category_map_at_k;
 pub use change::change;
 pub use error::MetricsError;
-pub use interval::{mean_interval, median_interval, ratio_interval, share_interval};
+pub use interval::{
+    mean_interval, median_interval, median_ratio_interval, ratio_interval, share_interval,
+};
 pub use mean::mean;
 pub use mean_measures::{MeanMeasures, mean_measures};
 pub use measure::{Batch, Better, Formula, MEASURES, Measure, Need, Sample, Unit};

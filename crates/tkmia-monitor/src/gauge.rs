@@ -56,7 +56,7 @@ impl Gauge {
                 let ranked = sorted(others.map(|top| pairs.association(top)).collect());
                 Self { means: of_ranks(&ranked), scale: Scale::AssociationRank(pairs, ranked) }
             }
-            Statistic::BorderMargin | Statistic::TopMargin | Statistic::JointEnergy => {
+            _ => {
                 let ranked = sorted(numbers());
                 Self { means: of_ranks(&ranked), scale: Scale::Rank(ranked) }
             }

@@ -73,7 +73,7 @@ impl Monitor {
 
     /// Sees an image.
     ///
-    /// One that lacks labels which the statistic needs is counted and leaves the test as it was.
+    /// One that lacks what the statistic needs is counted and leaves the test as it was.
     ///
     /// # Errors
     /// [`MonitorError::Classes`] and those of [`Statistic::read`]; the monitor is then as it was.
@@ -92,7 +92,7 @@ impl Monitor {
 
     /// What the test sees of an image, numbers in `[0, 1]`: a measure; for [`Statistic::LabelFrequency`] whether each label is in
     /// the top-k; for others the rank among clean images, and whether that is in the lower or the upper 5 %. `None` if the
-    /// image lacks labels.
+    /// image lacks what the statistic needs.
     ///
     /// # Errors
     /// As [`push`](Self::push).

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tkmia_metrics::{Formula, MEASURES, Measure, Need, Ranking, Sample};
 
-use crate::{MonitorError, Observation};
+use crate::{MonitorError, Observation, Squeezed};
 
 /// What is watched of each image, in O(c log c).
 ///
@@ -28,6 +28,15 @@ pub enum Statistic {
     /// JointEnergy `Σ_i ln(1 + exp f_i)` (Wang et al., NeurIPS 2021). EDGE (Sun et al., AAAI 2025) trains a network for the same
     /// statistic.
     JointEnergy,
+    /// `Σ_i |σ(f_i(x)) − σ(f_i(squeezed x))|` by bit depth: how far the probabilities move when details are lost (Xu, Evans &
+    /// Qi, NDSS 2018). An image whose [squeezed scores](Observation::squeezed) aren't there has no value.
+    BitDepth,
+    /// The same by JPEG.
+    Jpeg,
+    /// The same by blurring.
+    Blur,
+    /// The largest of the three, their joint detector.
+    Squeezing,
 }
 
 /// The value of a statistic on one image.
@@ -41,12 +50,16 @@ pub enum Reading {
 
 impl Statistic {
     /// Those that are always there, beside the measures.
-    const OTHERS: [(&str, Self); 5] = [
+    const OTHERS: [(&str, Self); 9] = [
         ("label-frequency", Self::LabelFrequency),
         ("co-occurrence", Self::CoOccurrence),
         ("border-margin", Self::BorderMargin),
         ("top-margin", Self::TopMargin),
         ("joint-energy", Self::JointEnergy),
+        ("bit-depth", Self::BitDepth),
+        ("jpeg", Self::Jpeg),
+        ("blur", Self::Blur),
+        ("squeezing", Self::Squeezing),
     ];
 
     /// All of them: the measures of single images in the order of [`MEASURES`], then the others.
@@ -83,6 +96,10 @@ impl Statistic {
             Self::BorderMargin => format!("margin of rank {k} over {}", k + 1),
             Self::TopMargin => "margin of rank 1 over 2".to_owned(),
             Self::JointEnergy => "JointEnergy".to_owned(),
+            Self::BitDepth => "squeezing by bit depth".to_owned(),
+            Self::Jpeg => "squeezing by JPEG".to_owned(),
+            Self::Blur => "squeezing by a blur".to_owned(),
+            Self::Squeezing => "squeezing by all three".to_owned(),
         }
     }
 
@@ -91,10 +108,16 @@ impl Statistic {
         matches!(self, Self::Measure(_))
     }
 
-    /// Its value on an image; `None` if the image lacks labels that it needs.
+    /// Whether an image needs squeezed scores to have a value.
+    pub fn needs_squeezed(self) -> bool {
+        matches!(self, Self::BitDepth | Self::Jpeg | Self::Blur | Self::Squeezing)
+    }
+
+    /// Its value on an image; `None` if the image lacks labels or squeezed scores that it needs.
     ///
     /// # Errors
-    /// [`MonitorError::TopK`], and [`MonitorError::Metrics`] for scores that aren't finite and for `k` out of range.
+    /// [`MonitorError::TopK`], [`MonitorError::Classes`] for squeezed scores of other labels, and [`MonitorError::Metrics`] for
+    /// scores that aren't finite and for `k` out of range.
     pub fn read(self, k: usize, seen: &Observation<'_>) -> Result<Option<Reading>, MonitorError> {
         let ranking = Ranking::new(seen.scores)?;
         let top = ranking.top(k)?;
@@ -117,8 +140,36 @@ impl Statistic {
                 let each = seen.scores.iter().map(|&score| softplus(f64::from(score)));
                 Reading::Number(each.sum())
             }
+            Self::BitDepth | Self::Jpeg | Self::Blur | Self::Squeezing => {
+                let Some(Squeezed { bit_depth, jpeg, blur }) = seen.squeezed else {
+                    return Ok(None);
+                };
+                let all = [bit_depth, jpeg, blur];
+                let squeezed = match self {
+                    Self::BitDepth => &all[..1],
+                    Self::Jpeg => &all[1..2],
+                    Self::Blur => &all[2..],
+                    _ => &all,
+                };
+                let moves = squeezed.iter().map(|squeezed| moved(seen.scores, squeezed));
+                let moves = moves.collect::<Result<Vec<f64>, _>>()?;
+                Reading::Number(moves.into_iter().fold(0.0, f64::max))
+            }
         }))
     }
+}
+
+/// The L1 distance of the probabilities.
+fn moved(scores: &[f32], squeezed: &[f32]) -> Result<f64, MonitorError> {
+    let (expected, found) = (scores.len(), squeezed.len());
+    if expected != found {
+        return Err(MonitorError::Classes { expected, found });
+    }
+    // Refuses scores that aren't finite.
+    Ranking::new(squeezed)?;
+    let probability = |&score: &f32| 1.0 / (1.0 + libm::exp(-f64::from(score)));
+    let pairs = scores.iter().zip(squeezed);
+    Ok(pairs.map(|(before, after)| (probability(before) - probability(after)).abs()).sum())
 }
 
 /// `ln(1 + exp x)`, without overflow.
@@ -165,9 +216,13 @@ mod tests {
 
     use super::*;
 
+    fn seen<'a>(scores: &'a [f32], relevant: Option<&'a [bool]>) -> Observation<'a> {
+        Observation { scores, relevant, squeezed: None }
+    }
+
     fn number(name: &str, k: usize, scores: &[f32], relevant: Option<&[bool]>) -> Option<f64> {
         let statistic: Statistic = name.parse().unwrap();
-        match statistic.read(k, &Observation { scores, relevant }).unwrap()? {
+        match statistic.read(k, &seen(scores, relevant)).unwrap()? {
             Reading::Number(number) => Some(number),
             Reading::Labels(labels) => panic!("{labels:?}"),
         }
@@ -189,16 +244,41 @@ mod tests {
         assert_eq!(number("tkacc", 3, &scores, relevant), Some(1.0));
         assert_eq!(number("p", 2, &scores, None), None);
         assert_eq!(number("ndcg", 2, &scores, Some(&[false; 4])), None);
-        let seen = Observation { scores: &scores, relevant: None };
-        let labels = Statistic::LabelFrequency.read(2, &seen).unwrap();
+        let labels = Statistic::LabelFrequency.read(2, &seen(&scores, None)).unwrap();
         assert_eq!(labels, Some(Reading::Labels(vec![1, 3])));
+    }
+
+    #[test]
+    fn squeezing_is_how_far_probabilities_move() {
+        let third = 3.0_f32.ln();
+        // Probabilities of ½ and ¾ move by ¼ and ½, by nothing, and by ½ and ½.
+        let squeezed =
+            Squeezed { bit_depth: &[third, -third], jpeg: &[0.0, third], blur: &[-99.0, -third] };
+        let scores = [0.0, third];
+        let image = Observation { squeezed: Some(squeezed), ..seen(&scores, None) };
+        let read = |statistic: Statistic, image: &Observation<'_>| statistic.read(1, image);
+        for (statistic, expected) in [
+            (Statistic::BitDepth, 0.75),
+            (Statistic::Jpeg, 0.0),
+            (Statistic::Blur, 1.0),
+            (Statistic::Squeezing, 1.0),
+        ] {
+            let Some(Reading::Number(found)) = read(statistic, &image).unwrap() else { panic!() };
+            assert_abs_diff_eq!(found, expected, epsilon = 1e-6);
+            assert_eq!(read(statistic, &seen(&scores, None)), Ok(None));
+        }
+        let with = |jpeg| Observation { squeezed: Some(Squeezed { jpeg, ..squeezed }), ..image };
+        let short = read(Statistic::Squeezing, &with(&[0.0]));
+        assert_eq!(short, Err(MonitorError::Classes { expected: 2, found: 1 }));
+        assert!(read(Statistic::Jpeg, &with(&[0.0, f32::NAN])).is_err());
+        assert!(read(Statistic::Blur, &with(&[0.0, f32::NAN])).is_ok());
     }
 
     #[test]
     fn what_has_no_value_is_said() {
         let read = |name: &str, k, scores: &[f32]| {
             let statistic: Statistic = name.parse().unwrap();
-            statistic.read(k, &Observation { scores, relevant: None }).unwrap_err().to_string()
+            statistic.read(k, &seen(scores, None)).unwrap_err().to_string()
         };
         assert_eq!(
             read("co-occurrence", 1, &[0.0; 3]),
@@ -215,7 +295,7 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written_and_differ() {
         let all: Vec<Statistic> = Statistic::all().collect();
-        assert_eq!((all.len(), Statistic::at(1).count(), Statistic::at(2).count()), (10, 8, 10));
+        assert_eq!((all.len(), Statistic::at(1).count(), Statistic::at(2).count()), (14, 12, 14));
         for (at, &statistic) in all.iter().enumerate() {
             let json = serde_json::to_string(&statistic).unwrap();
             assert_eq!(serde_json::from_str::<Statistic>(&json).unwrap(), statistic);
@@ -237,10 +317,16 @@ mod tests {
             let by = turn % scores.len();
             turned.rotate_left(by);
             turned_flags.rotate_left(by);
+            let halved = |scores: &[f32]| scores.iter().map(|score| score / 2.0).collect::<Vec<f32>>();
+            let (lower, turned_lower) = (halved(&scores), halved(&turned));
+            let zeros = vec![0.0; scores.len()];
             for statistic in Statistic::all() {
-                let seen = Observation { scores: &scores, relevant: Some(flags) };
-                let same = Observation { scores: &turned, relevant: Some(&turned_flags) };
-                match (statistic.read(3, &seen).unwrap(), statistic.read(3, &same).unwrap()) {
+                let squeezed = Squeezed { bit_depth: &lower, jpeg: &scores, blur: &zeros };
+                let one = Observation { squeezed: Some(squeezed), ..seen(&scores, Some(flags)) };
+                let squeezed = Squeezed { bit_depth: &turned_lower, jpeg: &turned, blur: &zeros };
+                let other =
+                    Observation { squeezed: Some(squeezed), ..seen(&turned, Some(&turned_flags)) };
+                match (statistic.read(3, &one).unwrap(), statistic.read(3, &other).unwrap()) {
                     (Some(Reading::Labels(one)), Some(Reading::Labels(other))) => {
                         let back = other.iter().map(|label| (label + by) % scores.len());
                         prop_assert!(back.eq(one));

@@ -4,13 +4,16 @@
 
 use proptest::prelude::*;
 use tkmia_metrics::share_interval;
-use tkmia_monitor::{FalseAlarms, Monitor, MonitorError, Observation, Simulation, Statistic, Test};
+use tkmia_monitor::{
+    FalseAlarms, Monitor, MonitorError, Observation, Simulation, Squeezed, Statistic, Test,
+};
 
 /// An image of a small world: five labels, each relevant or not, with scores that tell by and large.
 #[derive(Debug, Clone)]
 struct Image {
     scores: [f32; 5],
     relevant: [bool; 5],
+    squeezed: [f32; 5],
 }
 
 /// Numbers of a linear congruential generator (Knuth), in `[0, 1)`.
@@ -25,7 +28,8 @@ impl Draws {
     fn image(&mut self) -> Image {
         let relevant = [0.8, 0.5, 0.3, 0.3, 0.1].map(|share| self.next() < share);
         let scores = relevant.map(|is| f32::from(is) * 2.0 + 3.0 * (self.next() + self.next()));
-        Image { scores, relevant }
+        let squeezed = scores.map(|score| score / 2.0);
+        Image { scores, relevant, squeezed }
     }
 
     fn images(&mut self, count: usize) -> Vec<Image> {
@@ -44,7 +48,15 @@ fn attacked(image: &Image) -> Option<Image> {
 }
 
 fn seen(image: &Image) -> Observation<'_> {
-    Observation { scores: &image.scores, relevant: Some(&image.relevant) }
+    Observation {
+        scores: &image.scores,
+        relevant: Some(&image.relevant),
+        squeezed: Some(Squeezed {
+            bit_depth: &image.squeezed,
+            jpeg: &[0.0; 5],
+            blur: &image.squeezed,
+        }),
+    }
 }
 
 fn all(images: &[Image]) -> Vec<Observation<'_>> {
@@ -135,10 +147,12 @@ fn what_cannot_be_watched_is_refused_and_changes_nothing() {
     let mut monitor = monitor(measure, Test::Cusum, &images, 100.0);
     monitor.push(&seen(&images[0])).unwrap();
     let before = monitor.clone();
-    let short = monitor.push(&Observation { scores: &[0.0; 4], relevant: None });
+    let short = monitor.push(&Observation { scores: &[0.0; 4], relevant: None, squeezed: None });
     assert_eq!(short, Err(MonitorError::Classes { expected: 5, found: 4 }));
     let infinite = [f32::INFINITY; 5];
-    assert!(monitor.push(&Observation { scores: &infinite, relevant: None }).is_err());
+    assert!(
+        monitor.push(&Observation { scores: &infinite, relevant: None, squeezed: None }).is_err()
+    );
     assert_eq!(monitor, before);
     assert_eq!(monitor.push(&unlabelled[1]), Ok(None));
 }
@@ -173,6 +187,7 @@ proptest! {
             let mut image = image.clone();
             image.scores.rotate_left(turn);
             image.relevant.rotate_left(turn);
+            image.squeezed.rotate_left(turn);
             image
         };
         let mut draws = Draws(seed);

@@ -1,4 +1,4 @@
-//! How good a network is on a split: [`evaluate`].
+//! How good a network is on a split: [`evaluate`], and on each image: [`evaluate_by_image`].
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,19 @@ pub fn evaluate(
     transform: &Transform,
     batch_size: usize,
 ) -> Result<Evaluation, TrainError> {
+    Ok(evaluate_by_image(classifier, dataset, transform, batch_size)?.0)
+}
+
+/// The same, and the average precision of each image, of which the instance-wise mAP is the mean; none of an image without a label.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_by_image(
+    classifier: &dyn Classifier,
+    dataset: &dyn Dataset,
+    transform: &Transform,
+    batch_size: usize,
+) -> Result<(Evaluation, Vec<Option<f64>>), TrainError> {
     let indices: Vec<usize> = (0..dataset.len()).collect();
     let classes = classifier.classes();
     let (mut scores, mut loss) = (Vec::new(), 0.0);
@@ -64,20 +77,27 @@ pub fn evaluate(
         let flags: Vec<bool> = labels.iter().map(|row| row[label]).collect();
         (scores, flags)
     };
-    Ok(Evaluation {
+    let by_image = precisions(scores.iter().cloned().zip(labels.iter().map(|row| row.to_vec())))?;
+    let evaluation = Evaluation {
         loss: loss / indices.len() as f64,
-        map_category: mean((0..classes).map(column))?,
-        map_instance: mean(scores.iter().cloned().zip(labels.iter().map(|row| row.to_vec())))?,
-    })
+        map_category: mean(&precisions((0..classes).map(column))?),
+        map_instance: mean(&by_image),
+    };
+    Ok((evaluation, by_image))
 }
 
-/// Mean of the average precisions of lists, each over its whole length; 0 where none has one.
-fn mean(lists: impl Iterator<Item = (Vec<f32>, Vec<bool>)>) -> Result<f64, MetricsError> {
-    let mut found = Vec::new();
-    for (scores, flags) in lists {
-        found.extend(average_precision_at_k(&Ranking::new(&scores)?, &flags, flags.len())?);
-    }
-    Ok(tkmia_metrics::mean(found).unwrap_or(0.0))
+/// The average precision of each list, over its whole length.
+fn precisions(
+    lists: impl Iterator<Item = (Vec<f32>, Vec<bool>)>,
+) -> Result<Vec<Option<f64>>, MetricsError> {
+    lists
+        .map(|(scores, flags)| average_precision_at_k(&Ranking::new(&scores)?, &flags, flags.len()))
+        .collect()
+}
+
+/// Of the lists that have one; 0 where none has.
+fn mean(precisions: &[Option<f64>]) -> f64 {
+    tkmia_metrics::mean(precisions.iter().copied().flatten()).unwrap_or(0.0)
 }
 
 fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -96,8 +116,10 @@ mod tests {
             (vec![0.9, 0.8, 0.7], vec![false; 3]),
             (vec![0.1, 0.8, 0.7], vec![true, false, false]),
         ];
+        let found = precisions(lists.into_iter()).unwrap();
+        assert_eq!(found[1], None);
         let expected = (5.0 / 6.0 + 1.0 / 3.0) / 2.0;
-        assert!((mean(lists.into_iter()).unwrap() - expected).abs() < 1e-12);
-        assert_eq!(mean(std::iter::empty()).unwrap(), 0.0);
+        assert!((mean(&found) - expected).abs() < 1e-12);
+        assert_eq!(mean(&[]), 0.0);
     }
 }

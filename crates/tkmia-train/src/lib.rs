@@ -24,7 +24,7 @@ mod training;
 pub use augmentation::Augmentation;
 pub use curve::{Curve, Epoch};
 pub use error::TrainError;
-pub use evaluation::{Evaluation, evaluate};
+pub use evaluation::{Evaluation, evaluate, evaluate_by_image};
 pub use hardening::Hardening;
 pub use loss::binary_cross_entropy;
 pub use recipe::{Optimiser, Published, Recipe};

@@ -6,6 +6,7 @@
 //! ```text
 //! g1 = S_[a+1] − (¬S)_[k−a]  ≤ 0     all but a of the specified labels are out of the top-k
 //! g2 = I_[k−n+1] − A_[n]     ≤ 0     n relevant labels are in it
+//! g3 = f_[k+1] − f_[k] + m   ≤ 0     what is in is above the others by m, where that is asked for
 //! ```
 //!
 //! `X_[i]` is the i-th largest score within a set, `I` are the irrelevant labels, `A` those that may
@@ -17,19 +18,26 @@ use tkmia_metrics::Ranking;
 
 use crate::Keep;
 
-/// One label is to sink below another: `f_sinks − f_rises ≤ 0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// One label is to be below another by some margin: `f_sinks + by ≤ f_rises`.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
     /// The label that is to be below.
     pub sinks: usize,
     /// The label that is to be above.
     pub rises: usize,
+    /// The margin; 0 where the order alone counts.
+    pub by: f64,
 }
 
 impl Pair {
-    /// `f_sinks − f_rises`: below 0 where the pair is in the wanted order.
+    /// `f_sinks − f_rises + by`: below 0 where the pair is as wanted.
     pub fn gap(&self, scores: &[f32]) -> f64 {
-        f64::from(scores[self.sinks]) - f64::from(scores[self.rises])
+        self.gap_of(|label| scores[label].into())
+    }
+
+    /// The same of scores that have to be computed.
+    pub(super) fn gap_of(&self, mut score: impl FnMut(usize) -> f64) -> f64 {
+        score(self.sinks) - score(self.rises) + self.by
     }
 }
 
@@ -49,12 +57,12 @@ impl Pair {
 /// let tight = Tight::new(&clean, &relevant, &specified, 2, None, Keep::Count);
 /// assert!(!tight.is_met(&clean));
 /// // Label 0 against the second of the others; the first irrelevant one against the second of {1, 2}.
-/// let contests = [Pair { sinks: 0, rises: 3 }, Pair { sinks: 3, rises: 2 }];
+/// let contests = [Pair { sinks: 0, rises: 3, by: 0.0 }, Pair { sinks: 3, rises: 2, by: 0.0 }];
 /// assert_eq!(tight.contests(&clean), contests);
 /// assert!(tight.is_met(&Ranking::new(&[1.0_f32, 4.0, 3.0, 2.0])?));
 /// # Ok::<(), tkmia_metrics::MetricsError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Tight {
     relevant: Vec<bool>,
     specified: Vec<bool>,
@@ -62,6 +70,7 @@ pub struct Tight {
     staying: usize,
     reachable: bool,
     floors: Vec<Floor>,
+    border: f64,
 }
 
 /// At least `count` relevant labels among the first `prefix`.
@@ -110,7 +119,13 @@ impl Tight {
             staying,
             reachable: delta <= before && others >= k - staying && fill >= kept,
             floors,
+            border: 0.0,
         }
+    }
+
+    /// The same, and `f_[k] − f_[k+1]` is to be so much at least.
+    pub fn with_border(self, margin: f64) -> Self {
+        Self { border: margin, ..self }
     }
 
     /// Size of the predicted set.
@@ -128,17 +143,12 @@ impl Tight {
         self.floors.last().map_or(0, |floor| floor.count)
     }
 
-    /// Whether the label is specified.
-    pub fn is_specified(&self, label: usize) -> bool {
-        self.specified[label]
-    }
-
     /// Whether the label is relevant.
     pub fn is_relevant(&self, label: usize) -> bool {
         self.relevant[label]
     }
 
-    /// Whether the constraints hold for this ranking.
+    /// Whether the constraints hold for this ranking, the border's margin left aside.
     pub fn is_met(&self, now: &Ranking) -> bool {
         let among = |prefix: usize, flags: &[bool]| {
             now.order()[..prefix].iter().filter(|&&label| flags[label]).count()
@@ -148,8 +158,17 @@ impl Tight {
             && self.floors.iter().all(|floor| among(floor.prefix, &self.relevant) >= floor.count)
     }
 
+    /// The labels that may fill the top-k, by rank: of the specified ones the first `a`.
+    pub(super) fn usable(&self, now: &Ranking) -> impl Iterator<Item = usize> {
+        let mut specified = 0;
+        now.order().iter().copied().filter(move |&label| {
+            specified += usize::from(self.specified[label]);
+            !self.specified[label] || specified <= self.staying
+        })
+    }
+
     /// The pairs of labels that decide at this ranking whether the constraints hold: `g1`, then `g2`
-    /// of each prefix. Contests that nobody could lose are left out.
+    /// of each prefix, then that of the border. Contests that nobody could lose are left out.
     pub fn contests(&self, now: &Ranking) -> Vec<Pair> {
         let labels = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
             now.order().iter().copied().filter(|&label| wanted(label)).collect()
@@ -157,20 +176,23 @@ impl Tight {
         let specified = labels(&|label| self.specified[label]);
         let others = labels(&|label| !self.specified[label]);
         let irrelevant = labels(&|label| !self.relevant[label]);
-        let may_stay = &specified[..self.staying.min(specified.len())];
-        let fill = labels(&|label| {
-            self.relevant[label] && (!self.specified[label] || may_stay.contains(&label))
-        });
+        let usable: Vec<usize> = self.usable(now).collect();
+        let fill: Vec<usize> = usable.iter().copied().filter(|&l| self.relevant[l]).collect();
+        let border = || {
+            let top = usable.get(..self.k).filter(|_| self.border > 0.0)?;
+            let sinks = now.order().iter().copied().find(|label| !top.contains(label))?;
+            Some(Pair { sinks, rises: top[self.k - 1], by: self.border })
+        };
 
         let out = pair(&specified, self.staying + 1, &others, self.k.saturating_sub(self.staying));
         let kept = self
             .floors
             .iter()
             .map(|&Floor { prefix, count }| pair(&irrelevant, prefix - count + 1, &fill, count));
-        std::iter::once(out).chain(kept).flatten().collect()
+        std::iter::once(out).chain(kept).chain([border()]).flatten().collect()
     }
 
-    /// `max(g1, g2)`: below 0 the constraints hold, above 0 they don't, and at 0 the tie rule decides;
+    /// The largest gap of the [contests](Self::contests): below 0 the constraints hold, above 0 they don't, and at 0 the tie rule decides;
     /// `∞` where nothing could fulfil them.
     pub fn margin(&self, scores: &[f32], now: &Ranking) -> f64 {
         if !self.reachable {
@@ -189,7 +211,8 @@ impl Tight {
     }
 
     /// The pairs whose order suffices for a target set that is [admitted](Self::admits): the specified
-    /// labels outside the target sink below all of it, the irrelevant ones below its relevant labels.
+    /// labels outside the target sink below all of it, the irrelevant ones below its relevant labels. With a
+    /// margin at the border all labels outside the target sink below it by that.
     ///
     /// A conjunction of differences of scores, so that the region is convex where scores are linear.
     /// Which labels the shorter prefixes hold is read from the ranking as it is now. Only pairs of labels
@@ -206,10 +229,10 @@ impl Tight {
         let inside = |label: usize| target.contains(&label);
         let mut pairs = Vec::new();
         // Both from the highest score to the lowest.
-        let mut add = |sinks: &mut dyn Iterator<Item = usize>, rises: &[usize]| {
+        let mut add = |sinks: &mut dyn Iterator<Item = usize>, rises: &[usize], by: f64| {
             for sinks in sinks {
                 let near = |&rises: &usize| {
-                    let pair = Pair { sinks, rises };
+                    let pair = Pair { sinks, rises, by };
                     (pair.gap(scores) > -within).then_some(pair)
                 };
                 let near: Vec<Pair> = rises.iter().rev().map_while(near).collect();
@@ -222,7 +245,8 @@ impl Tight {
         let mut target: Vec<usize> = target.to_vec();
         target.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
         let labels = order.iter().copied();
-        add(&mut labels.clone().filter(|&l| self.specified[l] && !inside(l)), &target);
+        let sinks = |label| !inside(label) && (self.specified[label] || self.border > 0.0);
+        add(&mut labels.clone().filter(|&label| sinks(label)), &target, self.border);
         let kept: Vec<usize> = target.iter().copied().filter(|&l| self.relevant[l]).collect();
         for &Floor { prefix, count } in &self.floors {
             let irrelevant = labels.clone().filter(|&label| !self.relevant[label]);
@@ -230,13 +254,14 @@ impl Tight {
             match prefix == self.k {
                 true => {
                     let outside = irrelevant.filter(|&label| !inside(label));
-                    add(&mut outside.skip(kept.len() - count), &kept);
+                    add(&mut outside.skip(kept.len() - count), &kept, 0.0);
                 }
-                false => add(&mut irrelevant.skip(prefix - count), &kept[..count]),
+                false => add(&mut irrelevant.skip(prefix - count), &kept[..count], 0.0),
             }
         }
         let mut seen = std::collections::HashSet::new();
-        pairs.retain(|pair| seen.insert(*pair));
+        // Those of the border come first.
+        pairs.retain(|pair| seen.insert([pair.sinks, pair.rises]));
         pairs
     }
 }
@@ -245,7 +270,7 @@ impl Tight {
 fn pair(sink: &[usize], low: usize, rise: &[usize], high: usize) -> Option<Pair> {
     let sinks = *sink.get(low - 1)?;
     let rises = *rise.get(high.checked_sub(1)?)?;
-    Some(Pair { sinks, rises })
+    Some(Pair { sinks, rises, by: 0.0 })
 }
 
 /// What the clean top-k asks of later ones. It is enough to ask at the end of each run of relevant
@@ -313,7 +338,7 @@ mod tests {
     #[test]
     fn a_contest_is_between_the_last_in_and_the_first_out() {
         let clean = ranking([0, 1, 2, 3, 4, 5]);
-        let pairs = [(0, 3), (1, 2), (5, 3)].map(|(sinks, rises)| Pair { sinks, rises });
+        let pairs = [(0, 3), (1, 2), (5, 3)].map(|(sinks, rises)| Pair { sinks, rises, by: 0.0 });
         assert_eq!(tight(Keep::Order).contests(&clean), pairs);
         assert_eq!(tight(Keep::Count).contests(&clean), [pairs[0], pairs[2]]);
     }
@@ -324,7 +349,7 @@ mod tests {
         assert!(tight.admits(&[1, 2, 3]) && tight.admits(&[2, 3, 4]));
         assert!(!tight.admits(&[0, 2, 3]) && !tight.admits(&[1, 2, 5]) && !tight.admits(&[2, 3]));
         let pairs = |of: &[(usize, usize)]| -> Vec<Pair> {
-            of.iter().map(|&(sinks, rises)| Pair { sinks, rises }).collect()
+            of.iter().map(|&(sinks, rises)| Pair { sinks, rises, by: 0.0 }).collect()
         };
         let of = |target: &[usize], within| {
             let scores = [6.0_f32, 5.0, 4.0, 3.0, 2.0, 1.0];
@@ -334,6 +359,14 @@ mod tests {
         assert_eq!(of(&[1, 2, 3], f64::INFINITY), expected);
         // The irrelevant label is 2 below the nearest one that it must stay below.
         assert_eq!(of(&[1, 2, 3], 2.5), expected[..4]);
+        // All others leave a margin at the border, and shorter prefixes none.
+        let border = tight.clone().with_border(0.5);
+        let scores = [6.0_f32, 5.0, 4.0, 3.0, 2.0, 1.0];
+        let found = border.pairs(&[1, 2, 3], (&scores, &clean), |_| true, f64::INFINITY);
+        let by_margin =
+            found.iter().filter(|pair| pair.by == 0.5).map(|pair| (pair.sinks, pair.rises));
+        let outside = [0, 4, 5].into_iter().flat_map(|sinks| [3, 2, 1].map(|rises| (sinks, rises)));
+        assert!(by_margin.eq(outside) && found.len() == 9, "{found:?}");
         // With three relevant labels one irrelevant may come in.
         let expected = pairs(&[(0, 4), (0, 3), (0, 2), (5, 4), (5, 3), (5, 2)]);
         assert_eq!(of(&[2, 3, 4], f64::INFINITY), expected);
@@ -363,6 +396,7 @@ mod tests {
             (clean, now, relevant, specified) in case(),
             k in 1..8_usize,
             delta in 0..4_usize,
+            margin in prop::sample::select(vec![0.0, 0.5, 1.5, 2.5]),
         ) {
             let [clean, after] = [&clean, &now].map(|scores| Ranking::new(scores).unwrap());
             let count = |ranking: &Ranking, prefix: usize, flags: &[bool]| {
@@ -385,6 +419,9 @@ mod tests {
                 let tight = Tight::new(&clean, &relevant, &specified, k, Some(delta), keep);
                 prop_assert_eq!(tight.is_met(&after), holds, "{:?}", keep);
                 prop_assert_eq!(tight.margin(&now, &after) < 0.0, holds, "{:?}", keep);
+                let [last, next] = [k - 1, k].map(|rank| f64::from(now[after.order()[rank]]));
+                let (margin_holds, tight) = (last - next > margin, tight.with_border(margin));
+                prop_assert_eq!(tight.margin(&now, &after) < 0.0, holds && margin_holds);
             }
         }
 

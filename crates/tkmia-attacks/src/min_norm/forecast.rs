@@ -45,7 +45,7 @@ impl<'a> Forecast<'a> {
             })
         };
         let pairs = self.pairs.iter().zip(bias);
-        pairs.map(|(pair, bias)| score(pair.sinks) - score(pair.rises) + bias + margin).collect()
+        pairs.map(|(pair, bias)| pair.gap_of(&mut score) + bias + margin).collect()
     }
 
     /// What came of a perturbation less what was forecast.

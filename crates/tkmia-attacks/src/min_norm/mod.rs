@@ -43,6 +43,8 @@ pub struct MinNormAttack {
     pub stop: Stop,
     /// What is kept of the clean ranking.
     pub keep: Keep,
+    /// How many times the clean image's margin of rank k over k + 1 the attacked one has at least.
+    pub border_margin: Option<f64>,
     /// How the constraints are reached.
     pub solver: Solver,
     /// The most searches, one after the other; `None`: as long as passes are left.
@@ -152,6 +154,7 @@ impl MinNormAttack {
             k: goal.k(),
             delta: goal.delta(),
             keep: self.keep,
+            border_margin: self.border_margin,
             measured_by: self.norm,
             solver: self.solver,
             rounds: self.rounds,

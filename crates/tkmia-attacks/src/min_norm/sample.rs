@@ -175,10 +175,18 @@ impl Sample {
             Some(Leaving::All) | None => None,
         };
         let (relevant, specified) = (&task.relevant, &task.specified);
-        let tight = Tight::new(&now.ranking, relevant, specified, task.k, leaving, task.keep);
         let order = now.ranking.order();
-        let spread =
-            f64::from(now.scores[order[0]]) - f64::from(now.scores[order[order.len() - 1]]);
+        let between = |ranks: [usize; 2]| {
+            let [above, below] = ranks.map(|rank| f64::from(now.scores[order[rank]]));
+            above - below
+        };
+        let spread = between([0, order.len() - 1]);
+        let border = match task.border_margin {
+            Some(times) if task.k < order.len() => times * between([task.k - 1, task.k]),
+            _ => 0.0,
+        };
+        let tight = Tight::new(&now.ranking, relevant, specified, task.k, leaving, task.keep)
+            .with_border(border);
         let reach = tight.margin(&now.scores, &now.ranking).clamp(0.0, spread);
         let spread = spread.max(f64::MIN_POSITIVE);
         let start = Start { clean: now.clone(), tight, spread, reach };

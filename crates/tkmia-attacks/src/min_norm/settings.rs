@@ -10,7 +10,7 @@ use crate::error::check;
 use crate::{AttackError, AttackName, Keep, Limits, Norm, Stop, Variant};
 
 /// The smallest perturbation under the tight constraints: it has no learning rate, no α and no momentum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct MinNorm {
     /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal attacks stay in, and what min-norm makes small
@@ -21,6 +21,9 @@ pub struct MinNorm {
     pub rounds: Option<usize>,
     /// What the minimum-norm form keeps of the clean ranking, or more where --stop needs it
     pub keep: Keep,
+    /// How many times the clean image's margin of rank k over k + 1 the minimum-norm form leaves at least [default: any
+    /// margin will do]
+    pub border_margin: Option<f64>,
 }
 
 named! {
@@ -49,23 +52,33 @@ impl MinNorm {
                 method: format!("{} ({})", AttackName::Tkmia, Variant::MinNorm),
                 criterion: stop.to_string(),
             })?;
-        let rounds = self.rounds;
+        let Self { norm, solver, rounds, border_margin, .. } = *self;
         check("rounds", "at least 1", rounds.unwrap_or(1) as f64, rounds != Some(0))?;
+        let margin = border_margin.unwrap_or_default();
+        check(
+            "border margin",
+            "a number of at least 0",
+            margin,
+            (0.0..f64::INFINITY).contains(&margin),
+        )?;
         let Limits { max_iterations, max_forward, max_backward } = limits;
         let caps = [max_forward, max_backward].into_iter().flatten();
         let max_passes = caps.fold(max_iterations, usize::min);
         check("max backward passes", "at least 1", max_passes as f64, max_passes > 0)?;
-        let (norm, solver, stop) = (self.norm, self.solver, stop.clone());
-        Ok(MinNormAttack { norm, solver, rounds, keep, stop, max_passes })
+        let stop = stop.clone();
+        Ok(MinNormAttack { norm, solver, rounds, keep, border_margin, stop, max_passes })
     }
 }
 
 /// What records call it beside its name: what isn't at its default.
 impl fmt::Display for MinNorm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { norm, solver, rounds, keep } = self;
+        let Self { norm, solver, rounds, keep, border_margin } = self;
         if *keep != Keep::default() {
             write!(f, ", keep {keep}")?;
+        }
+        if let Some(margin) = border_margin {
+            write!(f, ", border margin {margin}")?;
         }
         if *norm != Norm::default() {
             write!(f, ", {norm}")?;

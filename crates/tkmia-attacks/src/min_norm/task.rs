@@ -19,6 +19,7 @@ pub(super) struct Task {
     pub k: usize,
     pub delta: Option<usize>,
     pub keep: Keep,
+    pub border_margin: Option<f64>,
     /// What is to be small.
     pub measured_by: Norm,
     pub solver: Solver,
@@ -111,6 +112,7 @@ pub(super) fn grey(pixels: usize, measured_by: Norm, max_passes: usize) -> Task 
         k: 1,
         delta: None,
         keep: Keep::Order,
+        border_margin: None,
         measured_by,
         solver: Solver::FirstOrder,
         rounds: None,

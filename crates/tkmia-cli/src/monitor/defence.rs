@@ -1,8 +1,6 @@
 //! [`Defence`]: monitors of each statistic, and what they notice.
 
-use tkmia_monitor::{
-    FalseAlarms, Monitor, MonitorError, Observation, Simulation, Statistic, Test, auc,
-};
+use tkmia_monitor::{FalseAlarms, Monitor, MonitorError, Observation, Simulation, Statistic, Test};
 
 use super::findings::{Discrimination, Noticing, Quiet};
 use super::traffic::{Attack, Images};
@@ -44,9 +42,9 @@ impl Defence<'_> {
             let simulation = Simulation::new(&monitor, &clean, streams, within, seed)?;
             found.quiet.push(Quiet::of(&monitor, k, simulation.false_alarms(COUNTED)));
             for attack in self.attacks.iter().filter(|attack| attack.setting.k == k) {
-                let twins = attack.twins(traffic);
+                let twins = attack.twins(traffic, statistic);
                 let noticed = simulation.attacked(&twins, &SHARES)?;
-                let attackable = attack.successes as f64 / clean.len() as f64;
+                let attackable = twins.iter().flatten().count() as f64 / clean.len() as f64;
                 let noticings = SHARES.iter().zip(&noticed).map(|(&share, noticed)| {
                     Noticing::of(attack, &monitor, [attackable, share], noticed)
                 });
@@ -60,8 +58,7 @@ impl Defence<'_> {
                         pairs[0].extend(numbers(clean)?.map(|numbers| numbers[0]));
                         pairs[1].extend(numbers(twin)?.map(|numbers| numbers[0]));
                     }
-                    let area = auc(&pairs[0], &pairs[1]);
-                    found.discriminations.push(Discrimination::of(attack, statistic, area));
+                    found.discriminations.push(Discrimination::of(attack, statistic, &pairs));
                 }
             }
         }

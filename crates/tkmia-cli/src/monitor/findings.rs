@@ -8,7 +8,7 @@ use tkmia_experiment::{ExperimentError, Plan, write_failed};
 use tkmia_figure::{Axis, Chart, Series, Shape};
 use tkmia_file::write_whole;
 use tkmia_metrics::share_interval;
-use tkmia_monitor::{Counted, Monitor, Noticed, Statistic, Test};
+use tkmia_monitor::{Counted, Monitor, Noticed, Statistic, Test, auc, auc_interval};
 
 use super::Arguments;
 use super::defence::{SHARES, Watched};
@@ -88,6 +88,8 @@ pub struct Discrimination {
     statistic: &'static str,
     images: usize,
     auc: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
 }
 
 impl Quiet {
@@ -138,14 +140,18 @@ impl Noticing {
 }
 
 impl Discrimination {
-    pub fn of(attack: &Attack, statistic: Statistic, auc: Option<f64>) -> Self {
+    /// Of the numbers of clean images and of their twins.
+    pub fn of(attack: &Attack, statistic: Statistic, [clean, attacked]: &[Vec<f64>; 2]) -> Self {
+        let interval = auc_interval(clean, attacked);
         Self {
             attack: attack.number,
             setting: attack.setting.to_string(),
             method: attack.method.clone(),
             statistic: statistic.name(),
-            images: attack.successes,
-            auc,
+            images: clean.len(),
+            auc: auc(clean, attacked),
+            low: interval.map(|[low, _]| low),
+            high: interval.map(|[_, high]| high),
         }
     }
 }
@@ -323,17 +329,23 @@ impl Findings {
         }
         let areas = self.statistics(attacks[0].0).filter_map(|statistic| {
             let of = |&(attack, _): &(usize, &Attacked)| {
-                self.auc
-                    .iter()
-                    .find(|row| (row.attack, row.statistic) == (attack, statistic.name()))?
-                    .auc
+                let is_of = |row: &&Discrimination| {
+                    (row.attack, row.statistic) == (attack, statistic.name())
+                };
+                let row = self.auc.iter().find(is_of)?;
+                Some(match (row.auc, row.low, row.high) {
+                    (Some(area), Some(low), Some(high)) => {
+                        format!("{area:.3} ({low:.3}–{high:.3})")
+                    }
+                    (Some(area), ..) => format!("{area:.3}"),
+                    _ => "—".to_owned(),
+                })
             };
-            let areas: Option<Vec<f64>> = attacks.iter().map(of).collect();
-            let areas = areas?.into_iter().map(|area| format!("{area:.3}"));
-            Some([statistic.title(k)].into_iter().chain(areas).collect())
+            let areas: Option<Vec<String>> = attacks.iter().map(of).collect();
+            Some([statistic.title(k)].into_iter().chain(areas?).collect())
         });
         text += "\nThe area under the ROC curve of one image: the probability that an attacked image has a smaller value than \
-                 a clean one.\n";
+                 a clean one, with its 95 % interval over images.\n";
         text += &table("AUC", methods, areas);
         for (number, attack) in attacks {
             text += &format!("\n![{}]({})\n", attack.method, chart_file(number));

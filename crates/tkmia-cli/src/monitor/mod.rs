@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering;
 
 use clap::{Args, value_parser};
 use tkmia_core::device;
-use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Transform, open};
-use tkmia_experiment::{Part, Plan, Victim, Workers, held_out};
+use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Squeezer, Transform, open};
+use tkmia_experiment::{Plan, Record, Victim, Workers, held_out};
 use tkmia_models::{Loaded, fingerprint};
 use tkmia_monitor::{FalseAlarms, MIN_CLEAN, MonitorError, Statistic};
 
@@ -25,12 +25,13 @@ use crate::progress::{self, Count, INTERRUPTED, STOP};
 use crate::train::named;
 use defence::{Defence, Watched};
 use findings::Findings;
-use traffic::{Attack, Images};
+use traffic::{Attack, Images, keeps_all};
 
 /// Say which attacks of an experiment a defender notices who watches the predictions
 ///
 /// Streams of clean images are simulated in which, from some image on, a share is replaced by attacked twins. Monitors see
-/// the scores, and the labels for ranking measures. Thresholds are for a stated rate of false alarms, by images that are kept
+/// the scores, and the labels for ranking measures; where the experiment keeps all attacked images (`pictures`), the scores of
+/// squeezed images too. Thresholds are for a stated rate of false alarms, by images that are kept
 /// apart and in no stream. The folder gets monitor.md, monitor.json, false_alarms.csv, detection.csv, auc.csv and a chart
 /// of each attack.
 #[derive(Debug, Args)]
@@ -92,11 +93,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let records = plan.read_records(folder)?;
     let interrupted = Ok(ExitCode::from(INTERRUPTED));
 
-    let ([traffic, calibration], workers) = arguments.images(&plan)?;
-    if STOP.load(Ordering::Relaxed) {
+    let Some(Seen { traffic, calibration, attacks, workers }) = arguments.seen(&plan, &records)?
+    else {
         return interrupted;
-    }
-    let attacks = Attack::all(&plan, &records, [&traffic, &calibration])?;
+    };
     if attacks.is_empty() {
         let (folder, found) = (folder.display(), records.len());
         return Err(format!(
@@ -114,7 +114,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         attacks: &attacks,
     };
     let sizes: BTreeSet<usize> = attacks.iter().map(|attack| attack.setting.k).collect();
-    let watched = sizes.iter().flat_map(|&k| Statistic::at(k).map(move |statistic| (k, statistic)));
+    let statistics = |k| Statistic::at(k).filter(|one| keeps_all(&plan) || !one.needs_squeezed());
+    let watched = sizes.iter().flat_map(|&k| statistics(k).map(move |statistic| (k, statistic)));
     let watched: Vec<(usize, Statistic)> = watched.collect();
     let bar = Count::new("watch", "statistics", watched.len());
     let watch = |batch: &[(usize, Statistic)]| {
@@ -140,9 +141,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What defenders see, scored by the experiment's victim.
+struct Seen {
+    traffic: Images,
+    calibration: Images,
+    attacks: Vec<Attack>,
+    workers: Workers<'static>,
+}
+
 impl Arguments {
-    /// The traffic, and what calibrates: scored by the experiment's victim.
-    fn images(&self, plan: &Plan) -> Result<([Images; 2], Workers<'static>), Box<dyn Error>> {
+    /// Nothing if the work was stopped. Squeezed images are scored too where all attacked ones are kept.
+    fn seen(&self, plan: &Plan, records: &[Record]) -> Result<Option<Seen>, Box<dyn Error>> {
         let Self { network, kind, root, split, computing, calibration: share, .. } = self;
         let (expected, found) = (&plan.inputs.victim.sha256, fingerprint(&network.model)?);
         if *expected != found {
@@ -167,12 +176,31 @@ impl Arguments {
             .into());
         }
         let workers = computing.workers(&classifier, [transform.resize.side as usize; 2]);
-        let bar = Count::new("score", "images", dataset.len());
-        let scored = |part: &Part<'_>| {
-            Images::scored(&Victim::new(&classifier, part, &transform)?, workers, &bar)
+        let squeezes = keeps_all(plan);
+        let looks = if squeezes { 1 + Squeezer::ALL.len() } else { 1 };
+        let scored = |dataset: &dyn Dataset, transform: &Transform, bar: &Count| {
+            Images::scored(&Victim::new(&classifier, dataset, transform)?, squeezes, workers, bar)
         };
-        let images = [scored(&parts[0])?, scored(&parts[1])?];
+        let bar = Count::new("score", "images", looks * dataset.len());
+        let [traffic, calibration] = &parts;
+        let traffic_seen = scored(traffic, &transform, &bar)?;
+        let calibration = scored(calibration, &transform, &bar)?;
         bar.end();
-        Ok((images, workers))
+        let stopped = || STOP.load(Ordering::Relaxed);
+        if stopped() {
+            return Ok(None);
+        }
+        let images = [&traffic_seen, &calibration];
+        let mut attacks = Attack::all(&self.experiment, plan, records, traffic, images)?;
+        if squeezes {
+            let all: usize = attacks.iter().map(|attack| attack.kept.len()).sum();
+            let bar = Count::new("score", "attacked images", looks * all);
+            let square = Transform { resize: Resize::square(transform.resize.side), ..transform };
+            for attack in &mut attacks {
+                attack.sent = scored(&attack.kept, &square, &bar)?;
+            }
+            bar.end();
+        }
+        Ok((!stopped()).then_some(Seen { traffic: traffic_seen, calibration, attacks, workers }))
     }
 }

@@ -1,11 +1,13 @@
-//! [`Images`] and [`Attack`]: clean images as monitors see them, and their attacked twins.
+//! [`Images`] and [`Attack`]: images as monitors see them, and their attacked twins.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 
 use tkmia_attacks::View;
 use tkmia_core::Tagger;
-use tkmia_experiment::{ExperimentError, Plan, Record, Setting, Victim, Workers};
-use tkmia_monitor::Observation;
+use tkmia_data::{Dataset, Listing, Resize, Squeezed, Squeezer, Transform};
+use tkmia_experiment::{ExperimentError, PicturePaths, Plan, Record, Setting, Victim, Workers};
+use tkmia_monitor::{Observation, Statistic};
 
 use crate::progress::Count;
 
@@ -16,39 +18,72 @@ pub fn as_planned(plan: &Plan, loaded: Tagger) -> Tagger {
     Tagger { input_size, resize, ..loaded }
 }
 
-/// Clean images, scored.
+/// Images, scored.
+#[derive(Default)]
 pub struct Images {
     ids: Vec<String>,
     scores: Vec<Vec<f32>>,
     relevant: Vec<Vec<bool>>,
+    /// Scores without the details that each of [`Squeezer::ALL`] takes, where that is looked at.
+    squeezed: Vec<Vec<Vec<f32>>>,
 }
 
 impl Images {
     /// Those of the victim's data; fewer if the work is stopped.
     pub fn scored(
         victim: &Victim<'_>,
+        squeezes: bool,
         workers: Workers<'_>,
         bar: &Count,
     ) -> Result<Self, ExperimentError> {
-        let (mut ids, mut scores, mut relevant) = (Vec::new(), Vec::new(), Vec::new());
-        let all: Vec<usize> = (0..victim.dataset.len()).collect();
-        victim.scores(&all, View::Image, workers, |index, of_image| {
-            ids.push(victim.dataset.id(index).to_owned());
-            scores.push(of_image.to_vec());
-            relevant.push(victim.dataset.labels().row(index).to_vec());
-            bar.finished(1);
-            Ok(())
-        })?;
-        Ok(Self { ids, scores, relevant })
+        let Victim { dataset, transform, .. } = *victim;
+        let all: Vec<usize> = (0..dataset.len()).collect();
+        let scores = |victim: &Victim<'_>| {
+            let mut scores = Vec::new();
+            victim.scores(&all, View::Image, workers, |_, of_image| {
+                scores.push(of_image.to_vec());
+                bar.finished(1);
+                Ok(())
+            })?;
+            Ok::<_, ExperimentError>(scores)
+        };
+        let square = Transform { resize: Resize::square(transform.resize.side), ..*transform };
+        let squeezed = Squeezer::ALL.into_iter().filter(|_| squeezes).map(|squeezer| {
+            let dataset = Squeezed { dataset, resize: transform.resize, squeezer };
+            scores(&Victim { dataset: &dataset, transform: &square, ..*victim })
+        });
+        Ok(Self {
+            ids: all.iter().map(|&index| dataset.id(index).to_owned()).collect(),
+            squeezed: squeezed.collect::<Result<_, _>>()?,
+            scores: scores(victim)?,
+            relevant: all.iter().map(|&index| dataset.labels().row(index).to_vec()).collect(),
+        })
     }
 
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
+    /// Where each id stands.
+    fn places(&self) -> HashMap<&str, usize> {
+        self.ids.iter().map(String::as_str).zip(0..).collect()
+    }
+
     pub fn observations(&self) -> Vec<Observation<'_>> {
-        let rows = self.scores.iter().zip(&self.relevant);
-        rows.map(|(scores, relevant)| Observation { scores, relevant: Some(relevant) }).collect()
+        (0..self.len()).map(|image| self.observation(image)).collect()
+    }
+
+    fn observation(&self, image: usize) -> Observation<'_> {
+        let squeezed = match &self.squeezed[..] {
+            [bit_depth, jpeg, blur] => Some(tkmia_monitor::Squeezed {
+                bit_depth: &bit_depth[image],
+                jpeg: &jpeg[image],
+                blur: &blur[image],
+            }),
+            _ => None,
+        };
+        let (scores, relevant) = (&self.scores[image], Some(&self.relevant[image][..]));
+        Observation { scores, relevant, squeezed }
     }
 }
 
@@ -62,6 +97,32 @@ pub struct Attack {
     pub successes: usize,
     /// Scores of the attacked images, by the ids of the clean ones.
     scores: HashMap<String, Vec<f32>>,
+    /// Images of the traffic that are still attacked as pixels of 8 bits.
+    pub kept: Kept,
+    /// Those, scored, where the input is looked at.
+    pub sent: Images,
+}
+
+/// Attacked images as an experiment keeps them, in pixels of 8 bits.
+#[derive(Debug)]
+pub struct Kept {
+    listing: Listing,
+    files: Vec<PathBuf>,
+}
+
+impl Dataset for Kept {
+    fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
+    fn image_path(&self, index: usize) -> PathBuf {
+        self.files[index].clone()
+    }
+}
+
+/// Whether an experiment keeps the images of all samples.
+pub fn keeps_all(plan: &Plan) -> bool {
+    plan.manifests.iter().all(|manifest| manifest.samples <= plan.inputs.pictures)
 }
 
 impl Attack {
@@ -70,8 +131,10 @@ impl Attack {
     /// # Errors
     /// Records of an image that isn't there, or whose clean scores are others than these.
     pub fn all(
+        folder: &Path,
         plan: &Plan,
         records: &[Record],
+        dataset: &dyn Dataset,
         [traffic, calibration]: [&Images; 2],
     ) -> Result<Vec<Self>, String> {
         let mut clean: HashMap<&str, &[f32]> = HashMap::new();
@@ -80,6 +143,7 @@ impl Attack {
                 images.ids.iter().map(String::as_str).zip(images.scores.iter().map(Vec::as_slice)),
             );
         }
+        let places = traffic.places();
         let mut attacks = Vec::new();
         let mut records = records.iter();
         for (at, job) in plan.jobs.iter().enumerate() {
@@ -93,7 +157,8 @@ impl Attack {
                 _ => job.run.to_string(),
             };
             let mut scores = HashMap::new();
-            for record in records.by_ref().take(plan.samples_of(at)) {
+            let mut files = BTreeMap::new();
+            for (position, record) in plan.positions(job.manifest).into_iter().zip(&mut records) {
                 let known = clean.get(record.id.as_str());
                 let known = known.ok_or_else(|| {
                     format!("image `{}`: expected it in the split, found none", record.id)
@@ -101,26 +166,55 @@ impl Attack {
                 if job.run.view() == View::Image {
                     check(record, known)?;
                 }
-                if record.success {
-                    scores.entry(record.id.clone()).or_insert_with(|| record.scores.clone());
+                if !record.success {
+                    continue;
+                }
+                scores.entry(record.id.clone()).or_insert_with(|| record.scores.clone());
+                if let Some(&place) =
+                    places.get(record.id.as_str()).filter(|_| record.success_rounded)
+                {
+                    let file = PicturePaths::new(job.manifest, at, position).perturbed;
+                    files.entry(place).or_insert_with(|| folder.join(file));
                 }
             }
             let successes = traffic.ids.iter().filter(|id| scores.contains_key(*id)).count();
             if successes > 0 {
-                attacks.push(Self { number: attacks.len(), setting, method, successes, scores });
+                let (number, sent) = (attacks.len(), Images::default());
+                let kept = Kept::new(dataset, files);
+                attacks.push(Self { number, setting, method, successes, scores, kept, sent });
             }
         }
         Ok(attacks)
     }
 
-    /// The attacked images, at the places of the clean ones.
-    pub fn twins<'a>(&'a self, traffic: &'a Images) -> Vec<Option<Observation<'a>>> {
-        let images = traffic.ids.iter().zip(&traffic.relevant);
-        let twin = |(id, relevant): (&String, &'a Vec<bool>)| {
-            let scores = self.scores.get(id)?;
-            Some(Observation { scores, relevant: Some(relevant) })
+    /// The attacked images as a statistic sees them, at the places of the clean ones.
+    pub fn twins<'a>(
+        &'a self,
+        traffic: &'a Images,
+        statistic: Statistic,
+    ) -> Vec<Option<Observation<'a>>> {
+        let sent = self.sent.places();
+        let twin = |(id, relevant): (&String, &'a Vec<bool>)| match statistic.needs_squeezed() {
+            true => Some(self.sent.observation(*sent.get(id.as_str())?)),
+            false => {
+                let scores = self.scores.get(id)?;
+                Some(Observation { scores, relevant: Some(relevant), squeezed: None })
+            }
         };
-        images.map(twin).collect()
+        traffic.ids.iter().zip(&traffic.relevant).map(twin).collect()
+    }
+}
+
+impl Kept {
+    /// By the places of the clean images within a data set.
+    fn new(dataset: &dyn Dataset, files: BTreeMap<usize, PathBuf>) -> Self {
+        let (places, files): (Vec<usize>, Vec<PathBuf>) = files.into_iter().unzip();
+        let listing = Listing {
+            ids: places.iter().map(|&place| dataset.id(place).to_owned()).collect(),
+            labels: dataset.labels().select(&places),
+            ..dataset.listing().clone()
+        };
+        Self { listing, files }
     }
 }
 

@@ -199,7 +199,7 @@ mod tests {
             // So large a gap that the smallest perturbation has about so many pixel steps.
             let gap = steps / 127.5 * norm(&row);
             let (model, best) = best_of(&row, gap);
-            let pairs = vec![Pair { sinks: 0, rises: 1 }];
+            let pairs = vec![Pair { sinks: 0, rises: 1, by: 0.0 }];
             let forecast = Forecast::of_pairs(pairs, &best, &model);
             let chosen = choose(&task, &forecast, &[0.0], 0.0);
             let rounded = rounded_perturbation(&task, &chosen);

@@ -27,8 +27,9 @@ pub(crate) struct Sequential {
     model: Model,
     target: Vec<usize>,
     pairs: Vec<Pair>,
-    /// The combination of scores that the multipliers name.
+    /// The combination of scores that the multipliers name, and the same of the pairs' margins.
     weights: Vec<(usize, f64)>,
+    margin: f64,
     /// Labels whose rows are still to be fetched.
     fetch: Vec<usize>,
     chooses: bool,
@@ -106,6 +107,7 @@ impl Sequential {
             target,
             pairs: Vec::new(),
             weights: Vec::new(),
+            margin: 0.0,
             fetch,
             chooses,
             at: vec![0.0; task.origin.len()],
@@ -183,23 +185,25 @@ impl Sequential {
                 (label, f64::from(self.now.scores[label]) + self.model.change(label, step))
             })
             .collect();
-        let gap = |pair: &Pair| scores[&pair.sinks] - scores[&pair.rises] + self.kappa;
+        let gap = |pair: &Pair| pair.gap_of(|label| scores[&label]) + self.kappa;
         self.pairs.iter().map(gap).collect()
     }
 
-    /// The combination of scores that the multipliers of the last repair name; of the worst pair where they are 0.
-    fn combination(&self, mut multipliers: Vec<f64>) -> Vec<(usize, f64)> {
+    /// Takes the combination of scores that the multipliers of the last repair name; of the worst pair where they are 0.
+    fn combine(&mut self, mut multipliers: Vec<f64>) {
         if multipliers.iter().all(|&multiplier| multiplier == 0.0) {
             // The pairs begin with the one whose gap is largest.
             multipliers = vec![1.0];
         }
         let total: f64 = multipliers.iter().sum();
         let mut weights = BTreeMap::new();
+        self.margin = 0.0;
         for (pair, multiplier) in self.pairs.iter().zip(&multipliers) {
             *weights.entry(pair.sinks).or_insert(0.0) += multiplier / total;
             *weights.entry(pair.rises).or_insert(0.0) -= multiplier / total;
+            self.margin += multiplier / total * pair.by;
         }
-        weights.into_iter().filter(|(_, weight)| *weight != 0.0).collect()
+        self.weights = weights.into_iter().filter(|(_, weight)| *weight != 0.0).collect();
     }
 
     /// Takes labels into the model that stand where they matter, with rows that are yet to be learnt.
@@ -224,7 +228,7 @@ impl Sequential {
     /// `λᵀh/‖Nᵀλ‖₁`, with `h` the gaps at the unattacked image.
     fn least_radius(&self) -> f64 {
         let mut normal = vec![0.0_f32; self.at.len()];
-        let mut gap = 0.0;
+        let mut gap = self.margin;
         for &(label, weight) in &self.weights {
             add(&mut normal, weight, self.model.row(label));
             gap += weight * f64::from(self.now.scores[label]);
@@ -334,7 +338,7 @@ impl Sequential {
         let gram = self.model.gram(labels_of(&self.pairs));
         let repair = self.model.repair(gram, &self.pairs, &self.gaps(&away), &from, limits);
         let Repair { mut step, multipliers, unlimited } = repair;
-        self.weights = self.combination(unlimited);
+        self.combine(unlimited);
         let (radius, length) = (norm(&self.at), norm(&step));
         if size > 0.0 {
             self.worth = multipliers.iter().sum::<f64>() / (self.beta * size);
@@ -411,7 +415,7 @@ impl Search for Sequential {
                 (self.best, self.found) = (length, true);
             }
             if self.weights.is_empty() {
-                self.weights = self.combination(Vec::new());
+                self.combine(Vec::new());
             }
             self.asked = match self.missing() {
                 Some(label) => vec![(label, 1.0)],
@@ -439,7 +443,7 @@ impl Search for Sequential {
         }
         if self.step == 0 {
             self.pairs = self.pairs(start);
-            self.weights = self.combination(Vec::new());
+            self.combine(Vec::new());
         }
         if self.chooses && self.step.is_multiple_of(RECHOOSE.0) && 2 * self.step < self.tail[1] {
             self.choose(start);
@@ -476,7 +480,7 @@ mod tests {
         let Task { relevant, specified, k, .. } = &task;
         let tight = Tight::new(&ranking, relevant, specified, *k, None, Keep::Order);
         let reach = tight.margin(&scores, &ranking);
-        let worst = Pair { sinks: 0, rises: 21 };
+        let worst = Pair { sinks: 0, rises: 21, by: 0.0 };
         assert_eq!((tight.contests(&ranking)[0], reach), (worst, 21.0));
 
         let start = Start { clean: Scored { scores, ranking }, tight, spread: 9999.0, reach };

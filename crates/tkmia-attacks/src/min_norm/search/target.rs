@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tkmia_metrics::Ranking;
 
-use super::super::constraints::{Pair, Tight};
+use super::super::constraints::Tight;
 use super::super::model::LabelGram;
 use super::super::task::Start;
 use crate::readback::Scored;
@@ -30,8 +30,8 @@ impl Outlook<'_> {
         }
         let now = (&*self.now.scores, &self.now.ranking);
         let pairs = tight.pairs(target, now, |label| self.labels.contains(&label), *reach);
-        let gap = |pair: &Pair| self.scores[pair.sinks] - self.scores[pair.rises];
-        let gaps: Vec<f64> = pairs.iter().map(gap).collect();
+        let gaps: Vec<f64> =
+            pairs.iter().map(|pair| pair.gap_of(|label| self.scores[label])).collect();
         let (cost, multipliers) = self.gram.solve(&pairs, &gaps);
         let active = pairs.iter().zip(multipliers).filter(|(_, multiplier)| *multiplier > 0.0);
         let dear: BTreeSet<usize> = active.map(|(pair, _)| pair.rises).collect();
@@ -67,21 +67,14 @@ const EXCHANGES: usize = 4;
 
 /// The target that the scores alone suggest: the best labels that may fill the places.
 pub(crate) fn by_score(tight: &Tight, now: &Ranking) -> Vec<usize> {
-    let (k, staying) = (tight.k(), tight.staying());
-    let mut specified = 0;
-    let usable: Vec<usize> = (now.order().iter().copied())
-        .filter(|&label| {
-            specified += usize::from(tight.is_specified(label));
-            !tight.is_specified(label) || specified <= staying
-        })
-        .collect();
+    let usable: Vec<usize> = tight.usable(now).collect();
     let relevant = usable.iter().copied().filter(|&label| tight.is_relevant(label));
     let mut target: Vec<usize> = relevant.take(tight.kept()).collect();
     let rest: Vec<usize> = usable
         .iter()
         .copied()
         .filter(|label| !target.contains(label))
-        .take(k - target.len())
+        .take(tight.k() - target.len())
         .collect();
     target.extend(rest);
     target
