@@ -93,7 +93,7 @@ fn once(bytes: &[u8], other: &[u8], random: &mut Rng) -> Vec<u8> {
     if within && std::str::from_utf8(bytes).is_ok() {
         return text(bytes, random);
     }
-    if within && let Some(message) = message(bytes, random, 0) {
+    if within && let Some(message) = message(bytes, random) {
         return message;
     }
     raw(bytes, other, random)
@@ -327,7 +327,7 @@ fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
 }
 
 /// A field of a protobuf message, at any depth, is changed, left out, moved or repeated; lengths follow.
-fn message(bytes: &[u8], random: &mut Rng, depth: usize) -> Option<Vec<u8>> {
+fn message(bytes: &[u8], random: &mut Rng) -> Option<Vec<u8>> {
     let mut fields = fields(bytes)?;
     let at = random.usize(..fields.len());
     let changed;
@@ -340,7 +340,7 @@ fn message(bytes: &[u8], random: &mut Rng, depth: usize) -> Option<Vec<u8>> {
             fields[at] = Field::Number(*number, value);
         }
         Field::Bytes(number, inner) if random.u8(..8) > 0 => {
-            changed = match message(inner, random, depth + 1) {
+            changed = match message(inner, random) {
                 Some(changed) => changed,
                 None if inner.len() < 100 && std::str::from_utf8(inner).is_ok() => {
                     name(inner, bytes, random)

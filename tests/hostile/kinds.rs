@@ -43,7 +43,7 @@ kinds! {
     onnx: seeds::onnx, |folder| model(&folder.join("model.onnx"));
     graphs: seeds::graphs, |folder| model(&folder.join("model.onnx"));
     safetensors: seeds::safetensors, |folder| model(&folder.join("model.safetensors"));
-    pytorch: seeds::pytorch, |folder| Ok(drop(architecture(folder.join("model.pth"))?));
+    pytorch: seeds::pytorch, |folder| state_dict(&folder.join("model.pth"));
     taggers: seeds::taggers, |folder| model(&folder.join("model.onnx"));
     voc: || seeds::dataset(Layout::Voc2012), |folder| dataset(folder, DatasetKind::Voc2012, "val");
     coco: || seeds::dataset(Layout::Coco2014), |folder| dataset(folder, DatasetKind::Coco2014, "val");
@@ -62,6 +62,11 @@ fn model(path: &Path) -> Read {
     let files = model_files(path);
     load_with(path, &Tagger::default(), &Device::flex())?;
     files?;
+    Ok(())
+}
+
+fn state_dict(path: &Path) -> Read {
+    architecture(path)?;
     Ok(())
 }
 

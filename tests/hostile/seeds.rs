@@ -414,17 +414,11 @@ pub fn images() -> Vec<Seed> {
 
 pub fn arrays() -> Vec<Seed> {
     let values = Array3::from_shape_fn((3, 4, 5), |(c, y, x)| (c + y * x) as f32 * 0.01);
-    let npz = |write: &dyn Fn(&mut NpzWriter<Cursor<Vec<u8>>>)| {
-        let mut npz = NpzWriter::new_compressed(Cursor::new(Vec::new()));
-        write(&mut npz);
-        npz.finish().unwrap().into_inner()
-    };
-    let perturbation = npz(&|npz| {
-        npz.add_array("perturbation", &values).unwrap();
-        npz.add_array("tanh", &Array1::from_elem(1, 1_u8)).unwrap();
-        npz.add_array("bounds", &Array1::from_vec(vec![-1.0_f32, 1.0])).unwrap();
-    });
-    let mut files = vec![perturbation];
+    let mut npz = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    npz.add_array("perturbation", &values).unwrap();
+    npz.add_array("tanh", &Array1::from_elem(1, 1_u8)).unwrap();
+    npz.add_array("bounds", &Array1::from_vec(vec![-1.0_f32, 1.0])).unwrap();
+    let mut files = vec![npz.finish().unwrap().into_inner()];
     let flags = Array2::from_shape_fn((3, 4), |(a, b)| ((a + b) % 2) as i64);
     let mut npy = Vec::new();
     flags.write_npy(&mut npy).unwrap();

@@ -5,7 +5,7 @@ use crate::comparison::comparison;
 use crate::samples::Samples;
 use crate::{Row, SignTest};
 
-/// Where a row stands among the rows that it may be [compared](comparison) with: by success rate, of equal ones by mean
+/// Where a row stands among the rows that it may be compared with: by success rate, of equal ones by mean
 /// norm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rank {
