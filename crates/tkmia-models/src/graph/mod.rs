@@ -369,6 +369,7 @@ mod tests {
             ("scores = Conv(images, w) pads=65536,65536,65536,65536 strides=65536,65536", "scores"),
             ("scores = Pad(images, [0;0;0;0;0;0;65536;65536])", "scores"),
             ("scores = DepthToSpace(images) blocksize=4294967296", "scores"),
+            ("scores = Pad(images, [0;0;0;0;0;0;0;-9223372036854775808])", "scores"),
             ("scores = Mod([3], [0])", "scores"),
             ("scores = Div([3], [0])", "scores"),
         ] {

@@ -323,7 +323,8 @@ fn pad(node: &Node, _: i64) -> Result<Operation, Fault> {
         for (axis, sides) in sides.iter_mut().enumerate() {
             // What is cut off is cut off first.
             let dim = x.dim(axis) as i64;
-            let (first, last) = ((-sides.0).max(0), dim - (-sides.1).max(0));
+            let (first, last) =
+                (sides.0.saturating_neg().max(0), dim - sides.1.saturating_neg().max(0));
             if first > last {
                 return Err(format!(
                     "expected pads that leave axis {axis} of {dim}, found {pads:?}"
