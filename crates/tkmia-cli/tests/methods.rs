@@ -108,7 +108,7 @@ fn what_does_not_go_together_is_an_error() {
         (&["--radius", "1"], "tkmia (corrected) has no `radius`: its knobs are alpha"),
         (
             &["--variant", "min-norm", "--alpha", "1e-4"],
-            "tkmia (min-norm) has no `alpha`: its knobs are keep",
+            "tkmia (min-norm) has no `alpha`: its knobs are border-margin",
         ),
         (&["--method", "ml-cw-u", "--target", "best"], "ml-cw-u (corrected) has no `target`"),
         (&["--method", "ml-cw-u", "--lambda", "exact"], "ml-cw-u (corrected) has no `lambda`"),
