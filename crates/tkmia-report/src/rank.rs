@@ -31,11 +31,7 @@ pub(crate) fn rank(rows: &mut [Row], samples: &[Samples<'_>]) {
             continue;
         }
         // Equal rows keep the table's order.
-        group.sort_by(|&a, &b| {
-            let success = |at: usize| rows[at].value("success").unwrap_or(0.0);
-            let norm = |at: usize| rows[at].mean_norm().unwrap_or(f64::INFINITY);
-            success(b).total_cmp(&success(a)).then(norm(a).total_cmp(&norm(b)))
-        });
+        group.sort_by(|&a, &b| rows[a].standing(&rows[b]));
         let first = group[0];
         let mut tests: Vec<[SignTest; 2]> =
             group[1..].iter().map(|&at| against(&samples[at], &samples[first])).collect();

@@ -28,18 +28,13 @@ pub struct Rival {
 pub(crate) fn find_rivals(rows: &mut [Row], samples: &[Samples<'_>]) {
     let is_ours = |row: &Row| row.run.variant() == Variant::MinNorm;
     for at in (0..rows.len()).filter(|&at| is_ours(&rows[at])).collect::<Vec<_>>() {
-        let rank = |other: &usize| {
-            let (success, norm) = (rows[*other].value("success"), rows[*other].mean_norm());
-            (success.unwrap_or(0.0), -norm.unwrap_or(f64::INFINITY))
-        };
         let rivals = (0..rows.len()).filter(|&other| !is_ours(&rows[other])).filter_map(|other| {
             let places = comparison(samples[at].found, samples[other].found)?;
-            Some((other, rank(&other), places))
+            Some((other, places))
         });
-        let best =
-            rivals.max_by(|(_, a, _), (_, b, _)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let best = rivals.max_by(|(a, _), (b, _)| rows[*b].standing(&rows[*a]));
         rows[at].rival =
-            best.map(|(row, _, places)| Rival::new(row, &places, &samples[at], &samples[row]));
+            best.map(|(row, places)| Rival::new(row, &places, &samples[at], &samples[row]));
     }
 }
 

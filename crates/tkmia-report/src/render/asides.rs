@@ -55,7 +55,7 @@ impl ReportTable {
         Aside { title: "Measures before and after", headings, words: 3, rows, notes }
     }
 
-    /// The rows in the order in which they stand.
+    /// Where each row stands among those that it may be compared with.
     fn ranks(&self) -> Aside {
         let headings = self.headings(&[
             "Rank",
