@@ -206,9 +206,7 @@ impl Arguments {
         if kind != DatasetKind::Folder {
             return open(&DatasetSpec { kind, root, split }).map(Some);
         }
-        let own = root.join(Folder::TABLE);
-        let table = self.labels.clone().or(own.exists().then_some(own));
-        let folder = table.map(|table| Folder::labelled(root, table)).transpose()?;
+        let folder = Folder::found(root, self.labels.clone())?;
         Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
     }
 

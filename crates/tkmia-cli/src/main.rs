@@ -24,6 +24,7 @@ mod metrics;
 mod monitor;
 mod network;
 mod output;
+mod photographs;
 mod progress;
 mod report;
 mod reproduce;
@@ -95,7 +96,10 @@ fn main() -> ExitCode {
     run(command).unwrap_or_else(|error| {
         // Where even this can't be written the status says it.
         let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
-        ExitCode::FAILURE
+        match progress::STOP.load(Ordering::Relaxed) {
+            true => ExitCode::from(progress::INTERRUPTED),
+            false => ExitCode::FAILURE,
+        }
     })
 }
 
