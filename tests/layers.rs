@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("metrics", &[]),
     ("monitor", &["metrics"]),
     ("file", &[]),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
+    ("python", &["attacks", "core", "experiment", "metrics", "models"]),
     (
         "audit",
         &[
