@@ -15,6 +15,13 @@ from pathlib import Path
 import numpy as np
 import tkmia
 
+try:
+    import torch
+except ImportError as error:
+    torch, NO_TORCH = None, f"PyTorch can't be imported: {error}"
+else:
+    NO_TORCH = ""
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 VICTIM = REPOSITORY / "assets/victims/resnet14-tiny.onnx"
 GOLDEN = REPOSITORY / "tests/golden/tkmia-corrected-k3"
@@ -233,10 +240,8 @@ class AttackTest(unittest.TestCase):
                 )
             timer.join()
 
-    @unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch isn't installed")
+    @unittest.skipIf(torch is None, NO_TORCH)
     def test_a_module_of_pytorch_is_attacked(self):
-        import torch
-
         path = Path(__file__).resolve().parents[1] / "examples/torch_module.py"
         spec = importlib.util.spec_from_file_location("torch_module", path)
         example = importlib.util.module_from_spec(spec)
