@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("metrics", &[]),
     ("monitor", &["metrics"]),
     ("file", &[]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("models", &["core", "file"]),
     ("data", &["core", "file"]),
     ("attacks", &["core", "metrics"]),
+    ("certify", &["attacks", "core", "metrics"]),
     ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
         &[
             "attacks",
             "audit",
+            "certify",
             "core",
             "data",
             "experiment",

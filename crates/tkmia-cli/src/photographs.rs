@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 use tkmia_attacks::{View, global_selection};
 use tkmia_audit::presumed;
-use tkmia_core::{CoreError, LabelSet};
+use tkmia_core::LabelSet;
 use tkmia_data::{
     DataError, Dataset, DatasetKind, Folder, Transform, batch_values, is_photograph, photographs,
     read_rgb, type_classes,
@@ -22,6 +22,7 @@ use crate::error::CliError;
 use crate::input::{Input, goal};
 use crate::progress::{STOP, say};
 use crate::results::listed;
+use crate::tagged::predicted_set;
 
 /// What is said of photographs; an npz file has it in itself.
 #[derive(Debug, Args)]
@@ -84,10 +85,7 @@ impl PhotographFlags {
             };
         }
         let model = &*victim.classifier;
-        let classes = model.classes();
-        if k == 0 || k >= classes {
-            return Err(CliError::K(CoreError::TopKOutOfRange { k, classes }).into());
-        }
+        predicted_set(Some(k), None, model.classes()).map_err(CliError::K)?;
         let transform = Transform::new(&victim.tagger, DatasetKind::Folder, model)?;
         let workers = computing.workers(model, [transform.resize.side as usize; 2]);
         let is_folder = path.is_dir();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -87,10 +88,13 @@ pub struct Fitting {
     /// Random changes of training images: those of a recipe, or none
     #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
     augment: Option<Augmentation>,
+    /// Standard deviation of Gaussian noise of training images, in pixels of [0, 1]: for `tkmia certify`
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, allow_negative_numbers = true)]
+    noise: f32,
     /// Seed of all that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
+    /// Device: cpu, ndarray or cuda:N, as far as compiled in
     #[arg(long, default_value = "cpu")]
     pub device: String,
 }
@@ -143,7 +147,17 @@ impl Fitting {
             input_size: self.input_size.unwrap_or(published.input_size),
             augmentation: self.augment.unwrap_or(published.augmentation),
             seed: self.seed,
+            noise: self.noise,
             ..published
+        }
+    }
+
+    /// The device to train on.
+    pub fn device(&self) -> Result<Device, Box<dyn Error>> {
+        match &*self.device {
+            // Gradients of parameters are NaN there where images have none (Burn 0.22.1).
+            "wgpu" => Err("--device: weights become NaN on wgpu: expected cpu or cuda:N".into()),
+            name => Ok(tkmia_core::device(name)?),
         }
     }
 
@@ -174,8 +188,8 @@ fn network(
     arguments: &Arguments,
     classes: usize,
 ) -> Result<(TrainableResNet, String), Box<dyn Error>> {
-    let Arguments { fitting: Fitting { seed, device, .. }, width, .. } = arguments;
-    let device = tkmia_core::device(device)?;
+    let Arguments { fitting, width, .. } = arguments;
+    let (seed, device) = (&fitting.seed, fitting.device()?);
     if let Some(path) = &arguments.weights {
         let network = TrainableResNet::load(path, &device)?;
         let network = match arguments.keep_head {
