@@ -99,18 +99,3 @@ pub enum CliError {
         source: Box<dyn Error + Send + Sync>,
     },
 }
-
-/// An error and its causes in one line.
-pub fn in_one_line(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Some messages quote their cause already.
-        let says = cause.to_string();
-        if !message.ends_with(&says) {
-            message = format!("{message}: {says}");
-        }
-        source = cause.source();
-    }
-    message
-}

@@ -137,6 +137,7 @@ impl Arguments {
         audit::Arguments {
             model: model.to_owned(),
             images: Tagged { folder, kind: *kind, split: validation.clone(), labels: None },
+            squeeze: None,
             k: Some(self.k),
             minutes: self.minutes,
             seed: *seed,

@@ -8,9 +8,8 @@ use tkmia_core::{Classifier, CoreError};
 use tkmia_data::{
     DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open,
 };
-use tkmia_experiment::{ExperimentError, Workers};
+use tkmia_experiment::{ExperimentError, Workers, in_one_line};
 
-use crate::error::in_one_line;
 use crate::progress::say;
 use crate::train::named;
 

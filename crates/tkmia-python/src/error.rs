@@ -4,18 +4,9 @@ use std::error::Error;
 
 use pyo3::PyErr;
 use pyo3::exceptions::PyValueError;
+use tkmia_experiment::in_one_line;
 
 /// A `ValueError` with the error and its causes in one line.
 pub fn refused(error: impl Error) -> PyErr {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Some messages quote their cause already.
-        let says = cause.to_string();
-        if !message.ends_with(&says) {
-            message = format!("{message}: {says}");
-        }
-        source = cause.source();
-    }
-    PyValueError::new_err(message)
+    PyValueError::new_err(in_one_line(&error))
 }
