@@ -1,5 +1,6 @@
 //! Attacks on networks of files, and on functions of Python.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use tkmia_attacks::{
     Verdict,
 };
 use tkmia_core::{Bounds, Classifier, Goal, PassMemory};
-use tkmia_experiment::ExperimentError;
+use tkmia_experiment::{ExperimentError, Workers};
 
 use crate::arrays::{array, images};
 use crate::error::refused;
@@ -53,7 +54,7 @@ pub fn attack<'py>(
     delta: Option<usize>,
     seed: u64,
     bounds: Option<(f32, f32)>,
-    batch_size: Option<usize>,
+    batch_size: Option<NonZeroUsize>,
     settings: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let mut knobs = knobs(py, settings)?;
@@ -81,12 +82,13 @@ pub fn attack<'py>(
         Victim::Network(network) => {
             let stop = AtomicBool::new(false);
             let mut workers = network.get().workers(shape, &stop);
-            workers.batch_size = batch_size.unwrap_or(workers.batch_size);
+            workers.batch_size = batch_size.map_or(workers.batch_size, NonZeroUsize::get);
             work.on_workers(py, workers)?
         }
         Victim::Function(function) => {
-            let memory = classifier.pass_memory([shape[2], shape[3]]);
-            let size = batch_size.unwrap_or(memory.batch_size(1, PassMemory::LIMIT));
+            let best =
+                || classifier.pass_memory([shape[2], shape[3]]).batch_size(1, PassMemory::LIMIT);
+            let size = batch_size.map_or_else(best, NonZeroUsize::get);
             work.on_this_thread(py, size, &function.raised)?
         }
     };
@@ -173,11 +175,7 @@ struct Attacked {
 
 impl Work<'_> {
     /// Several batches at once, until a signal comes.
-    fn on_workers(
-        &self,
-        py: Python<'_>,
-        workers: tkmia_experiment::Workers<'_>,
-    ) -> PyResult<Vec<Attacked>> {
+    fn on_workers(&self, py: Python<'_>, workers: Workers<'_>) -> PyResult<Vec<Attacked>> {
         let rows: Vec<usize> = (0..self.shape[0]).collect();
         let mut all = Vec::with_capacity(rows.len());
         let flow = || match workers.stop.load(Ordering::Relaxed) {
@@ -215,7 +213,7 @@ impl Work<'_> {
             }
         };
         let mut all = Vec::with_capacity(rows.len());
-        for rows in rows.chunks(batch_size.max(1)) {
+        for rows in rows.chunks(batch_size) {
             let attacked = py.detach(|| self.batch(rows, &mut watch));
             if let Some(error) = raised.get() {
                 return Err(error.clone_ref(py));

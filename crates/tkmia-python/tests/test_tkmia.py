@@ -216,6 +216,7 @@ class AttackTest(unittest.TestCase):
             ({"stop": "never"}, "unknown criterion `never`"),
             ({"bounds": (0, 1)}, "a network has its own"),
             ({"delta": 9}, "δ must be in 1..="),
+            ({"batch_size": 0}, "zero"),
         ]
         for settings, message in refused:
             with self.assertRaisesRegex(ValueError, message):
