@@ -1,7 +1,7 @@
 //! [`AttackName`]: every attack by its name.
 
 use tkmia_core::objective::{
-    Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
 };
 
 named! {
@@ -33,6 +33,8 @@ named! {
         MlCwT,
         /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
         MlDp,
+        /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
+        Gmla,
     }
 }
 
@@ -96,6 +98,7 @@ impl AttackName {
             Self::MlCwUPrinted => "ML-CW-U as printed",
             Self::MlCwT => "ML-CW-T",
             Self::MlDp => "ML-DP",
+            Self::Gmla => "GMLA",
         }
     }
 
@@ -111,7 +114,8 @@ impl AttackName {
             | Self::TkmlApT
             | Self::MlCwU
             | Self::MlCwUPrinted
-            | Self::MlCwT => Family::Descent,
+            | Self::MlCwT
+            | Self::Gmla => Family::Descent,
         }
     }
 
@@ -120,7 +124,7 @@ impl AttackName {
         use Variant::{Corrected, Literal, MinNorm, Released};
         match (self, self.family()) {
             (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp, _) => &[Corrected],
+            (Self::MlDp | Self::Gmla, _) => &[Corrected],
             (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
             (_, Family::Descent) => &[Corrected, Released, Literal],
         }
@@ -135,6 +139,7 @@ impl AttackName {
             Self::MlCwU => Box::new(MlCwU),
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
+            Self::Gmla => Box::new(Gmla),
             Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp => return None,
         })
     }

@@ -65,10 +65,10 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 ///
 /// The released variants' smallest perturbation in model-input units is that of `tanh(x)`, a little
 /// smaller. TkML-AP-U pushes down the better of labels 0 and 1 and raises all labels, ML-CW-U pushes it
-/// down and raises the last label as much: twice the smallest norm, before any overshoot. A universal
+/// down and raises the last label as much: twice the smallest norm, before any overshoot. GMLA lowers irrelevant labels too. A universal
 /// perturbation must serve the image that needs most, within a ball of that many times its norm. The minimum-norm
 /// form has no overshoot; what it is above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 26] = [
+const TABLE: [(Name, Variant, Option<f64>); 27] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -95,6 +95,7 @@ const TABLE: [(Name, Variant, Option<f64>); 26] = [
     (Name::MlCwT, Variant::Released, Some(1.2)),
     (Name::MlCwT, Variant::Literal, Some(1.2)),
     (Name::MlDp, Variant::Corrected, Some(1.05)),
+    (Name::Gmla, Variant::Corrected, Some(1.5)),
 ];
 
 /// The attack with what it needs to come near, and other knobs.
