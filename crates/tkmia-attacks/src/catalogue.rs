@@ -35,6 +35,10 @@ named! {
         MlDp,
         /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
         Gmla,
+        /// Specified labels below the k best others, by the step of least norm to there: Tondi et al. 2024
+        Jma,
+        /// Whatever --stop asks, by scores alone: random squares within a ball: Andriushchenko et al. 2020
+        Square,
     }
 }
 
@@ -64,6 +68,8 @@ pub enum Family {
     Geometric(Steps),
     /// One perturbation for all images: [`Universal`](crate::Universal).
     Universal(Repeats),
+    /// A random search: [`Square`](crate::Square).
+    Square,
 }
 
 /// How an attack steps by rows of the Jacobian.
@@ -73,6 +79,8 @@ pub enum Steps {
     KFool,
     /// Towards the decisions wanted: ML-DP.
     MlDp,
+    /// Towards the order wanted: JMA.
+    Jma,
 }
 
 /// What a universal attack does with one image after the other.
@@ -99,6 +107,8 @@ impl AttackName {
             Self::MlCwT => "ML-CW-T",
             Self::MlDp => "ML-DP",
             Self::Gmla => "GMLA",
+            Self::Jma => "JMA",
+            Self::Square => "Square",
         }
     }
 
@@ -107,8 +117,10 @@ impl AttackName {
         match self {
             Self::KFool => Family::Geometric(Steps::KFool),
             Self::MlDp => Family::Geometric(Steps::MlDp),
+            Self::Jma => Family::Geometric(Steps::Jma),
             Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
             Self::KUap => Family::Universal(Repeats::KFool),
+            Self::Square => Family::Square,
             Self::Tkmia
             | Self::TkmlApU
             | Self::TkmlApT
@@ -124,9 +136,9 @@ impl AttackName {
         use Variant::{Corrected, Literal, MinNorm, Released};
         match (self, self.family()) {
             (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp | Self::Gmla, _) => &[Corrected],
+            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square, _) => &[Corrected],
             (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
-            (_, Family::Descent) => &[Corrected, Released, Literal],
+            (_, Family::Descent | Family::Square) => &[Corrected, Released, Literal],
         }
     }
 
@@ -140,7 +152,9 @@ impl AttackName {
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
             Self::Gmla => Box::new(Gmla),
-            Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp => return None,
+            Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp | Self::Jma | Self::Square => {
+                return None;
+            }
         })
     }
 
@@ -152,6 +166,11 @@ impl AttackName {
     /// Whether it finds one perturbation for all images.
     pub fn is_universal(self) -> bool {
         matches!(self.family(), Family::Universal(_))
+    }
+
+    /// Whether it moves within a ball, whatever the optimiser.
+    pub fn is_in_a_ball(self) -> bool {
+        matches!(self.family(), Family::Universal(_) | Family::Square)
     }
 
     /// Whether its objective has auxiliary variables λ.

@@ -255,7 +255,7 @@ impl Mover for Descending<'_> {
             *lambdas = self.attack.project_lambdas(moved);
         }
         // Momentum may lead on from where a step ended.
-        Stride { slope, moved: None }
+        Stride { slope: Some(slope), moved: None }
     }
 
     fn keep(&mut self, positions: &[usize]) {
