@@ -22,7 +22,7 @@ pub struct Passes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps, for min-norm all passes, for
+    /// Forward passes in the loop for each image at most; for kfool, ml-dp and jma steps, for square queries, for min-norm all passes, for
     /// universal attacks rounds over the images. In the paper 100, 300 or 500
     pub max_iterations: usize,
     /// Forward passes for each image at most, Jacobian rows included [default: no cap]
