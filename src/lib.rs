@@ -7,6 +7,7 @@ pub use error::Error;
 
 pub use tkmia_attacks as attacks;
 pub use tkmia_audit as audit;
+pub use tkmia_certify as certify;
 pub use tkmia_core as core;
 pub use tkmia_data as data;
 pub use tkmia_experiment as experiment;

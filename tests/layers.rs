@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("metrics", &[]),
     ("monitor", &["metrics"]),
     ("file", &[]),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("models", &["core", "file"]),
     ("data", &["core", "file"]),
     ("attacks", &["core", "metrics"]),
+    ("certify", &["attacks", "core", "metrics"]),
     ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
@@ -40,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         &[
             "attacks",
             "audit",
+            "certify",
             "core",
             "data",
             "experiment",

@@ -9,11 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tkmia_audit::{Findings, Limit, PAGE, Work, presumed, write_audit};
-use tkmia_core::{CoreError, device};
-use tkmia_data::{
-    DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open, photographs,
-};
+use tkmia_audit::{Findings, Limit, PAGE, Work, write_audit};
+use tkmia_core::device;
+use tkmia_data::{DatasetKind, Transform, photographs};
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
     VictimSpec, pass_time,
@@ -23,12 +21,12 @@ use tkmia_models::{Loaded, fingerprint};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
-use crate::error::{CliError, in_one_line};
+use crate::error::CliError;
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;
-use crate::progress::{self, Display, INTERRUPTED, say};
-use crate::train::named;
+use crate::progress::{self, Display, INTERRUPTED};
+use crate::tagged::{Tagged, predicted_set};
 
 /// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
 ///
@@ -41,19 +39,8 @@ pub struct Arguments {
     /// The tagger: an ONNX file, or a ResNet in a safetensors or PyTorch file
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Folder of photographs, or of a data set
-    #[arg(long, value_name = "FOLDER")]
-    pub images: PathBuf,
-    /// Layout of the data set, which then has labels
-    #[arg(long, default_value_t = DatasetKind::Folder, value_parser = named::<DatasetKind>(), conflicts_with = "labels")]
-    pub kind: DatasetKind,
-    /// Split of the data set
-    #[arg(long, default_value = "val")]
-    pub split: String,
-    /// Their labels: a header `image,<label>,…` and a row of 0 and 1 for each image [default: labels.csv in FOLDER; without
-    /// it, what the tagger itself is most confident of]
-    #[arg(long, value_name = "LABELS.csv")]
-    pub labels: Option<PathBuf>,
+    #[command(flatten)]
+    pub images: Tagged,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
     #[arg(short, long)]
     pub k: Option<usize>,
@@ -112,25 +99,17 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// Audits, and writes what was found; nothing comes back if the work was stopped, which is told.
 pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>> {
     let Arguments { model, images, output, .. } = arguments;
-    refuse_overwriting(std::slice::from_ref(output), &[images.clone(), model.clone()])?;
+    refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
     let device = device(&arguments.computing.device)?;
     let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
-    let transform = Transform::new(&tagger, arguments.kind, &classifier)?;
+    let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let size = [transform.resize.side as usize; 2];
     let workers = arguments.computing.workers(&classifier, size);
 
-    let labelled = arguments.labelled()?;
-    let most = classifier.classes().saturating_sub(1) / 2;
-    let k = match (arguments.k, &labelled) {
-        (Some(k), _) => k,
-        (None, Some(dataset)) => usual_k(dataset.as_ref()).min(most).max(1),
-        (None, None) => most.clamp(1, USUAL_K),
-    };
+    let labelled = images.labelled()?;
     let classes = classifier.classes();
-    if k == 0 || k >= classes {
-        return Err(CoreError::TopKOutOfRange { k, classes }.into());
-    }
-    let paths = if labelled.is_some() { Vec::new() } else { photographs(images)? };
+    let k = predicted_set(arguments.k, labelled.as_deref(), classes)?;
+    let paths = if labelled.is_some() { Vec::new() } else { photographs(&images.folder)? };
     let count = labelled.as_ref().map_or(paths.len(), |dataset| dataset.len());
     let work = match arguments.begun()? {
         Some(work) => arguments.checked(work, count, classes)?,
@@ -141,27 +120,14 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     };
     let dataset = match labelled {
         Some(dataset) => dataset,
-        None => {
-            // From all of the folder, and the same ones each time.
-            let chosen: Vec<PathBuf> =
-                (0..work.images).map(|at| paths[at * paths.len() / work.images].clone()).collect();
-            let (chosen, mut broken) = decodable(chosen);
-            if chosen.is_empty() {
-                return Err(broken.swap_remove(0).into());
-            }
-            for error in &broken {
-                say(&format!("warning: {}: it takes no part", in_one_line(error)));
-            }
-            Box::new(presumed(&classifier, images, &chosen, work.k, &transform, workers)?)
-        }
+        None => images.presumed(&paths, work.images, work.k, (&classifier, &transform, workers))?,
     };
-    let split = match arguments.kind {
+    let split = match images.kind {
         DatasetKind::Folder if paths.is_empty() => None,
         DatasetKind::Folder => Some("labels by the tagger itself".to_owned()),
-        _ => Some(arguments.split.clone()),
+        _ => Some(images.split.clone()),
     };
-    let kind = arguments.kind;
-    let data = DataSpec { name: None, kind, root: Some(images.clone()), split };
+    let data = DataSpec { name: None, kind: images.kind, root: Some(images.folder.clone()), split };
     let table = TableSpec::random(&[1], &[work.k]);
     let title = format!("Audit of {}", dataset.name());
     let mut experiment = Experiment::new(title, data, vec![table], work.methods());
@@ -187,31 +153,7 @@ pub fn above_zero(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number above 0".to_owned())
 }
 
-/// The size of a predicted set, where nothing speaks for another.
-const USUAL_K: usize = 3;
-
-/// The largest usual size for which at least half of the images have a label more.
-fn usual_k(dataset: &dyn Dataset) -> usize {
-    let enough = |k: &usize| {
-        let images = (0..dataset.len()).filter(|&image| dataset.labels().count(image) > *k);
-        2 * images.count() >= dataset.len()
-    };
-    (1..=USUAL_K).rev().find(enough).unwrap_or(1)
-}
-
 impl Arguments {
-    /// The images, where they have labels.
-    fn labelled(&self) -> Result<Option<Box<dyn Dataset>>, DataError> {
-        let (kind, root, split) = (self.kind, self.images.clone(), self.split.clone());
-        if kind != DatasetKind::Folder {
-            return open(&DatasetSpec { kind, root, split }).map(Some);
-        }
-        let own = root.join(Folder::TABLE);
-        let table = self.labels.clone().or(own.exists().then_some(own));
-        let folder = table.map(|table| Folder::labelled(root, table)).transpose()?;
-        Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
-    }
-
     /// What an audit in this folder does, where one was begun.
     pub fn begun(&self) -> Result<Option<Work>, Box<dyn Error>> {
         let path = self.output.join(WORK);

@@ -20,6 +20,7 @@ use crate::computing::Computing;
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
 use crate::progress::{self, INTERRUPTED, STOP};
+use crate::tagged::Tagged;
 use crate::train::{Fitting, origin, shown};
 
 /// Make the labels of a tagger, a ResNet, harder to hide, and say by how much and at what price
@@ -128,17 +129,14 @@ impl Arguments {
     /// The audit of a network on the images that aren't trained on.
     fn audit(&self, name: &str, model: &Path) -> audit::Arguments {
         let Fitting { kind, root, validation, seed, device, .. } = &self.fitting;
-        let images = match kind {
+        let folder = match kind {
             DatasetKind::Folder => root.join(validation),
             _ => root.clone(),
         };
         let input_size = Some(self.fitting.recipe().input_size);
         audit::Arguments {
             model: model.to_owned(),
-            images,
-            kind: *kind,
-            split: validation.clone(),
-            labels: None,
+            images: Tagged { folder, kind: *kind, split: validation.clone(), labels: None },
             k: Some(self.k),
             minutes: self.minutes,
             seed: *seed,

@@ -3,6 +3,7 @@
 mod apply;
 mod attack;
 mod audit;
+mod certify;
 mod check_attack;
 mod compare;
 mod completions;
@@ -31,6 +32,7 @@ mod results;
 mod run;
 mod scores;
 mod subject;
+mod tagged;
 mod train;
 mod universal;
 
@@ -70,6 +72,7 @@ fn version() -> String {
 enum Command {
     Audit(Box<audit::Arguments>),
     Compare(compare::Arguments),
+    Certify(Box<certify::Arguments>),
     Attack(Box<attack::Arguments>),
     CheckAttack(Box<check_attack::Arguments>),
     Apply(apply::Arguments),
@@ -104,6 +107,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Certify(arguments) => certify::run(&arguments),
         Command::Attack(arguments) => attack::run(&arguments),
         Command::CheckAttack(arguments) => check_attack::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),

@@ -87,6 +87,9 @@ pub struct Fitting {
     /// Random changes of training images: those of a recipe, or none
     #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
     augment: Option<Augmentation>,
+    /// Standard deviation of Gaussian noise of training images, in pixels of [0, 1]: for `tkmia certify`
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, allow_negative_numbers = true)]
+    noise: f32,
     /// Seed of all that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -143,6 +146,7 @@ impl Fitting {
             input_size: self.input_size.unwrap_or(published.input_size),
             augmentation: self.augment.unwrap_or(published.augmentation),
             seed: self.seed,
+            noise: self.noise,
             ..published
         }
     }

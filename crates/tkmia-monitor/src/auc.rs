@@ -1,5 +1,7 @@
 //! [`auc`]: how well one image alone tells an attack; [`auc_interval`]: and how sure that is.
 
+use alloc::vec::Vec;
+
 use tkmia_metrics::mean_interval;
 
 /// The area under the ROC curve of "a smaller value is an attacked image": the probability that an attacked image's value is

@@ -1,5 +1,7 @@
 //! [`FalseAlarms`], and the [`threshold`] for them.
 
+use alloc::vec::Vec;
+
 use crate::chart::Chart;
 use crate::gauge::Gauge;
 use crate::random::Random;

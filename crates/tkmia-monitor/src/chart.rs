@@ -128,7 +128,7 @@ mod tests {
                 estimate,
                 low: estimate * below,
                 high: estimate + (1.0 - estimate) * above,
-                deviation: (estimate * (1.0 - estimate)).sqrt(),
+                deviation: libm::sqrt(estimate * (1.0 - estimate)),
             };
             for (test, expected) in [(Test::Cusum, 1.0), (Test::EDetector, 1.0)] {
                 let level = |number| Chart::new(test, Statistic::TopMargin, &[mean]).push(&[number]);

@@ -1,5 +1,7 @@
 //! What can be wrong with a monitor's images and settings.
 
+use alloc::string::String;
+
 use tkmia_metrics::MetricsError;
 
 use crate::Statistic;

@@ -1,5 +1,8 @@
 //! [`Gauge`]: a statistic as numbers in `[0, 1]` whose clean means are known.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::auc::rank;

@@ -42,6 +42,12 @@
 //! assert_eq!(serde_json::from_str::<Monitor>(&saved)?, monitor);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The crate is `no_std`; it allocates.
+
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
 
 mod auc;
 mod calibration;

@@ -1,5 +1,8 @@
 //! [`Monitor`]: a statistic, a test and a threshold on a stream.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{FalseAlarms, MIN_CLEAN, threshold};

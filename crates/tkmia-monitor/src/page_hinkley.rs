@@ -1,5 +1,8 @@
 //! [`PageHinkley`]: drift from the running mean.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mean::Mean;

@@ -1,5 +1,8 @@
 //! [`Pairs`]: how often labels stand in the top-k together.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 /// How often labels, and pairs of them, are in the top-k of clean images.

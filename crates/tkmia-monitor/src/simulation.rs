@@ -1,5 +1,8 @@
 //! [`Simulation`]: what a monitor notices, on streams drawn from images at hand.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use crate::chart::Chart;
 use crate::gauge::Gauge;
 use crate::random::Random;

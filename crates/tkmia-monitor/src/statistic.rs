@@ -1,7 +1,11 @@
 //! [`Statistic`]: what is watched of each image.
 
-use std::fmt;
-use std::str::FromStr;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tkmia_metrics::{Formula, MEASURES, Measure, Need, Ranking, Sample};

@@ -1,5 +1,8 @@
 //! [`Wealth`]: what bets against clean images have won.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Test;

@@ -10,6 +10,8 @@ pub enum Purpose {
     Order,
     /// The augmentation of an image, by its id.
     Augmentation,
+    /// The noise of an image, by its id.
+    Noise,
 }
 
 /// Numbers that depend on the seed, the epoch and the key alone, on every machine and for ever.

@@ -71,6 +71,7 @@ impl Published {
             augmentation: Augmentation::of(self),
             centre_crop: self == Self::Voc2012,
             seed: 0,
+            noise: 0.0,
             hardening: None,
         }
     }
@@ -113,9 +114,18 @@ pub struct Recipe {
     pub centre_crop: bool,
     /// Where random numbers come from; each draw is keyed by epoch and image beside it.
     pub seed: u64,
+    /// Standard deviation of the Gaussian noise of training images, in pixels of `[0, 1]`, as for a network that is to be smoothed
+    /// (Cohen, Rosenfeld & Kolter, ICML 2019). It isn't cut off at the range of pixels.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub noise: f32,
     /// Examples at the border of what is hidden, beside the images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardening: Option<Hardening>,
+}
+
+/// Recipes without noise are as they were before there was any.
+fn is_none(noise: &f32) -> bool {
+    *noise == 0.0
 }
 
 impl Recipe {
@@ -141,6 +151,9 @@ impl Recipe {
         }
         if !self.weight_decay.is_finite() || self.weight_decay < 0.0 {
             return refuse("weight decay", "0 or a number above it", self.weight_decay.to_string());
+        }
+        if !self.noise.is_finite() || self.noise < 0.0 {
+            return refuse("noise", "0 or a number above it", self.noise.to_string());
         }
         self.hardening.map_or(Ok(()), |hardening| hardening.check())?;
         self.augmentation.check()
@@ -213,6 +226,7 @@ mod tests {
             (Recipe { learning_rate: f64::NAN, ..sound.clone() }, "learning rate"),
             (Recipe { learning_rate: 0.0, ..sound.clone() }, "learning rate"),
             (Recipe { weight_decay: -1.0, ..sound.clone() }, "weight decay"),
+            (Recipe { noise: -0.1, ..sound.clone() }, "noise"),
         ];
         for (recipe, says) in cases {
             let message = recipe.check().unwrap_err().to_string();

@@ -48,6 +48,7 @@ fn recipe(epochs: usize) -> Recipe {
         epochs,
         input_size: 16,
         augmentation: Augmentation { flip: 0.5, brightness: 0.1, ..Augmentation::NONE },
+        noise: 0.02,
         seed: 4,
         ..Published::Voc2012.recipe()
     }
