@@ -37,8 +37,10 @@ named! {
         Gmla,
         /// Specified labels below the k best others, by the step of least norm to there: Tondi et al. 2024
         Jma,
-        /// Whatever --stop asks, by scores alone: random squares within a ball: Andriushchenko et al. 2020
+        /// Whatever --stop asks, by scores alone, with random squares in a ball: Andriushchenko et al. 2020
         Square,
+        /// The smallest success of min-norm, jma and, where neither succeeds, square: as Croce & Hein 2020
+        Auto,
     }
 }
 
@@ -70,6 +72,8 @@ pub enum Family {
     Universal(Repeats),
     /// A random search: [`Square`](crate::Square).
     Square,
+    /// Several attacks in turn: [`Auto`](crate::Auto).
+    Auto,
 }
 
 /// How an attack steps by rows of the Jacobian.
@@ -109,6 +113,7 @@ impl AttackName {
             Self::Gmla => "GMLA",
             Self::Jma => "JMA",
             Self::Square => "Square",
+            Self::Auto => "Auto",
         }
     }
 
@@ -121,6 +126,7 @@ impl AttackName {
             Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
             Self::KUap => Family::Universal(Repeats::KFool),
             Self::Square => Family::Square,
+            Self::Auto => Family::Auto,
             Self::Tkmia
             | Self::TkmlApU
             | Self::TkmlApT
@@ -136,9 +142,9 @@ impl AttackName {
         use Variant::{Corrected, Literal, MinNorm, Released};
         match (self, self.family()) {
             (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square, _) => &[Corrected],
+            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto, _) => &[Corrected],
             (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
-            (_, Family::Descent | Family::Square) => &[Corrected, Released, Literal],
+            (_, Family::Descent | Family::Square | Family::Auto) => &[Corrected, Released, Literal],
         }
     }
 
@@ -152,7 +158,13 @@ impl AttackName {
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
             Self::Gmla => Box::new(Gmla),
-            Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp | Self::Jma | Self::Square => {
+            Self::TkmlApUv
+            | Self::KFool
+            | Self::KUap
+            | Self::MlDp
+            | Self::Jma
+            | Self::Square
+            | Self::Auto => {
                 return None;
             }
         })

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Attack, AttackError, AttackName, Descent, Family, Geometric, Limits, MinNorm, Norm, Optimiser,
-    OptimiserName, Solver, Square, Stop, TargetChoice, Universal, Variant, View,
+    Attack, AttackError, AttackName, Auto, Descent, Family, Geometric, Limits, MinNorm, Norm,
+    Optimiser, OptimiserName, Solver, Square, Stop, TargetChoice, Universal, Variant, View,
 };
 
 /// Knobs by their names, as a table of an experiment's file or a command line's flags give them.
@@ -65,6 +65,8 @@ pub enum Method {
     Universal(Universal),
     /// A random search by scores alone.
     Square(Square),
+    /// Several attacks in turn.
+    Auto(Auto),
 }
 
 impl Default for Method {
@@ -83,7 +85,7 @@ macro_rules! from_family {
     )*};
 }
 
-from_family!(Descent, Geometric, MinNorm, Universal, Square);
+from_family!(Descent, Geometric, MinNorm, Universal, Square, Auto);
 
 impl AttackSettings {
     /// What the attack is after.
@@ -94,6 +96,7 @@ impl AttackSettings {
             Method::MinNorm(_) => AttackName::Tkmia,
             Method::Universal(universal) => universal.name(),
             Method::Square(_) => AttackName::Square,
+            Method::Auto(_) => AttackName::Auto,
         }
     }
 
@@ -105,6 +108,7 @@ impl AttackSettings {
             Method::MinNorm(_) => Variant::MinNorm,
             Method::Universal(universal) => universal.variant,
             Method::Square(square) => square.variant,
+            Method::Auto(auto) => auto.variant,
         }
     }
 
@@ -115,7 +119,8 @@ impl AttackSettings {
             Method::Geometric(_)
             | Method::MinNorm(_)
             | Method::Universal(_)
-            | Method::Square(_) => OptimiserName::Sgd,
+            | Method::Square(_)
+            | Method::Auto(_) => OptimiserName::Sgd,
         }
     }
 
@@ -139,7 +144,8 @@ impl AttackSettings {
             Method::Geometric(_)
             | Method::MinNorm(_)
             | Method::Universal(_)
-            | Method::Square(_) => None,
+            | Method::Square(_)
+            | Method::Auto(_) => None,
         }
     }
 
@@ -149,7 +155,9 @@ impl AttackSettings {
         let is_open = match &self.method {
             Method::Descent(_) => self.optimiser() == OptimiserName::Sgd,
             Method::Geometric(_) => true,
-            Method::MinNorm(_) | Method::Universal(_) | Method::Square(_) => false,
+            Method::MinNorm(_) | Method::Universal(_) | Method::Square(_) | Method::Auto(_) => {
+                false
+            }
         };
         let limits = Limits { max_iterations: other.limits.max_iterations, ..self.limits };
         is_open && Self { limits, ..self.clone() } == *other
@@ -194,6 +202,7 @@ impl AttackSettings {
             Method::MinNorm(min_norm) => Box::new(min_norm.init(limits, stop)?),
             Method::Universal(universal) => Box::new(universal.init(limits, stop)?),
             Method::Square(square) => Box::new(square.init(limits, stop)?),
+            Method::Auto(auto) => Box::new(auto.init(limits, stop)),
         })
     }
 
@@ -228,6 +237,7 @@ impl AttackSettings {
             Method::MinNorm(min_norm) => parts.push(table(min_norm)),
             Method::Universal(universal) => parts.push(table(&universal.steps)),
             Method::Square(square) => parts.push(table(&square.ball)),
+            Method::Auto(auto) => parts.push(table(auto)),
         }
         parts.into_iter().for_each(|part| knobs.extend(part));
         knobs
@@ -277,6 +287,7 @@ impl AttackSettings {
                 Method::Universal(Universal { repeats, variant, steps: part(knobs)? })
             }
             Family::Square => Method::Square(Square { variant, ball: part(knobs)? }),
+            Family::Auto => Method::Auto(Auto { variant, ..part(knobs)? }),
         };
         let stop = selected(knobs, "stop")?;
         let settings = Self { method, limits: part(knobs)?, stop };
@@ -332,6 +343,7 @@ impl fmt::Display for AttackSettings {
             Method::MinNorm(min_norm) => write!(f, "{min_norm}")?,
             Method::Universal(universal) => write!(f, ", {}", universal.steps)?,
             Method::Square(square) => write!(f, ", {}", square.ball)?,
+            Method::Auto(auto) => write!(f, "{auto}")?,
         }
         let Limits { max_iterations, max_forward, max_backward } = self.limits;
         write!(f, ", {} within {max_iterations}", self.stop)?;

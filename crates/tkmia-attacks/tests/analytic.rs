@@ -69,7 +69,7 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 /// irrelevant labels too. A universal perturbation must serve the image that needs most, within a ball of
 /// that many times its norm; in such a ball Square finds something. The minimum-norm form has no overshoot; what it is
 /// above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 29] = [
+const TABLE: [(Name, Variant, Option<f64>); 30] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -99,6 +99,7 @@ const TABLE: [(Name, Variant, Option<f64>); 29] = [
     (Name::Gmla, Variant::Corrected, Some(1.5)),
     (Name::Jma, Variant::Corrected, Some(1.02)),
     (Name::Square, Variant::Corrected, Some(5.0)),
+    (Name::Auto, Variant::Corrected, Some(1.02)),
 ];
 
 /// The attack with what it needs to come near, and other knobs.
@@ -108,7 +109,10 @@ fn settings(name: Name, variant: Variant, more: Value) -> Result<AttackSettings,
         "name": name, "variant": variant, "stop": stop, "max-iterations": 2000,
     });
     let by_sgd = more.get("optimiser").is_none() && variant != Variant::MinNorm;
-    if by_sgd && !name.is_in_a_ball() && !matches!(name, Name::KFool | Name::MlDp | Name::Jma) {
+    if by_sgd
+        && !name.is_in_a_ball()
+        && !matches!(name, Name::KFool | Name::MlDp | Name::Jma | Name::Auto)
+    {
         own["lr"] = json!(2e-4);
     }
     if name.is_in_a_ball() {

@@ -40,7 +40,7 @@ fn methods() -> Vec<(String, Value)> {
         let mut knobs = json!({"name": name, "max-iterations": 300});
         match name {
             name if name.is_in_a_ball() => knobs["radius"] = json!(3.0),
-            AttackName::KFool | AttackName::MlDp | AttackName::Jma => {}
+            AttackName::KFool | AttackName::MlDp | AttackName::Jma | AttackName::Auto => {}
             _ => knobs["lr"] = json!(0.01),
         }
         (name.to_string(), knobs)
