@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, write_audit};
 use tkmia_core::device;
-use tkmia_data::{DatasetKind, Transform, photographs};
+use tkmia_data::{DatasetKind, Squeezer, Transform, photographs};
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
     VictimSpec, pass_time,
@@ -23,10 +23,11 @@ use tkmia_report::write_report;
 use crate::computing::Computing;
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::load_noting;
+use crate::network::{defended, load_noting};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED};
 use crate::tagged::{Tagged, predicted_set};
+use crate::train::named;
 
 /// Find out which labels can be made to vanish from a tagger's top-k, at what visible cost, and whether its measures show it
 ///
@@ -41,6 +42,9 @@ pub struct Arguments {
     pub model: PathBuf,
     #[command(flatten)]
     pub images: Tagged,
+    /// What takes details out of the tagger's images first, as a defence that the attacks see through
+    #[arg(long, value_parser = named::<Squeezer>())]
+    pub squeeze: Option<Squeezer>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
     #[arg(short, long)]
     pub k: Option<usize>,
@@ -102,6 +106,7 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
     let device = device(&arguments.computing.device)?;
     let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
+    let classifier = defended(classifier, arguments.squeeze);
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let size = [transform.resize.side as usize; 2];
     let workers = arguments.computing.workers(&classifier, size);
@@ -135,7 +140,8 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     experiment.budget.samples = work.images;
     experiment.budget.draws = work.draws;
     experiment.pictures = PICTURED;
-    experiment.victim = VictimSpec { tagger: arguments.tagger.0.clone(), ..VictimSpec::default() };
+    let (squeeze, tagger) = (arguments.squeeze, arguments.tagger.0.clone());
+    experiment.victim = VictimSpec { squeeze, tagger, ..VictimSpec::default() };
     let facts = VictimFacts {
         sha256: fingerprint(model)?,
         description: classifier.description(),

@@ -12,7 +12,7 @@ use std::{iter, slice, thread};
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
 use tkmia_core::{Classifier, device};
-use tkmia_data::{Dataset, DatasetSpec, Transform, load_batch, open};
+use tkmia_data::{Dataset, DatasetSpec, Squeezer, Transform, load_batch, open};
 use tkmia_experiment::{
     Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
     VictimFacts, held_out,
@@ -24,9 +24,10 @@ use crate::computing::Computing;
 use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::load_noting;
+use crate::network::{defended, load_noting};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
+use crate::train::named;
 
 /// Where an experiment finds what it needs, and how the work is cut up.
 #[derive(Debug, Args)]
@@ -42,6 +43,10 @@ pub struct Options {
     /// Nothing about the attacks was chosen on this model; the report says so
     #[arg(long)]
     held_out: bool,
+    /// What takes details out of the model's images first, as a defence that the attacks see through, in place of the experiment's
+    /// `squeeze`
+    #[arg(long, value_parser = named::<Squeezer>())]
+    squeeze: Option<Squeezer>,
     /// The data's folder, in place of the experiment's `root`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -126,6 +131,8 @@ impl Options {
         *spec = self.tagger.0.clone().over(take(spec)).0;
         let device = device(&self.computing.device)?;
         let Loaded { classifier, tagger, .. } = load_noting(&model, spec, &device)?;
+        experiment.victim.squeeze = self.squeeze.or(experiment.victim.squeeze);
+        let classifier = defended(classifier, experiment.victim.squeeze);
         let facts = VictimFacts {
             sha256: fingerprint(&model)?,
             description: classifier.description(),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use tkmia_audit::Comparison;
-use tkmia_core::{Tagger, device};
+use tkmia_core::Tagger;
 use tkmia_data::DatasetKind;
 use tkmia_file::write_whole;
 use tkmia_metrics::mean_interval;
@@ -73,7 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { model, k, reach, fitting, output, .. } = arguments;
     fitting.check_output(Some(model), output)?;
     let [train, validation] = fitting.open()?;
-    let device = device(&fitting.device)?;
+    let device = fitting.device()?;
     let network = TrainableResNet::load(model, &device)?;
     let hardening = Hardening { k: *k, reach: *reach, ..Hardening::default() };
     let recipe = Recipe { hardening: Some(hardening), ..fitting.recipe() };
@@ -137,6 +137,7 @@ impl Arguments {
         audit::Arguments {
             model: model.to_owned(),
             images: Tagged { folder, kind: *kind, split: validation.clone(), labels: None },
+            squeeze: None,
             k: Some(self.k),
             minutes: self.minutes,
             seed: *seed,

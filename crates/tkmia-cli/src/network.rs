@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Args;
-use tkmia_core::Tagger;
+use tkmia_core::{Classifier, Tagger};
+use tkmia_data::{Defended, Squeezer};
 use tkmia_models::{Loaded, ModelError, load_with, model_files};
 
 use crate::knobs::TaggerFlags;
@@ -43,4 +44,15 @@ pub fn load_noting(model: &Path, tagger: &Tagger, device: &Device) -> Result<Loa
         say(&format!("note: {}: {note}", model.display()));
     }
     Ok(loaded)
+}
+
+/// A classifier, behind what takes details out of its images, if there is something.
+pub fn defended(
+    classifier: Box<dyn Classifier>,
+    squeezer: Option<Squeezer>,
+) -> Box<dyn Classifier> {
+    match squeezer {
+        Some(squeezer) => Box::new(Defended { classifier, squeezer }),
+        None => classifier,
+    }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use burn::tensor::Device;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -93,7 +94,7 @@ pub struct Fitting {
     /// Seed of all that is drawn
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Device: cpu, ndarray, cuda:N or wgpu, as far as compiled in
+    /// Device: cpu, ndarray or cuda:N, as far as compiled in
     #[arg(long, default_value = "cpu")]
     pub device: String,
 }
@@ -151,6 +152,15 @@ impl Fitting {
         }
     }
 
+    /// The device to train on.
+    pub fn device(&self) -> Result<Device, Box<dyn Error>> {
+        match &*self.device {
+            // Gradients of parameters are NaN there where images have none (Burn 0.22.1).
+            "wgpu" => Err("--device: weights become NaN on wgpu: expected cpu or cuda:N".into()),
+            name => Ok(tkmia_core::device(name)?),
+        }
+    }
+
     /// The splits that are trained and measured on.
     pub fn open(&self) -> Result<[Box<dyn Dataset>; 2], DataError> {
         let open = |split: &str| open_split(self.kind, &self.root, split);
@@ -178,8 +188,8 @@ fn network(
     arguments: &Arguments,
     classes: usize,
 ) -> Result<(TrainableResNet, String), Box<dyn Error>> {
-    let Arguments { fitting: Fitting { seed, device, .. }, width, .. } = arguments;
-    let device = tkmia_core::device(device)?;
+    let Arguments { fitting, width, .. } = arguments;
+    let (seed, device) = (&fitting.seed, fitting.device()?);
     if let Some(path) = &arguments.weights {
         let network = TrainableResNet::load(path, &device)?;
         let network = match arguments.keep_head {

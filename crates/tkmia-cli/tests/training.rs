@@ -86,6 +86,8 @@ fn what_cannot_be_trained_is_refused_by_name() {
     assert!(fail(&["--train", "trian"]).contains("trian"));
     let named = shell::fail(shell::tkmia().args(["train", "--root", ".", "--new", "vgg16"]));
     assert!(named.contains("vgg16") && named.contains("resnet18"), "{named}");
+    let wgpu = fail(&["--device", "wgpu"]);
+    assert!(wgpu.contains("wgpu") && wgpu.contains("NaN"), "{wgpu}");
     assert!(!output.exists(), "nothing is left");
 }
 

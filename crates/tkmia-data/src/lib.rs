@@ -9,7 +9,7 @@
 //! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor; [`open_image`]:
 //!   one photograph; [`to_tensor`]: an image in memory; [`photographs`]: those of a folder, [`decodable`]: those that are whole.
 //! - [`to_image`], [`to_rgb`]: back from such values to a picture, which [`save_png`] keeps.
-//! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them.
+//! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them; [`Defended`]: a classifier that takes them out first.
 //! - [`type_classes`]: the paper's types of categories ("Animals") as label indices.
 //! - [`miniature`]: small synthetic data sets in the same layouts, for trials without the real ones.
 //!
@@ -22,6 +22,7 @@ mod categories;
 mod coco;
 mod dataset;
 mod decode;
+mod defended;
 mod error;
 mod folder;
 pub mod miniature;
@@ -38,6 +39,7 @@ pub use batch::{batch_values, load_batch, open_image, to_tensor};
 pub use categories::type_classes;
 pub use coco::Coco2014;
 pub use dataset::{Dataset, Listing};
+pub use defended::Defended;
 pub use error::DataError;
 pub use folder::{Folder, decodable, photographs};
 pub use image;

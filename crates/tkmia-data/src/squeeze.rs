@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, ImageResult, RgbImage, imageops, load_from_memory_with_format};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{DataError, Dataset, Listing, Resize};
 
 /// Takes details out of an image that a classifier does well without (feature squeezing: Xu, Evans & Qi, NDSS 2018).
@@ -21,7 +23,20 @@ use crate::{DataError, Dataset, Listing, Resize};
 /// assert_eq!(Squeezer::Blur.apply(&image)?, image);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Squeezer {
     /// Each value to the nearest of 32 levels, 5 bits: what the authors take for photographs.
     BitDepth,

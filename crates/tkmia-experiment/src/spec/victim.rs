@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tkmia_core::{Tagger, described};
+use tkmia_data::Squeezer;
 
 /// `[victim]`: the classifier, and how it sees images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct VictimSpec {
     /// Whether nothing about the attacks was chosen on it, which the report says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_out: bool,
+    /// What takes details out of its images first: an input transformation as a defence, which attacks see through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub squeeze: Option<Squeezer>,
     /// What its file, and those beside it, don't say or say differently.
     #[serde(flatten)]
     pub tagger: Tagger,
@@ -25,7 +29,7 @@ pub struct VictimSpec {
 impl VictimSpec {
     /// The names of its fields.
     pub(super) fn fields() -> Vec<String> {
-        let own = ["model", "trained-on", "held-out"].map(str::to_owned);
+        let own = ["model", "trained-on", "held-out", "squeeze"].map(str::to_owned);
         let tagger = described::<Tagger>().into_iter().map(|field| field.name);
         own.into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
     }

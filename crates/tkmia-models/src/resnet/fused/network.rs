@@ -377,7 +377,7 @@ mod tests {
     /// Of the largest value: rounding, layer by layer.
     const NEAR: f32 = 2e-4;
     /// By how much an image is moved to see whether it lies at an edge.
-    const EDGE: f32 = 1e-5;
+    const EDGE: f32 = 1e-4;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
