@@ -28,8 +28,8 @@
 
 pub use tkmia_attacks::{
     Attack, AttackBatch, AttackName, AttackSettings, Ball, BatchResult, Criterion, Descent,
-    Geometric, Limits, Method, MinNorm, Norm, Optimiser, Outcome, PenalisedSgd, Stop, TargetChoice,
-    Targets, Universal, Variant, Verdict, global_selection,
+    Geometric, Limits, Method, MinNorm, Norm, Optimiser, Outcome, PenalisedSgd, Square, Stop,
+    TargetChoice, Targets, Universal, Variant, Verdict, global_selection,
 };
 pub use tkmia_core::burn::tensor::{Device, Tensor};
 pub use tkmia_core::{Bounds, Classifier, Goal, LabelSet, Tagger, device};

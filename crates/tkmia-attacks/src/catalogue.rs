@@ -1,7 +1,7 @@
 //! [`AttackName`]: every attack by its name.
 
 use tkmia_core::objective::{
-    Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
 };
 
 named! {
@@ -33,6 +33,14 @@ named! {
         MlCwT,
         /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
         MlDp,
+        /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
+        Gmla,
+        /// Specified labels below the k best others, by the step of least norm to there: Tondi et al. 2024
+        Jma,
+        /// Whatever --stop asks, by scores alone, with random squares in a ball: Andriushchenko et al. 2020
+        Square,
+        /// The smallest success of min-norm, jma and, where neither succeeds, square: as Croce & Hein 2020
+        Auto,
     }
 }
 
@@ -62,6 +70,10 @@ pub enum Family {
     Geometric(Steps),
     /// One perturbation for all images: [`Universal`](crate::Universal).
     Universal(Repeats),
+    /// A random search: [`Square`](crate::Square).
+    Square,
+    /// Several attacks in turn: [`Auto`](crate::Auto).
+    Auto,
 }
 
 /// How an attack steps by rows of the Jacobian.
@@ -71,6 +83,8 @@ pub enum Steps {
     KFool,
     /// Towards the decisions wanted: ML-DP.
     MlDp,
+    /// Towards the order wanted: JMA.
+    Jma,
 }
 
 /// What a universal attack does with one image after the other.
@@ -96,6 +110,10 @@ impl AttackName {
             Self::MlCwUPrinted => "ML-CW-U as printed",
             Self::MlCwT => "ML-CW-T",
             Self::MlDp => "ML-DP",
+            Self::Gmla => "GMLA",
+            Self::Jma => "JMA",
+            Self::Square => "Square",
+            Self::Auto => "Auto",
         }
     }
 
@@ -104,14 +122,18 @@ impl AttackName {
         match self {
             Self::KFool => Family::Geometric(Steps::KFool),
             Self::MlDp => Family::Geometric(Steps::MlDp),
+            Self::Jma => Family::Geometric(Steps::Jma),
             Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
             Self::KUap => Family::Universal(Repeats::KFool),
+            Self::Square => Family::Square,
+            Self::Auto => Family::Auto,
             Self::Tkmia
             | Self::TkmlApU
             | Self::TkmlApT
             | Self::MlCwU
             | Self::MlCwUPrinted
-            | Self::MlCwT => Family::Descent,
+            | Self::MlCwT
+            | Self::Gmla => Family::Descent,
         }
     }
 
@@ -120,9 +142,9 @@ impl AttackName {
         use Variant::{Corrected, Literal, MinNorm, Released};
         match (self, self.family()) {
             (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp, _) => &[Corrected],
+            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto, _) => &[Corrected],
             (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
-            (_, Family::Descent) => &[Corrected, Released, Literal],
+            (_, Family::Descent | Family::Square | Family::Auto) => &[Corrected, Released, Literal],
         }
     }
 
@@ -135,7 +157,16 @@ impl AttackName {
             Self::MlCwU => Box::new(MlCwU),
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
-            Self::TkmlApUv | Self::KFool | Self::KUap | Self::MlDp => return None,
+            Self::Gmla => Box::new(Gmla),
+            Self::TkmlApUv
+            | Self::KFool
+            | Self::KUap
+            | Self::MlDp
+            | Self::Jma
+            | Self::Square
+            | Self::Auto => {
+                return None;
+            }
         })
     }
 
@@ -147,6 +178,11 @@ impl AttackName {
     /// Whether it finds one perturbation for all images.
     pub fn is_universal(self) -> bool {
         matches!(self.family(), Family::Universal(_))
+    }
+
+    /// Whether it moves within a ball, whatever the optimiser.
+    pub fn is_in_a_ball(self) -> bool {
+        matches!(self.family(), Family::Universal(_) | Family::Square)
     }
 
     /// Whether its objective has auxiliary variables λ.

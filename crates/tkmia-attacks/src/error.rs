@@ -91,7 +91,7 @@ pub enum AttackError {
         reason: String,
     },
     /// The settings of one family name an attack of another.
-    #[error("{name} doesn't step by rows of the Jacobian: expected kfool or ml-dp")]
+    #[error("{name} doesn't step by rows of the Jacobian: expected kfool, ml-dp or jma")]
     OtherFamily {
         /// The attack.
         name: &'static str,

@@ -4,7 +4,7 @@
 //! - [`AttackBatch`]: images and what is wanted of each; [`Attack::run`] returns a [`BatchResult`]
 //! - [`BatchResult::judge`]: success, norms and scores from the returned images, never from the loop
 //! - [`Criterion`]: when an image is done, and what counts as success; [`Stop`] reads one from text
-//! - [`Descent`], [`Geometric`], [`MinNorm`], [`Universal`]: the families of attacks and their settings
+//! - [`Descent`], [`Geometric`], [`MinNorm`], [`Universal`], [`Square`], [`Auto`]: the families of attacks and their settings
 //! - [`GradientAttack`]: an objective × a space × a [`StepRule`] × a criterion × limits, each exchangeable alone
 //! - [`global_selection`], [`random_selection`], [`eligible`]: which labels are specified, which samples
 //!   take part; [`Targets`]: what targeted attacks aim at
@@ -20,6 +20,7 @@ mod named;
 
 mod active_test;
 mod attack;
+mod auto;
 mod batch;
 mod catalogue;
 mod criterion;
@@ -37,12 +38,14 @@ mod observer;
 mod readback;
 mod result;
 mod settings;
+mod square;
 mod targets;
 mod universal;
 mod view;
 
 pub use active_test::{ActiveTest, Check, Found, Planted, Unplanted};
 pub use attack::{Attack, Run};
+pub use auto::{Auto, AutoAttack};
 pub use batch::AttackBatch;
 pub use catalogue::{AttackName, Family, Repeats, Steps, Variant};
 pub use criterion::*;
@@ -61,6 +64,7 @@ pub use min_norm::{MinNorm, MinNormAttack, Pair, Solver, Tight};
 pub use observer::{Observer, Step};
 pub use result::{BatchResult, Outcome, Perturbed};
 pub use settings::{AttackSettings, Knobs, Method};
+pub use square::{Square, SquareAttack};
 pub use targets::{TargetChoice, Targets};
 pub use universal::{Applied, Controls, Fitted, Universal, UniversalAttack, UniversalPerturbation};
 pub use view::View;

@@ -22,7 +22,7 @@ pub struct Passes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Limits {
-    /// Forward passes in the loop for each image at most; for kfool and ml-dp steps, for min-norm all passes, for
+    /// Forward passes in the loop for each image at most; for kfool, ml-dp and jma steps, for square queries, for min-norm all passes, for
     /// universal attacks rounds over the images. In the paper 100, 300 or 500
     pub max_iterations: usize,
     /// Forward passes for each image at most, Jacobian rows included [default: no cap]
@@ -45,11 +45,12 @@ impl Limits {
         check("max forward passes", "at least 1", forward.unwrap_or_default() as f64, enough)
     }
 
-    /// The steps of a descent: one between two forward passes each, of one backward pass.
-    pub(crate) fn steps(&self) -> usize {
-        let (forward, backward) = (self.max_iterations, self.max_iterations.saturating_sub(1));
-        let Passes { forward, backward } = self.cap(Passes { forward, backward });
-        backward.min(forward.saturating_sub(1))
+    /// The steps of this cost each between two forward passes.
+    pub(crate) fn steps(&self, step: Passes) -> usize {
+        let within = |most: Option<usize>, each: usize| most.map_or(usize::MAX, |most| most / each);
+        let forward = self.max_forward.map(|most| most.saturating_sub(1));
+        let steps = self.max_iterations.saturating_sub(1);
+        steps.min(within(forward, step.forward + 1)).min(within(self.max_backward, step.backward))
     }
 
     /// The same with iterations that are steps: there is one look more.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Attack, AttackError, AttackName, Descent, Family, Geometric, Limits, MinNorm, Norm, Optimiser,
-    OptimiserName, Solver, Stop, TargetChoice, Universal, Variant, View,
+    Attack, AttackError, AttackName, Auto, Descent, Family, Geometric, Limits, MinNorm, Norm,
+    Optimiser, OptimiserName, Solver, Square, Stop, TargetChoice, Universal, Variant, View,
 };
 
 /// Knobs by their names, as a table of an experiment's file or a command line's flags give them.
@@ -63,6 +63,10 @@ pub enum Method {
     MinNorm(MinNorm),
     /// One perturbation for all images.
     Universal(Universal),
+    /// A random search by scores alone.
+    Square(Square),
+    /// Several attacks in turn.
+    Auto(Auto),
 }
 
 impl Default for Method {
@@ -81,7 +85,7 @@ macro_rules! from_family {
     )*};
 }
 
-from_family!(Descent, Geometric, MinNorm, Universal);
+from_family!(Descent, Geometric, MinNorm, Universal, Square, Auto);
 
 impl AttackSettings {
     /// What the attack is after.
@@ -91,6 +95,8 @@ impl AttackSettings {
             Method::Geometric(geometric) => geometric.name,
             Method::MinNorm(_) => AttackName::Tkmia,
             Method::Universal(universal) => universal.name(),
+            Method::Square(_) => AttackName::Square,
+            Method::Auto(_) => AttackName::Auto,
         }
     }
 
@@ -101,6 +107,8 @@ impl AttackSettings {
             Method::Geometric(geometric) => geometric.variant,
             Method::MinNorm(_) => Variant::MinNorm,
             Method::Universal(universal) => universal.variant,
+            Method::Square(square) => square.variant,
+            Method::Auto(auto) => auto.variant,
         }
     }
 
@@ -108,7 +116,11 @@ impl AttackSettings {
     pub fn optimiser(&self) -> OptimiserName {
         match &self.method {
             Method::Descent(descent) => descent.optimiser.name(),
-            Method::Geometric(_) | Method::MinNorm(_) | Method::Universal(_) => OptimiserName::Sgd,
+            Method::Geometric(_)
+            | Method::MinNorm(_)
+            | Method::Universal(_)
+            | Method::Square(_)
+            | Method::Auto(_) => OptimiserName::Sgd,
         }
     }
 
@@ -129,7 +141,11 @@ impl AttackSettings {
     pub fn target(&self) -> Option<TargetChoice> {
         match &self.method {
             Method::Descent(descent) => descent.aims_at(),
-            Method::Geometric(_) | Method::MinNorm(_) | Method::Universal(_) => None,
+            Method::Geometric(_)
+            | Method::MinNorm(_)
+            | Method::Universal(_)
+            | Method::Square(_)
+            | Method::Auto(_) => None,
         }
     }
 
@@ -139,7 +155,9 @@ impl AttackSettings {
         let is_open = match &self.method {
             Method::Descent(_) => self.optimiser() == OptimiserName::Sgd,
             Method::Geometric(_) => true,
-            Method::MinNorm(_) | Method::Universal(_) => false,
+            Method::MinNorm(_) | Method::Universal(_) | Method::Square(_) | Method::Auto(_) => {
+                false
+            }
         };
         let limits = Limits { max_iterations: other.limits.max_iterations, ..self.limits };
         is_open && Self { limits, ..self.clone() } == *other
@@ -183,6 +201,8 @@ impl AttackSettings {
             Method::Geometric(geometric) => Box::new(geometric.init(limits, stop)?),
             Method::MinNorm(min_norm) => Box::new(min_norm.init(limits, stop)?),
             Method::Universal(universal) => Box::new(universal.init(limits, stop)?),
+            Method::Square(square) => Box::new(square.init(limits, stop)?),
+            Method::Auto(auto) => Box::new(auto.init(limits, stop)),
         })
     }
 
@@ -216,6 +236,8 @@ impl AttackSettings {
             Method::Geometric(_) => {}
             Method::MinNorm(min_norm) => parts.push(table(min_norm)),
             Method::Universal(universal) => parts.push(table(&universal.steps)),
+            Method::Square(square) => parts.push(table(&square.ball)),
+            Method::Auto(auto) => parts.push(table(auto)),
         }
         parts.into_iter().for_each(|part| knobs.extend(part));
         knobs
@@ -238,12 +260,12 @@ impl AttackSettings {
         let variant: Variant = selected(knobs, "variant")?;
         let by: OptimiserName = selected(knobs, "optimiser")?;
         let min_norm = name == AttackName::Tkmia && variant == Variant::MinNorm;
-        let stays_in_a_ball = name.is_universal() || by != OptimiserName::Sgd;
+        let stays_in_a_ball = name.is_in_a_ball() || by != OptimiserName::Sgd;
         if by != OptimiserName::Sgd && (min_norm || name.family() != Family::Descent) {
             return Err(AttackError::OwnSteps { method: name.into(), optimiser: by.into() });
         }
         if stays_in_a_ball && !knobs.contains_key("radius") {
-            let what = if name.is_universal() { name.into() } else { by.into() };
+            let what = if name.is_in_a_ball() { name.into() } else { by.into() };
             return Err(AttackError::NoBall { what });
         }
         let method = match name.family() {
@@ -264,6 +286,8 @@ impl AttackSettings {
             Family::Universal(repeats) => {
                 Method::Universal(Universal { repeats, variant, steps: part(knobs)? })
             }
+            Family::Square => Method::Square(Square { variant, ball: part(knobs)? }),
+            Family::Auto => Method::Auto(Auto { variant, ..part(knobs)? }),
         };
         let stop = selected(knobs, "stop")?;
         let settings = Self { method, limits: part(knobs)?, stop };
@@ -318,6 +342,8 @@ impl fmt::Display for AttackSettings {
             Method::Geometric(_) => {}
             Method::MinNorm(min_norm) => write!(f, "{min_norm}")?,
             Method::Universal(universal) => write!(f, ", {}", universal.steps)?,
+            Method::Square(square) => write!(f, ", {}", square.ball)?,
+            Method::Auto(auto) => write!(f, "{auto}")?,
         }
         let Limits { max_iterations, max_forward, max_backward } = self.limits;
         write!(f, ", {} within {max_iterations}", self.stop)?;
@@ -458,7 +484,7 @@ mod tests {
         for name in AttackName::iter() {
             for &variant in name.variants() {
                 let mut knobs = json!({"name": name, "variant": variant, "max-backward": 7});
-                if name.is_universal() {
+                if name.is_in_a_ball() {
                     knobs["radius"] = json!(2.5);
                 }
                 let settings = read(knobs).expect("it is one");

@@ -65,10 +65,11 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 ///
 /// The released variants' smallest perturbation in model-input units is that of `tanh(x)`, a little
 /// smaller. TkML-AP-U pushes down the better of labels 0 and 1 and raises all labels, ML-CW-U pushes it
-/// down and raises the last label as much: twice the smallest norm, before any overshoot. A universal
-/// perturbation must serve the image that needs most, within a ball of that many times its norm. The minimum-norm
-/// form has no overshoot; what it is above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 26] = [
+/// down and raises the last label as much: twice the smallest norm, before any overshoot. GMLA lowers
+/// irrelevant labels too. A universal perturbation must serve the image that needs most, within a ball of
+/// that many times its norm; in such a ball Square finds something. The minimum-norm form has no overshoot; what it is
+/// above the smallest lets it survive rounding to 8-bit pixels.
+const TABLE: [(Name, Variant, Option<f64>); 30] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -95,6 +96,10 @@ const TABLE: [(Name, Variant, Option<f64>); 26] = [
     (Name::MlCwT, Variant::Released, Some(1.2)),
     (Name::MlCwT, Variant::Literal, Some(1.2)),
     (Name::MlDp, Variant::Corrected, Some(1.05)),
+    (Name::Gmla, Variant::Corrected, Some(1.5)),
+    (Name::Jma, Variant::Corrected, Some(1.02)),
+    (Name::Square, Variant::Corrected, Some(5.0)),
+    (Name::Auto, Variant::Corrected, Some(1.02)),
 ];
 
 /// The attack with what it needs to come near, and other knobs.
@@ -104,10 +109,13 @@ fn settings(name: Name, variant: Variant, more: Value) -> Result<AttackSettings,
         "name": name, "variant": variant, "stop": stop, "max-iterations": 2000,
     });
     let by_sgd = more.get("optimiser").is_none() && variant != Variant::MinNorm;
-    if by_sgd && !name.is_universal() && !matches!(name, Name::KFool | Name::MlDp) {
+    if by_sgd
+        && !name.is_in_a_ball()
+        && !matches!(name, Name::KFool | Name::MlDp | Name::Jma | Name::Auto)
+    {
         own["lr"] = json!(2e-4);
     }
-    if name.is_universal() {
+    if name.is_in_a_ball() {
         own["radius"] = json!(3.0);
     }
     knobs(own, more)
@@ -135,7 +143,7 @@ fn every_attack_is_in_the_table() {
 #[test]
 fn every_attack_comes_near_the_smallest_perturbation_at_any_batch_size() {
     for (method, variant, limit) in TABLE {
-        if method.is_universal() {
+        if method.is_in_a_ball() {
             continue;
         }
         let settings = settings(method, variant, json!({})).unwrap();
@@ -160,14 +168,14 @@ fn attacks_within_a_ball_succeed_in_one_that_is_a_little_larger_than_needed() {
     for (method, variant, limit) in TABLE {
         let Some(limit) = limit else { continue };
         let own =
-            method.is_universal().then(|| Norm::iter().map(|norm| (OptimiserName::Sgd, norm)));
+            method.is_in_a_ball().then(|| Norm::iter().map(|norm| (OptimiserName::Sgd, norm)));
         for (optimiser, norm) in own.into_iter().flatten().chain(in_balls()) {
             let settings = |radius: f64| {
                 // In 99 steps ML-CW-T of sigmoid scores would end in an exact tie, where its hinge has no slope.
                 let mut ball = json!({
                     "optimiser": optimiser, "norm": norm, "radius": radius, "max-iterations": 101,
                 });
-                if method.is_universal() {
+                if method.is_in_a_ball() {
                     ball.as_object_mut().unwrap().remove("optimiser");
                 }
                 // Moved by gradient, λ would take more steps than these to matter.

@@ -4,13 +4,20 @@
 
 mod victim;
 
+use std::ops::ControlFlow;
+
 use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
-use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Reason};
+use tkmia_attacks::{
+    Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Reason, Step,
+};
 use tkmia_core::{Bounds, Classifier, LabelSet};
-use victim::{CLASSES, Linear, PIXELS, batch, hand_made, images, linear, run, settings, values};
+use victim::{
+    CLASSES, Changed, Linear, PIXELS, batch, hand_made, images, linear, run, scattered, settings,
+    values,
+};
 
 /// The attack within few iterations, and its other knobs.
 fn of(name: AttackName, more: Value) -> Box<dyn Attack> {
@@ -21,7 +28,8 @@ fn of(name: AttackName, more: Value) -> Box<dyn Attack> {
 /// Its learning rate, where it has one.
 fn rate(name: AttackName) -> Value {
     match name {
-        AttackName::KFool | AttackName::MlDp => json!({}),
+        AttackName::KFool | AttackName::MlDp | AttackName::Jma | AttackName::Auto => json!({}),
+        AttackName::Square => json!({"radius": 1.0}),
         _ => json!({"lr": 0.05}),
     }
 }
@@ -155,12 +163,84 @@ fn a_classifier_that_ignores_the_image_shows_as_zero_gradient_and_flat_loss() {
         assert_eq!(result.indicators[0], signs, "{knobs}");
     }
     // Attacks that would only stand still end.
-    for name in [AttackName::KFool, AttackName::MlDp] {
+    for name in [AttackName::KFool, AttackName::MlDp, AttackName::Jma] {
         let result = run(of(name, json!({})).as_ref(), &victim, &batch);
         assert_eq!(result.outcomes, [Outcome::Exhausted]);
         assert_eq!(result.indicators[0], signs, "{name}");
         assert_eq!(result.iterations, [1]);
     }
+}
+
+#[test]
+fn a_success_that_is_still_being_made_smaller_counts_when_passes_run_out() {
+    // Label 0 falls faster than the gradient at the image says: the step to its border leads beyond.
+    let victim = Changed(hand_made(), |scores, images| {
+        let first = images.flatten::<2>(1, 3).narrow(1, 0, 1);
+        let fallen = scores.clone().narrow(1, 0, 1) - first.powi_scalar(2).mul_scalar(3.0);
+        Tensor::cat(vec![fallen, scores.narrow(1, 1, CLASSES - 1)], 1)
+    });
+    let batch = batch(&[0.0; PIXELS]);
+    let of = |steps: usize| {
+        let attack = of(AttackName::Jma, json!({"max-iterations": steps}));
+        let result = attack.run(&victim, &batch).unwrap();
+        let verdict = result.judge(&victim).unwrap().remove(0);
+        assert!(verdict.success);
+        assert_eq!(result.perturbed.outcomes, [Outcome::Succeeded]);
+        (result.perturbed.iterations[0], verdict.norm_input)
+    };
+    // It takes 0.8 = x + 3 x², and the first step is a little longer than 0.8.
+    let smallest = 0.375;
+    let norms: Vec<f64> = (1..=8).map(|steps| of(steps).1).collect();
+    assert!(norms.is_sorted_by(|a, b| a >= b) && norms[0] > 0.8, "{norms:?}");
+    assert!((0.0..0.02).contains(&(norms[7] - smallest)), "{norms:?}");
+    assert_eq!((of(3).0, of(8).0), (3, 7));
+}
+
+#[test]
+fn auto_returns_the_smallest_success_of_its_attacks_and_counts_all_passes() {
+    let knobs = |more: Value| and(&json!({"max-iterations": 90}), more);
+    let third = json!({"max-iterations": 30, "max-forward": 30, "max-backward": 30});
+    let batch = batch(&[0.0; PIXELS]);
+    for victim in (0..10).map(scattered) {
+        for norm in ["l2", "linf"] {
+            let norm_and_passes = |name, knobs| {
+                let result = of(name, knobs).run(&victim, &batch).unwrap();
+                let verdict = result.judge(&victim).unwrap().remove(0);
+                assert!(verdict.success, "{name}");
+                let size = if norm == "l2" { verdict.norm_input } else { verdict.linf_input };
+                (size, result.perturbed.passes[0].forward)
+            };
+            let found = norm_and_passes(AttackName::Auto, knobs(json!({"norm": norm})));
+            let min_norm = and(&third, json!({"variant": "min-norm", "norm": norm}));
+            let one = norm_and_passes(AttackName::Tkmia, min_norm);
+            let other = norm_and_passes(AttackName::Jma, third.clone());
+            assert_eq!(found, (one.0.min(other.0), one.1 + other.1));
+        }
+    }
+}
+
+#[test]
+fn auto_has_square_where_nothing_else_searches_and_keeps_what_it_found_when_it_is_ended() {
+    // Label 0 is nearly out already. The others need a way back.
+    let mut image = [0.0; PIXELS];
+    image[0] = -0.75;
+    let knobs = json!({"max-backward": 0, "max-iterations": 300, "norm": "linf"});
+    let result = of(AttackName::Auto, knobs).run(&hand_made(), &batch(&image)).unwrap();
+    assert!(result.judge(&hand_made()).unwrap()[0].success);
+    assert_eq!(result.perturbed.passes[0].backward, 0);
+
+    let (victim, batch) = (scattered(1), batch(&[0.0; PIXELS]));
+    let attack = of(AttackName::Auto, json!({"max-iterations": 90}));
+    let ended_in_the_second = &mut |step: &Step<'_>| match step.iteration > 30 {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    };
+    let result = attack.run_watched(&victim, &batch, ended_in_the_second).unwrap();
+    assert_eq!(result.perturbed.outcomes, [Outcome::Succeeded]);
+    assert!(result.judge(&victim).unwrap()[0].success);
+    let at_once = &mut |_: &Step<'_>| ControlFlow::Break(());
+    let result = attack.run_watched(&victim, &batch, at_once).unwrap();
+    assert_eq!(result.perturbed.outcomes, [Outcome::Interrupted]);
 }
 
 /// Scores as [`hand_made`] has them, by way of a root whose slope at 0 is infinite.

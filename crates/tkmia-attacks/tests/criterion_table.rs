@@ -39,8 +39,8 @@ fn methods() -> Vec<(String, Value)> {
     let corrected = AttackName::iter().map(|name| {
         let mut knobs = json!({"name": name, "max-iterations": 300});
         match name {
-            AttackName::TkmlApUv | AttackName::KUap => knobs["radius"] = json!(3.0),
-            AttackName::KFool | AttackName::MlDp => {}
+            name if name.is_in_a_ball() => knobs["radius"] = json!(3.0),
+            AttackName::KFool | AttackName::MlDp | AttackName::Jma | AttackName::Auto => {}
             _ => knobs["lr"] = json!(0.01),
         }
         (name.to_string(), knobs)

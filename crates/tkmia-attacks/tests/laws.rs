@@ -31,16 +31,13 @@ fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dy
     let pairs = names.flat_map(|name| name.variants().iter().map(move |&variant| (name, variant)));
     let made = pairs.map(|(name, variant)| {
         let knobs = json!({"name": name, "variant": variant, "max-iterations": max_iterations});
-        // Those that have a learning rate.
-        let settings = settings(knobs.clone(), json!({"lr": 0.05}));
-        let settings = settings.unwrap_or_else(|_| attack_settings(knobs));
+        // Those that have a learning rate, or a ball.
+        let more = [json!({"lr": 0.05}), json!({"radius": 1.0}), json!({})];
+        let settings = more.into_iter().find_map(|more| settings(knobs.clone(), more).ok());
+        let settings = settings.unwrap();
         ((name.into(), variant.into()), settings.init().unwrap())
     });
     made.collect()
-}
-
-fn attack_settings(knobs: serde_json::Value) -> AttackSettings {
-    settings(knobs, json!({})).unwrap()
 }
 
 proptest! {

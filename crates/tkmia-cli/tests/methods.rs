@@ -25,8 +25,11 @@ fn every_method_writes_the_same_arrays() {
         let name: &str = method.into();
         let mut arguments = vec!["--method", name];
         let fit = shell::fit_input(folder.path());
+        if method.is_in_a_ball() {
+            arguments.extend(["--radius", "2"]);
+        }
         if method.is_universal() {
-            arguments.extend(["--radius", "2", "--fit", fit.to_str().unwrap()]);
+            arguments.extend(["--fit", fit.to_str().unwrap()]);
         }
         let (summary, mut npz) = attack(folder.path(), &arguments);
         assert!(summary.lines().any(|line| line.starts_with(name)), "{summary}");
@@ -37,7 +40,7 @@ fn every_method_writes_the_same_arrays() {
         let forward = npz.vector::<i64>("forward");
         assert!(forward.iter().all(|&forward| forward >= 1), "{name}: {forward}");
         let norms = npz.vector::<f32>("norm_input");
-        if method.is_universal() {
+        if method.is_in_a_ball() {
             assert!(norms.iter().all(|&norm| norm <= 2.0 * (1.0 + 1e-5)), "{norms}");
         }
     }
@@ -83,6 +86,11 @@ fn what_does_not_go_together_is_an_error() {
     for (arguments, expected) in [
         (&["--optimiser", "pgd"][..], "pgd moves within a ball"),
         (&["--method", "kuap"], "kuap moves within a ball"),
+        (&["--method", "square"], "square moves within a ball"),
+        (
+            &["--method", "square", "--variant", "released", "--radius", "1"],
+            "square has no released",
+        ),
         (&["--method", "kuap", "--radius", "-1"], "radius must be a number above 0, found -1"),
         (&["--method", "kfool", "--variant", "literal"], "kfool has no literal variant"),
         (&["--method", "ml-dp", "--variant", "released"], "ml-dp has no released variant"),

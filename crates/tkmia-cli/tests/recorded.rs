@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
-use serde::Deserialize;
+use serde_json::Value;
 
 use shell::Npz;
 
@@ -22,17 +22,15 @@ const NORM: f32 = 1e-2;
 const STABLE: i64 = 150;
 const LATE: f32 = 2e-2;
 
-#[derive(Deserialize)]
-struct Case {
-    method: String,
-    variant: String,
-    k: usize,
-    lr: f64,
-    alpha: f64,
-    momentum: f64,
-    max_iterations: usize,
-    delta: Option<usize>,
-    stop: String,
+/// The knobs of a recorded attack by their flags, and `input`, the case whose images it has where they aren't its own.
+type Case = serde_json::Map<String, Value>;
+
+fn case(name: &str) -> (Case, PathBuf) {
+    let file = File::open(shell::golden(name, "case.json")).unwrap();
+    let case: Case = serde_json::from_reader(file).unwrap();
+    let input = case.get("input").map_or(name, |input| input.as_str().unwrap());
+    let input = shell::golden(input, "input.npz");
+    (case, input)
 }
 
 fn assert_near(what: &str, found: f32, expected: f32, tolerance: f32) {
@@ -50,31 +48,27 @@ fn top(scores: &[f32], k: usize) -> Vec<usize> {
 }
 
 /// The recorded attack on a victim, by the command; `more` are other arguments.
-fn attack(name: &str, victim: &str, output: &Path, more: &[&str]) -> (Case, String) {
-    let case: Case =
-        serde_json::from_reader(File::open(shell::golden(name, "case.json")).unwrap()).unwrap();
+fn attack(name: &str, victim: &str, output: &Path, more: &[&str]) -> String {
+    let (case, input) = case(name);
     let mut command = shell::tkmia();
     command.arg("attack").arg("--model").arg(shell::repository("assets/victims").join(victim));
-    command.arg("--input").arg(shell::golden(name, "input.npz")).arg("--output").arg(output);
-    command.args(["--method", &case.method, "--variant", &case.variant, "--stop", &case.stop]);
-    command.args(["--k", &case.k.to_string(), "--trace"]);
-    command.args(["--max-iterations", &case.max_iterations.to_string()]);
-    if case.method != "kfool" {
-        let knobs = [("--lr", case.lr), ("--alpha", case.alpha), ("--momentum", case.momentum)];
-        command.args(knobs.iter().flat_map(|(knob, value)| [knob.to_string(), value.to_string()]));
+    command.arg("--input").arg(input).arg("--output").arg(output).arg("--trace");
+    let own = |(knob, value): &(&String, &Value)| {
+        !value.is_null() && !["input", "samples"].contains(&knob.as_str())
+    };
+    for (knob, value) in case.iter().filter(own) {
+        let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+        command.args([format!("--{}", knob.replace('_', "-")), value]);
     }
-    if let Some(delta) = case.delta {
-        command.args(["--delta", &delta.to_string()]);
-    }
-    let summary = shell::run(command.args(more));
-    (case, summary)
+    shell::run(command.args(more))
 }
 
 fn check(name: &str, victim: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (output, alone) = (folder.path().join("out.npz"), folder.path().join("alone.npz"));
-    let input = shell::golden(name, "input.npz");
-    let (case, summary) = attack(name, victim, &output, &["--batch-size", "12"]);
+    let (case, input) = case(name);
+    let k = case["k"].as_u64().unwrap() as usize;
+    let summary = attack(name, victim, &output, &["--batch-size", "12"]);
     attack(name, victim, &alone, &["--batch-size", "1"]);
     assert!(fs::read(&output).unwrap() == fs::read(&alone).unwrap(), "{name}: one by one");
 
@@ -133,7 +127,7 @@ fn check(name: &str, victim: &str) {
             assert!((found - expected).abs() <= TIGHT * scale, "{}", what("clean scores"));
         }
         for (found, expected) in [(&clean, &expected_clean), (&scores, &expected_scores)] {
-            let top = |scores: &Array2<f32>| top(&scores.row(row).to_vec(), case.k);
+            let top = |scores: &Array2<f32>| top(&scores.row(row).to_vec(), k);
             assert_eq!(top(found), top(expected), "{}", what("top-k"));
         }
     }
@@ -160,6 +154,14 @@ fn tkml_ap_u_follows_the_recorded_runs() {
 #[test]
 fn kfool_follows_the_recorded_run() {
     check("kfool-released-k2", "resnet14-tiny.onnx");
+}
+
+#[test]
+fn attacks_of_other_papers_follow_the_recorded_runs() {
+    check("gmla-corrected-k3", "resnet14-tiny.onnx");
+    check("jma-corrected-k3", "resnet14-tiny.onnx");
+    check("square-linf-k3", "resnet14-tiny.onnx");
+    check("square-l2-k3", "resnet14-tiny.onnx");
 }
 
 #[test]

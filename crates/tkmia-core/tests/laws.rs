@@ -5,8 +5,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_core::objective::{
-    Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU, eq3,
-    eq6,
+    Gmla, Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT,
+    TkmlApU, eq3, eq6,
 };
 use tkmia_core::relaxation::{average_top_k, kth_largest, relaxed_average};
 use tkmia_core::{Goal, LabelSet};
@@ -52,6 +52,7 @@ impl Case {
 fn objectives() -> Vec<Box<dyn Objective>> {
     let mut all: Vec<Box<dyn Objective>> =
         vec![Box::new(MlCwU), Box::new(MlCwUPrinted), Box::new(TkmlApT), Box::new(MlCwT)];
+    all.push(Box::new(Gmla));
     for margins in [Margins::Hinged, Margins::Signed] {
         all.push(Box::new(TkmiaObjective { margins }));
         all.push(Box::new(TkmlApU { margins }));
@@ -181,6 +182,13 @@ proptest! {
             let found = number(objective.loss(row(&case.scores), &case.goal()));
             prop_assert!((found - expected).abs() < EXACT, "{objective:?}: {found} {expected}");
         }
+        let kept = Gmla.kept().unwrap().loss(row(&case.scores), &case.goal());
+        let losses = case.scores.iter().enumerate().map(|(label, score)| match label {
+            label if case.specified.contains(&label) => 0.0,
+            label if case.relevant.contains(&label) => (-score).exp().ln_1p(),
+            _ => score.exp().ln_1p(),
+        });
+        prop_assert!((number(kept) - losses.sum::<f64>()).abs() < EXACT);
     }
 }
 
@@ -211,6 +219,7 @@ fn by_formula(case: &Case) -> Vec<f64> {
         hinge(largest(&irrelevant) - smallest(&relevant_scores)),
         *k as f64 * mean_of_largest(scores.clone(), *k) - sum(&aimed_at),
         hinge(largest(&elsewhere) - smallest(&aimed_at)),
+        among(&|label| specified.contains(&label)).iter().map(|score| score.exp().ln_1p()).sum(),
     ];
     let out = scores.len() - k;
     for hinged in [true, false] {

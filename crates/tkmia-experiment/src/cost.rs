@@ -112,7 +112,7 @@ pub fn cost(table: u32, usage: &Usage) -> Result<Cost, SpecError> {
                 let tried = tried.iter().map(|run| (run, tuning.min(samples)));
                 let reported = samples * setting.different(experiment.budget.draws);
                 for (run, samples) in tried.chain([(&grid[0], reported)]) {
-                    // ML-DP alone looks at every label, and is in none of the tables.
+                    // ML-DP and JMA alone depend on the labels, and are in none of the tables.
                     let [forward, backward] = usage.expected(run, setting.k, 0)?;
                     cost.forward += forward * samples as f64;
                     cost.backward += backward * samples as f64;

@@ -27,7 +27,7 @@ named! {
 #[serde(rename_all = "kebab-case")]
 #[display("{norm} {radius}")]
 pub struct Ball {
-    /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal attacks stay in, and what min-norm makes small
+    /// Norm of the ball that pgd, mi-fgsm, auto-pgd, square and universal attacks stay in, and what min-norm makes small
     #[serde(default)]
     pub norm: Norm,
     /// Radius of the ball, in the variant's own unit; there is no default

@@ -21,6 +21,12 @@ pub(crate) trait Mover {
     /// The images that the classifier sees now, and their scores; both without gradient.
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass;
 
+    /// Takes note whether the image at this position was a success, and says whether to go on: after a failure, or in
+    /// search of a smaller success.
+    fn looked(&mut self, _at: usize, met: bool) -> bool {
+        !met
+    }
+
     /// Moves the survivors' variable from where it was looked at.
     fn step(
         &mut self,
@@ -45,8 +51,8 @@ pub(crate) struct ForwardPass {
 
 /// What is told of a step, `[rows]` each.
 pub(crate) struct Stride {
-    /// The norm of the gradient that it went along.
-    pub slope: Tensor<1>,
+    /// The norm of the gradient that it went along, if it did.
+    pub slope: Option<Tensor<1>>,
     /// Of an attack that goes by where it is alone: the largest change of an element. Where that is 0 all further
     /// steps would be the same.
     pub moved: Option<Tensor<1>>,
@@ -92,6 +98,13 @@ impl Survivors {
         self.goal = self.goal.select(positions);
     }
 
+    /// What the classifier sees where the variable is, and says to it.
+    pub fn look(&self, classifier: &dyn Classifier, space: Space) -> ForwardPass {
+        let images = space.image(self.origin.clone(), self.variable.clone(), self.bounds);
+        let scores = classifier.scores(images.clone());
+        ForwardPass { images, scores, loss: None }
+    }
+
     pub fn state<'a>(&'a self, position: usize, now: &'a Scored) -> SampleState<'a> {
         SampleState::of(&self.goal, position, &self.clean[position], now)
     }
@@ -105,6 +118,8 @@ struct Finished {
     iterations: Vec<usize>,
     passes: Vec<Passes>,
     trails: Vec<Trail>,
+    /// Of each row, the last success after which the search went on.
+    found: Vec<Option<Tensor<4>>>,
 }
 
 impl Finished {
@@ -133,8 +148,8 @@ impl Finished {
 
 /// Attacks a batch within limits: looks at each image by one forward pass, and steps in between.
 ///
-/// An image is done when the criterion holds; that is tested before the step, so that the image
-/// returned is the one tested. The images that are done leave; the others go on without them.
+/// An image is done when the criterion holds, unless the mover looks for smaller successes; that is tested before the
+/// step, so that the image returned is one that was tested. The images that are done leave; the others go on without them.
 pub(crate) fn drive(
     Run { classifier, batch, watch }: Run<'_>,
     rules: Rules<'_>,
@@ -154,6 +169,7 @@ pub(crate) fn drive(
         iterations: vec![0; rows],
         passes: vec![first; rows],
         trails: vec![Trail::new(size, classifier.bounds()); rows],
+        found: vec![None; rows],
     };
     let mut survivors = Survivors {
         rows: (0..rows).collect(),
@@ -184,7 +200,7 @@ pub(crate) fn drive(
             finished.passes[row].forward += 1;
         }
         let (slope, moved) = stride.take().map(|stride| (stride.slope, stride.moved)).unzip();
-        let seen = read(scores, loss, slope, moved.flatten());
+        let seen = read(scores, loss, slope.flatten(), moved.flatten());
         let before = finished.rows.len();
         let kept = finished.lose(&seen, &survivors, rules.space.view());
         let mut ended_rows = finished.rows[before..].to_vec();
@@ -207,14 +223,21 @@ pub(crate) fn drive(
             finished.trails[survivors.rows[at]].note(seen, margin);
         }
 
+        let state = |at: usize| survivors.state(at, &now[at].scored);
+        let met: Vec<bool> = (0..now.len()).map(|at| rules.stop.is_met(&state(at))).collect();
+        let on: Vec<bool> = (0..now.len()).map(|at| mover.looked(at, met[at])).collect();
+        for at in (0..now.len()).filter(|&at| met[at] && on[at]) {
+            finished.found[survivors.rows[at]] = Some(pick(&images, &[at]));
+        }
         let costs: Vec<Passes> =
             (0..now.len()).map(|at| mover.cost(&survivors, at, &now[at])).collect();
         let end = |at: usize| {
             let row = survivors.rows[at];
-            let last = pass == rules.limits.max_iterations
+            let last = !on[at]
+                || pass == rules.limits.max_iterations
                 || finished.trails[row].is_over()
                 || !rules.limits.allow(finished.passes[row], costs[at]);
-            end(&survivors.state(at, &now[at].scored), rules, pass, last)
+            end(&state(at), rules, pass, last.then_some(met[at]))
         };
         let ends: Vec<Option<Outcome>> = (0..now.len()).map(end).collect();
         let positions = |done: bool| -> Vec<usize> {
@@ -261,8 +284,14 @@ pub(crate) fn drive(
     Ok(assemble(batch, rules.space, finished))
 }
 
-/// How the attack on one image ends after this forward pass, if it does.
-fn end(state: &SampleState<'_>, rules: Rules<'_>, pass: usize, last: bool) -> Option<Outcome> {
+/// How the attack on one image ends after this forward pass, if it is the last one, with or without success, or can't
+/// take part.
+fn end(
+    state: &SampleState<'_>,
+    rules: Rules<'_>,
+    pass: usize,
+    last: Option<bool>,
+) -> Option<Outcome> {
     if pass == 1 {
         let SampleState { clean, relevant, specified, target, k, delta, .. } = *state;
         if let Err(reason) = eligible(clean, relevant, specified, k, delta) {
@@ -272,17 +301,21 @@ fn end(state: &SampleState<'_>, rules: Rules<'_>, pass: usize, last: bool) -> Op
             return Some(Outcome::Ineligible(Reason::NoTarget));
         }
     }
-    if rules.stop.is_met(state) {
-        return Some(Outcome::Succeeded);
-    }
-    last.then_some(Outcome::Exhausted)
+    last.map(|met| if met { Outcome::Succeeded } else { Outcome::Exhausted })
 }
 
 /// Puts the images back into the order of the batch.
-fn assemble(batch: &AttackBatch, space: Space, finished: Finished) -> Perturbed {
+fn assemble(batch: &AttackBatch, space: Space, mut finished: Finished) -> Perturbed {
     let mut places: Vec<usize> = (0..finished.rows.len()).collect();
     places.sort_by_key(|&place| finished.rows[place]);
-    let images = pick(&Tensor::cat(finished.images, 0), &places);
+    let mut images = pick(&Tensor::cat(finished.images, 0), &places);
+    let [_, channels, height, width] = images.dims();
+    for (row, found) in finished.found.into_iter().enumerate() {
+        let outcome = &mut finished.outcomes[row];
+        let Some(found) = found.filter(|_| *outcome == Outcome::Exhausted) else { continue };
+        *outcome = Outcome::Succeeded;
+        images = images.slice_assign([row..row + 1, 0..channels, 0..height, 0..width], found);
+    }
     let indicators = finished.trails.iter().zip(&finished.outcomes);
     let indicators =
         indicators.map(|(trail, &outcome)| trail.indicators(outcome == Outcome::Exhausted));

@@ -6,18 +6,20 @@ use tkmia_core::objective::Objective;
 use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, Goal};
 
+use super::ball::rowwise;
 use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};
 use super::optimiser::Velocity;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
-use crate::{Attack, AttackError, Limits, Passes, Perturbed, Run, Stop, View};
+use crate::{Attack, AttackError, Limits, Norm, Passes, Perturbed, Run, Stop, View};
 
 /// An objective, descended in a space until a criterion holds: Algorithm 1 of Sun et al. 2023, and
 /// what its variants and baselines share.
 ///
 /// objective × space × rule × criterion × limits: each can be exchanged alone. Each forward pass is
 /// followed by one small read (scores, loss and the last gradient's norm) and, but for the last, by one
-/// backward pass to the images of that pass.
+/// backward pass to the images of that pass. Where an objective [keeps](Objective::kept) something, a step takes
+/// another pass both ways.
 #[derive(Debug)]
 pub struct GradientAttack {
     /// What is descended.
@@ -65,8 +67,10 @@ impl Attack for GradientAttack {
     }
 
     fn passes_at_most(&self, _: usize, _: usize) -> Passes {
-        let forward = self.limits.max_iterations;
-        self.limits.cap(Passes { forward, backward: forward.saturating_sub(1) })
+        let (steps, cost) =
+            (self.limits.max_iterations.saturating_sub(1), cost_of_step(&*self.objective));
+        let (forward, backward) = (steps * (cost.forward + 1) + 1, steps * cost.backward);
+        self.limits.cap(Passes { forward, backward })
     }
 
     fn view(&self) -> View {
@@ -119,6 +123,35 @@ impl GradientAttack {
     }
 }
 
+/// What a step takes beside the look at where it starts.
+pub(super) fn cost_of_step(objective: &dyn Objective) -> Passes {
+    match objective.kept() {
+        None => Passes { forward: 0, backward: 1 },
+        Some(_) => Passes { forward: 1, backward: 2 },
+    }
+}
+
+/// The cosine of two gradients from where they are in conflict; that of the code of Mahmood & Elhamifar 2024.
+const CONFLICT: f64 = -0.85;
+
+/// A direction along which what is attacked changes and what is kept doesn't get worse: of the unit gradients `u` and
+/// `v` of both losses, by Mahmood & Elhamifar 2024,
+///
+/// ```text
+/// ‖g‖ (u − (u·v) v)   if u·v ≤ −0.85,   else   ‖g‖ (u + v)
+/// ```
+///
+/// # Shapes
+/// - gradient `g`, of_kept, output: `[rows, 3, height, width]`
+fn reconciled(gradient: Tensor<4>, of_kept: Tensor<4>) -> Tensor<4> {
+    let (u, v) = (Norm::L2.steepest(gradient.clone()), Norm::L2.steepest(of_kept));
+    let products: Tensor<2> = (u.clone() * v.clone()).flatten(1, 3);
+    let cosine = rowwise(products.sum_dim(1).squeeze_dim(1));
+    let conflict = cosine.clone().lower_equal_scalar(CONFLICT);
+    let share = cosine.ones_like().mask_where(conflict, cosine.neg());
+    (u + v * share) * rowwise(l2_norm(gradient))
+}
+
 /// A [`GradientAttack`] under way.
 struct Descending<'a> {
     attack: &'a GradientAttack,
@@ -153,7 +186,7 @@ impl Graph {
 
 impl Mover for Descending<'_> {
     fn cost(&self, _: &Survivors, _: usize, _: &Seen) -> Passes {
-        Passes { forward: 0, backward: 1 }
+        cost_of_step(&*self.attack.objective)
     }
 
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
@@ -170,15 +203,19 @@ impl Mover for Descending<'_> {
         let lambdas = self.lambdas.as_ref();
         let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
         let loss = attack.loss(scores.clone(), lambdas.clone(), goal);
-        let shown = match attack.penalty(variable.clone()) {
-            None => loss.clone().inner(),
-            Some(penalty) => loss.clone().inner() + penalty,
-        };
+        let kept = attack.objective.kept().map(|kept| kept.loss(scores.clone().inner(), goal));
+        let more = [attack.penalty(variable.clone()), kept].into_iter().flatten();
+        let shown = more.fold(loss.clone().inner(), |shown, more| shown + more);
         self.graph = Some(Graph { images: on_graph, lambdas, loss, kept: None });
         ForwardPass { images, scores: scores.inner(), loss: Some(shown) }
     }
 
-    fn step(&mut self, _: &dyn Classifier, survivors: &mut Survivors, now: &[Seen]) -> Stride {
+    fn step(
+        &mut self,
+        classifier: &dyn Classifier,
+        survivors: &mut Survivors,
+        now: &[Seen],
+    ) -> Stride {
         // Images that are done share this last graph with the others; they cost a row of this one
         // backward pass and are gone from the next forward pass on.
         let graph = self.graph.take().expect("a step follows a look");
@@ -186,8 +223,14 @@ impl Mover for Descending<'_> {
 
         let gradient = graph.images.grad_remove(&mut gradients).expect(MOVED);
         let images = graph.kept(graph.images.clone().inner());
-        let mut gradient =
-            self.attack.space.pull_back(images, graph.kept(gradient), survivors.bounds);
+        let mut gradient = graph.kept(gradient);
+        if let Some(kept) = self.attack.objective.kept() {
+            let images = images.clone().autodiff().require_grad();
+            let loss = kept.loss(classifier.scores(images.clone()), &survivors.goal);
+            let of_kept = images.grad_remove(&mut loss.sum().backward()).expect(MOVED);
+            gradient = reconciled(gradient, of_kept);
+        }
+        let mut gradient = self.attack.space.pull_back(images, gradient, survivors.bounds);
         if self.attack.norm_penalty != 0.0 {
             let penalty = survivors.variable.clone().mul_scalar(self.attack.norm_penalty);
             gradient = gradient + penalty;
@@ -212,7 +255,7 @@ impl Mover for Descending<'_> {
             *lambdas = self.attack.project_lambdas(moved);
         }
         // Momentum may lead on from where a step ended.
-        Stride { slope, moved: None }
+        Stride { slope: Some(slope), moved: None }
     }
 
     fn keep(&mut self, positions: &[usize]) {
@@ -226,5 +269,29 @@ impl Mover for Descending<'_> {
             *lambdas = pick(lambdas, positions);
             velocity.keep(positions);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn gradients_in_conflict_leave_what_is_kept_alone_and_others_are_added() {
+        let rows = |values: [[f32; 2]; 4]| -> Tensor<4> {
+            Tensor::from_data(TensorData::new(values.concat(), [4, 1, 1, 2]), &Device::default())
+        };
+        let gradient = rows([[3.0, 4.0], [3.0, 4.0], [3.0, 4.0], [0.0, 0.0]]);
+        let of_kept = rows([[0.0, -2.0], [-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]);
+        // Cosines of −0.8 and −0.6, and none.
+        let found = reconciled(gradient, of_kept).into_data().try_to_vec::<f32>().unwrap();
+        for (found, expected) in found.iter().zip([3.0, -1.0, -2.0, 4.0, 3.0, 4.0, 0.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        let opposed = reconciled(rows([[5.0, 12.0]; 4]), rows([[0.0, -1.0]; 4]));
+        let found = opposed.into_data().try_to_vec::<f32>().unwrap();
+        assert!((found[0] - 5.0).abs() < 1e-5 && found[1].abs() < 1e-5, "{found:?}");
     }
 }

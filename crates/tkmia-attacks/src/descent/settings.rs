@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tkmia_core::objective::Margins;
 
+use super::gradient_attack::cost_of_step;
 use super::{AutoPgd, Ball, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule};
 use crate::error::check;
 use crate::{AttackError, AttackName, Limits, Stop, TargetChoice, Variant};
@@ -199,6 +200,7 @@ impl Descent {
             Some(lambda) => lambda == Lambda::Gradient,
         };
         let alpha = sgd.map_or(0.0, |sgd| sgd.alpha);
+        let steps = limits.steps(cost_of_step(&*objective));
         Ok(GradientAttack {
             objective,
             scores: if literal { ScoreKind::Sigmoid } else { ScoreKind::Logits },
@@ -209,7 +211,7 @@ impl Descent {
                 (false, Some(_)) => Space::Clip,
                 (false, None) => Space::Project,
             },
-            rule: self.optimiser.rule(limits.steps(), if released { alpha } else { 0.0 })?,
+            rule: self.optimiser.rule(steps, if released { alpha } else { 0.0 })?,
             stop: stop.clone(),
             limits,
         })

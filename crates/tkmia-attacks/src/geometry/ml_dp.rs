@@ -2,7 +2,8 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Geometry, gram, least_norm};
+use super::Geometry;
+use super::least_step::{Constraint, least_step};
 use crate::descent::Survivors;
 use crate::readback::{Seen, values};
 
@@ -68,23 +69,15 @@ impl Geometry for Decisions {
         let mut lengths = Vec::with_capacity(now.len());
         for (at, labels) in labels.iter().enumerate() {
             let wanted = Self::wanted(survivors, at);
-            // −t g · r ≤ t f
             let gradients: Vec<&[f32]> = rows.by_ref().take(labels.len()).collect();
-            let signs: Vec<f64> = labels.iter().map(|&label| -wanted[label]).collect();
-            let scores = labels.iter().map(|&label| f64::from(now[at].scored.scores[label]));
-            let bounds: Vec<f64> = scores.zip(&signs).map(|(score, sign)| -sign * score).collect();
-            let mut products = gram(&gradients);
-            for (i, products) in products.chunks_exact_mut(labels.len().max(1)).enumerate() {
-                products.iter_mut().zip(&signs).for_each(|(p, sign)| *p *= signs[i] * sign);
-            }
-            let solution = least_norm(&products, &bounds);
-            let mut step = vec![0.0_f64; size];
-            for ((gradient, sign), multiplier) in
-                gradients.iter().zip(&signs).zip(&solution.multipliers)
-            {
-                let factor = -OVERSHOOT * multiplier * sign;
-                step.iter_mut().zip(*gradient).for_each(|(s, &g)| *s += factor * f64::from(g));
-            }
+            // −t g · r ≤ t f
+            let constraint = |(row, &label): (usize, &usize)| Constraint {
+                weights: vec![(row, -wanted[label])],
+                bound: wanted[label] * f64::from(now[at].scored.scores[label]),
+            };
+            let constraints: Vec<_> = labels.iter().enumerate().map(constraint).collect();
+            let mut step = least_step(&gradients, size, &constraints);
+            step.iter_mut().for_each(|s| *s *= OVERSHOOT);
             let length = step.iter().map(|s| s * s).sum::<f64>().sqrt();
             steps.extend(step.into_iter().map(|s| s as f32));
             lengths.push(length as f32);

@@ -1,7 +1,9 @@
 //! [`GeometricAttack`]: steps that follow from rows of the Jacobian, without an objective.
 
 mod jacobian;
+mod jma;
 mod kfool;
+mod least_step;
 mod ml_dp;
 mod qp;
 mod settings;
@@ -19,6 +21,7 @@ pub use settings::Geometric;
 pub(crate) use qp::{Gram, dot, gram, least_norm};
 
 use jacobian::jacobian;
+use jma::Mahalanobis;
 use kfool::Facets;
 use ml_dp::Decisions;
 
@@ -70,6 +73,7 @@ impl GeometricAttack {
         let geometry: Box<dyn Geometry> = match self.steps {
             Steps::KFool => Box::new(Facets),
             Steps::MlDp => Box::new(Decisions::new(rows, classes)),
+            Steps::Jma => Box::new(Mahalanobis::new(rows)),
         };
         ByGeometry { geometry, space: self.space, images: None }
     }
@@ -80,7 +84,7 @@ impl Steps {
     pub(crate) fn gradients_at_most(self, k: usize, classes: usize) -> usize {
         match self {
             Self::KFool => k + 2,
-            Self::MlDp => classes,
+            Self::MlDp | Self::Jma => classes,
         }
     }
 }
@@ -104,6 +108,11 @@ trait Geometry {
         gradients: Tensor<2>,
     ) -> (Tensor<4>, Tensor<1>);
 
+    /// See [`Mover::looked`].
+    fn looked(&mut self, _at: usize, met: bool) -> bool {
+        !met
+    }
+
     /// Forgets all but the images at these positions of the last look.
     fn keep(&mut self, _positions: &[usize]) {}
 }
@@ -123,14 +132,13 @@ impl Mover for ByGeometry {
     }
 
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
-        let images = self.space.image(
-            survivors.origin.clone(),
-            survivors.variable.clone(),
-            survivors.bounds,
-        );
-        let scores = classifier.scores(images.clone());
-        self.images = Some(images.clone());
-        ForwardPass { images, scores, loss: None }
+        let pass = survivors.look(classifier, self.space);
+        self.images = Some(pass.images.clone());
+        pass
+    }
+
+    fn looked(&mut self, at: usize, met: bool) -> bool {
+        self.geometry.looked(at, met)
     }
 
     fn step(
@@ -152,7 +160,7 @@ impl Mover for ByGeometry {
         let variable = self.space.settle(survivors.origin.clone(), variable, survivors.bounds);
         let moved = linf_norm(variable.clone() - survivors.variable.clone());
         survivors.variable = variable;
-        Stride { slope: length, moved: Some(moved) }
+        Stride { slope: Some(length), moved: Some(moved) }
     }
 
     fn keep(&mut self, positions: &[usize]) {

@@ -25,7 +25,7 @@ impl Geometric {
             return Err(AttackError::OtherFamily { name: self.name.into() });
         };
         let space = match (steps, self.variant) {
-            (Steps::MlDp, _) => Space::Project,
+            (Steps::MlDp | Steps::Jma, _) => Space::Project,
             (Steps::KFool, Variant::Released) => Space::TanhOfImage,
             (Steps::KFool, Variant::Corrected | Variant::Literal | Variant::MinNorm) => Space::Clip,
         };

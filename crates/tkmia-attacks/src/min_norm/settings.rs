@@ -13,7 +13,7 @@ use crate::{AttackError, AttackName, Keep, Limits, Norm, Stop, Variant};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct MinNorm {
-    /// Norm of the ball that pgd, mi-fgsm, auto-pgd and universal attacks stay in, and what min-norm makes small
+    /// Norm of the ball that pgd, mi-fgsm, auto-pgd, square and universal attacks stay in, and what min-norm makes small
     pub norm: Norm,
     /// How the minimum-norm form gets to its constraints
     pub solver: Solver,

@@ -278,7 +278,8 @@ impl<'a> Fit<'a> {
             self.passes[rows[at]].forward += costs[at].forward;
             self.passes[rows[at]].backward += costs[at].backward;
         }
-        let slopes = values(mover.step(self.classifier, &mut survivors, &now).slope);
+        let slope = mover.step(self.classifier, &mut survivors, &now).slope;
+        let slopes = slope.map(values).unwrap_or_default();
         for (&row, slope) in survivors.rows.iter().zip(slopes) {
             self.trails[row].step(slope, false);
         }

@@ -1,5 +1,6 @@
 //! The losses that attacks descend, one file each.
 
+mod gmla;
 mod ml_cw_u;
 mod targeted;
 mod tkmia;
@@ -10,6 +11,7 @@ use std::fmt::Debug;
 use burn::tensor::Tensor;
 
 use crate::Goal;
+pub use gmla::Gmla;
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
 pub use targeted::{MlCwT, TkmlApT};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
@@ -47,6 +49,11 @@ pub trait Objective: Debug + Send + Sync {
     /// where none were.
     fn lambda_floor(&self) -> f64 {
         0.0
+    }
+
+    /// The loss of what is to stay as it is, where a step goes by the gradients of both.
+    fn kept(&self) -> Option<&dyn Objective> {
+        None
     }
 
     /// Whether it needs a [target](Goal::target).

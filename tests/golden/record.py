@@ -1,0 +1,263 @@
+"""Record GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`.
+
+Each image by itself, in f32 where the library is, on the images of `tkmia-corrected-k3`.
+"""
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = Path(__file__).parent
+INPUT = "tkmia-corrected-k3"
+WEIGHTS = torch.load(HERE / "../../assets/victims/resnet14-tiny.pth")
+torch.set_num_threads(1)
+
+
+def scores(image):
+    def norm(values, name):
+        kept = [WEIGHTS[f"{name}.{of}"] for of in ("running_mean", "running_var", "weight", "bias")]
+        return F.batch_norm(values, *kept)
+
+    def conv(values, name, bn, stride=1, padding=0):
+        return norm(F.conv2d(values, WEIGHTS[f"{name}.weight"], stride=stride, padding=padding), bn)
+
+    values = F.relu(conv(image[None], "conv1", "bn1", 2, 3))
+    values = F.max_pool2d(values, 3, 2, 1)
+    for stage in range(1, 5):
+        block, stride = f"layer{stage}.0", 1 if stage == 1 else 2
+        inner = F.relu(conv(values, f"{block}.conv1", f"{block}.bn1"))
+        inner = F.relu(conv(inner, f"{block}.conv2", f"{block}.bn2", stride, 1))
+        inner = conv(inner, f"{block}.conv3", f"{block}.bn3")
+        values = F.relu(inner + conv(values, f"{block}.downsample.0", f"{block}.downsample.1", stride))
+    return F.linear(values.mean((2, 3)), WEIGHTS["fc.weight"], WEIGHTS["fc.bias"])[0]
+
+
+def gradient(image, of):
+    image = image.clone().requires_grad_()
+    return torch.autograd.grad(of(scores(image)), image)[0]
+
+
+def top(values, k):
+    return torch.sort(values, descending=True, stable=True).indices[:k].tolist()
+
+
+class Sample:
+    def __init__(self, image, labels, specified, k):
+        self.image, self.k = image, k
+        self.relevant = torch.tensor(labels, dtype=torch.bool)
+        self.specified = torch.tensor(specified, dtype=torch.bool)
+        self.clean = scores(image)
+        self.inside = [label for label in top(self.clean, k) if self.specified[label]]
+        enough = int(self.relevant.sum()) >= k + int(self.specified.sum())
+        self.takes_part = enough and bool(self.inside)
+
+    def is_met(self, values):
+        left = top(values, self.k)
+        return self.takes_part and not any(bool(self.specified[label]) for label in left)
+
+
+def gmla(sample, lr, alpha, momentum, max_iterations):
+    def entropy(among):
+        wanted = sample.relevant & ~sample.specified
+        return lambda values: F.binary_cross_entropy_with_logits(
+            values[among], wanted[among].float(), reduction="sum")
+
+    attacked, kept = entropy(sample.specified), entropy(~sample.specified)
+    modifier, velocity, losses = torch.zeros_like(sample.image), None, []
+    while True:
+        image = (sample.image + modifier).clamp(-1, 1)
+        now = scores(image)
+        losses.append(float(attacked(now) + kept(now) + alpha / 2 * (modifier ** 2).sum()))
+        if sample.is_met(now) or not sample.takes_part or len(losses) == max_iterations:
+            return image, len(losses), losses
+        g, v = gradient(image, attacked), gradient(image, kept)
+        length = g.norm()
+        u, v = g / length, v / v.norm()
+        cosine = (u * v).sum()
+        step = length * (u - cosine * v if cosine <= -0.85 else u + v)
+        step = torch.where(image.abs() >= 1, 0.0, step) + alpha * modifier
+        velocity = step if velocity is None else momentum * velocity + step
+        modifier = modifier - lr * velocity
+
+
+def jma(sample, max_iterations):
+    others = [label for label in top(sample.clean, 20) if not sample.specified[label]][:sample.k]
+    pairs = [(s, t) for s in torch.nonzero(sample.specified)[:, 0].tolist() for t in others]
+    confidence = 1e-3 * float(sample.clean.max() - sample.clean.min())
+    box = lambda image: image.clamp(-1, 1)
+    image, now = sample.image, sample.clean
+    for step in range(max_iterations + 1):
+        if sample.is_met(now) or not sample.takes_part:
+            break
+        if step == max_iterations:
+            return image, step, []
+        rows = torch.stack([gradient(image, lambda f: f[s] - f[t]).flatten() for s, t in pairs]).double()
+        gram, bound = (rows @ rows.T).numpy(), np.array([float(now[t] - now[s]) - confidence for s, t in pairs])
+        # Non-negative least squares, one multiplier at a time.
+        dual = np.zeros(len(pairs))
+        for _ in range(20000):
+            for q in range(len(pairs)):
+                dual[q] = max(0.0, dual[q] - (gram[q] @ dual + bound[q]) / gram[q, q])
+        by = (-torch.from_numpy(dual) @ rows).reshape(image.shape)
+        by = by * min(1.0, 1.0 / float(by.norm()))
+        before, image = image, box(image + by.float())
+        now = scores(image)
+    if step == 0:
+        return image, 0, []
+    fails, holds = 0.0, 1.0
+    for _ in range(6):
+        if step == max_iterations:
+            break
+        step += 1
+        middle = (fails + holds) / 2
+        there = box(before + middle * by.float())
+        if sample.is_met(scores(there)):
+            holds, image = middle, there
+        else:
+            fails = middle
+    return image, step, []
+
+
+class Draws:
+    def __init__(self, image):
+        self.key = hashlib.sha256(image.numpy().astype("<f4").tobytes()).digest()
+        self.bytes = self.stream()
+
+    def stream(self):
+        block = 0
+        while True:
+            yield from hashlib.sha256(self.key + block.to_bytes(8, "little")).digest()
+            block += 1
+
+    def below(self, end):
+        return int.from_bytes(bytes(next(self.bytes) for _ in range(8)), "little") % end
+
+    def sign(self):
+        return 1.0 if next(self.bytes) % 2 == 0 else -1.0
+
+
+def bump(side, transposed):
+    """Squares of growing size around the middle of each half, each worth 1/j²."""
+    whole = np.zeros((side, side))
+    for sign, half in ((1, whole[:side // 2]), (-1, whole[side // 2:])):
+        rows, columns = half.shape[0] // 2, half.shape[1] // 2
+        for j in range(max(rows, columns) + 1):
+            half[max(rows - j, 0):rows + j + 1, max(columns - j, 0):columns + j + 1] += sign / (j + 1) ** 2
+    whole /= np.sqrt((whole ** 2).sum())
+    return whole.T if transposed else whole
+
+
+def square(sample, norm, radius, max_iterations):
+    draws, origin = Draws(sample.image), sample.image.numpy()
+    channels, height, width = origin.shape
+
+    def margin(values):
+        """The best specified label minus the k-th of the others."""
+        return float(values[sample.specified].max()) - float(values[~sample.specified].sort(descending=True).values[sample.k - 1])
+
+    def place(side):
+        top = draws.below(height - side + 1)
+        left = draws.below(width - side + 1)
+        return slice(top, top + side), slice(left, left + side)
+
+    def attempt(by):
+        return np.clip(origin + by.astype(np.float32), -1, 1, dtype=np.float32) - origin
+
+    def first():
+        by = np.zeros(origin.shape)
+        if norm == "linf":
+            for channel in range(channels):
+                for column in range(width):
+                    by[channel, :, column] = draws.sign() * radius
+            return by
+        side = height // 5
+        edge = (height - side * (height // side)) // 2
+        for row in range(height // side):
+            for column in range(width // side):
+                added = bump(side, draws.sign() < 0)
+                top, left = edge + row * side, edge + column * side
+                for channel in range(channels):
+                    by[channel, top:top + side, left:left + side] = draws.sign() * added
+        return by * radius / np.sqrt((by ** 2).sum())
+
+    def following(best, query):
+        halvings = sum(10000 * query // max_iterations > at for at in (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000))
+        share = (0.05 if norm == "linf" else 0.1) / 2 ** halvings
+        side = round(np.sqrt(share * height * width))
+        by = best.astype(np.float64)
+        if norm == "linf":
+            window = place(min(max(side, 1), height - 1))
+            signs = [draws.sign() for _ in range(channels)]
+            for turned in (1, -1):
+                for channel in range(channels):
+                    by[channel][window] = turned * signs[channel] * radius
+                if not np.array_equal(attempt(by), best):
+                    break
+            return by
+        side = max(side, 3) | 1
+        to, away = place(side), place(side)
+        added = bump(side, draws.sign() < 0)
+        unused = max(radius ** 2 - (by ** 2).sum(), 0) / channels
+        for channel in by:
+            sign = draws.sign()
+            both = np.zeros(channel.shape, bool)
+            both[to] = both[away] = True
+            available = np.sqrt((channel[both] ** 2).sum() + unused)
+            length = np.sqrt((channel[to] ** 2).sum())
+            new = sign * added + (channel[to] / length if length > 0 else 0)
+            channel[away] = 0
+            whole = np.sqrt((new ** 2).sum())
+            channel[to] = new * available / whole if whole > 0 else 0
+        return by
+
+    image, now, least, best, tried = sample.image, sample.clean, np.inf, None, None
+    for query in range(1, max_iterations + 1):
+        if sample.is_met(now) or not sample.takes_part or query == max_iterations:
+            return image, query, []
+        if query == 1:
+            tried = attempt(first())
+        else:
+            if margin(now) < least:
+                least, best = margin(now), tried
+            tried = attempt(following(best, query - 2))
+        image = torch.from_numpy(np.clip(origin + tried, -1, 1))
+        now = scores(image)
+
+
+CASES = {
+    "gmla-corrected-k3": (gmla, dict(lr=0.002, alpha=1e-4, momentum=0.9), 150),
+    "jma-corrected-k3": (jma, {}, 30),
+    "square-linf-k3": (square, dict(norm="linf", radius=0.25), 150),
+    "square-l2-k3": (square, dict(norm="l2", radius=8.0), 150),
+}
+
+
+def record(name, attack, knobs, max_iterations):
+    given = np.load(HERE / INPUT / "input.npz")
+    case = dict(method=attack.__name__, variant="corrected", k=3, **knobs, max_iterations=max_iterations,
+                delta=None, stop="excluded", input=INPUT)
+    out = {of: [] for of in ("clean_scores", "scores", "topk", "success", "iterations", "norm", "norm_input", "excluded", "loss")}
+    for image, labels, specified in zip(given["images"], given["labels"], given["specified"]):
+        sample = Sample(torch.from_numpy(image), labels, specified, case["k"])
+        attacked, iterations, losses = attack(sample, **knobs, max_iterations=max_iterations)
+        now = scores(attacked)
+        norm = float((attacked - sample.image).double().norm())
+        left = sum(bool(sample.specified[label]) for label in top(now, case["k"]))
+        row = (sample.clean, now, top(now, case["k"]), sample.is_met(now), iterations, norm, norm,
+               len(sample.inside) - left, losses + [np.nan] * (max_iterations - len(losses)))
+        for values, value in zip(out.values(), row):
+            values.append(np.asarray(value))
+    kinds = dict(topk=np.int64, success=np.uint8, iterations=np.int64, excluded=np.int64)
+    arrays = {of: np.stack(values).astype(kinds.get(of, np.float32)) for of, values in out.items()}
+    (HERE / name).mkdir(exist_ok=True)
+    (HERE / name / "case.json").write_text(json.dumps(case, indent=1) + "\n")
+    np.savez_compressed(HERE / name / "expected.npz", **arrays)
+    print(name, arrays["success"], arrays["iterations"], arrays["norm"].round(3))
+
+
+if __name__ == "__main__":
+    for name, case in CASES.items():
+        record(name, *case)
