@@ -229,6 +229,9 @@ class AttackTest(unittest.TestCase):
             tkmia.attack(7, images, labels, specified, k)
 
     def test_ctrl_c_ends_an_attack(self):
+        # What runs in the background of a shell is started without it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         images, labels, specified, k = golden()
         network = tkmia.Network(VICTIM)
         function = lambda images: (network.scores(images), lambda weights: network.gradient(images, weights))
