@@ -184,6 +184,16 @@ class AttackTest(unittest.TestCase):
         self.assertTrue((found["norm_input"] > 0.999 * smallest).all())
         self.assertTrue((found["norm_input"] < 2 * smallest).all(), found["norm_input"] / smallest)
 
+    def test_an_attack_that_asks_for_scores_alone_needs_no_way_back(self):
+        network, (images, labels, specified, k) = tkmia.Network(VICTIM), golden()
+        found = tkmia.attack(
+            lambda images: (network.scores(images), None),
+            images, labels, specified, k, "square",
+            bounds=(-1, 1), norm="linf", radius=0.2, max_iterations=100,
+        )
+        self.assertEqual(found["backward"].sum(), 0)
+        self.assertGreater(found["success"].sum(), 0)
+
     def test_what_a_function_raises_comes_back(self):
         images, labels, specified, k = golden()
 
