@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, StepRule, Stepping, cosine};
+use super::{At, LAST_STEP, StepRule, Stepping, cosine};
 use crate::Norm;
 use crate::descent::ball::{per_row, rowwise};
 
@@ -23,9 +23,6 @@ pub struct Ddn {
     /// The number of steps over which α falls.
     pub steps: usize,
 }
-
-/// The share of α that is left at the end.
-pub(super) const LAST: f64 = 0.01;
 
 impl StepRule for Ddn {
     fn start(&self) -> Box<dyn Stepping + '_> {
@@ -52,7 +49,7 @@ impl Stepping for Rescaling<'_> {
             *norm *= if met { 1.0 - self.rule.gamma } else { 1.0 + self.rule.gamma };
         }
         let unit = self.rule.step.unwrap_or(at.width());
-        let length = unit * cosine(LAST, self.taken, self.rule.steps);
+        let length = unit * cosine(LAST_STEP, self.taken, self.rule.steps);
         let step = Norm::L2.steepest(at.gradient).mul_scalar(length);
         self.taken += 1;
         let norms = self.norms.iter().map(|norm| (unit * norm) as f32);

@@ -3,8 +3,7 @@
 use burn::tensor::Tensor;
 use tkmia_core::pixels::l2_norm;
 
-use super::ddn::LAST;
-use super::{At, StepRule, Stepping, cosine};
+use super::{At, LAST_STEP, StepRule, Stepping, cosine};
 use crate::Norm;
 use crate::descent::ball::{per_row, rowwise};
 use crate::readback::values;
@@ -81,7 +80,7 @@ impl Stepping for Following<'_> {
     fn step(&mut self, at: At<'_>) -> Tensor<4> {
         let Fmn { gamma, step, steps } = *self.rule;
         let gamma = (gamma * cosine(LAST_GAMMA, self.taken, steps)) as f32;
-        let length = step.unwrap_or(at.width()) * cosine(LAST, self.taken, steps);
+        let length = step.unwrap_or(at.width()) * cosine(LAST_STEP, self.taken, steps);
         self.taken += 1;
         self.rows.resize(at.met.len(), Row::NEW);
         let both = [at.variable.clone(), at.gradient.clone()].map(l2_norm);

@@ -42,6 +42,9 @@ pub trait Stepping {
     fn keep(&mut self, positions: &[usize]);
 }
 
+/// The share of the first step's length that DDN and FMN have left at the end.
+const LAST_STEP: f64 = 0.01;
+
 /// A number that falls from 1 along half a cosine to `last`, after so many of all steps.
 fn cosine(last: f64, taken: usize, steps: usize) -> f64 {
     let turn = PI * taken as f64 / steps.max(1) as f64;
