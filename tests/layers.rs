@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Each crate and those that it may depend on, the lowest first.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("metrics", &[]),
     ("monitor", &["metrics"]),
     ("file", &[]),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("train", &["attacks", "core", "data", "figure", "file", "metrics", "models"]),
     ("experiment", &["attacks", "core", "data", "file", "metrics"]),
     ("report", &["attacks", "core", "data", "experiment", "figure", "file", "metrics"]),
+    ("python", &["attacks", "core", "experiment", "metrics", "models"]),
     (
         "audit",
         &[

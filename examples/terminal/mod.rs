@@ -11,7 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tkmia::attacks::View;
 use tkmia::core::{Classifier, Tagger, device};
-use tkmia::experiment::{Campaign, Event, Plan, Printed, Reached, VictimFacts, Workers};
+use tkmia::experiment::{
+    Campaign, Event, Plan, Printed, Reached, VictimFacts, Workers, in_one_line,
+};
 use tkmia::metrics::{MeanMeasures, mean_measures};
 use tkmia::models::{Loaded, fingerprint, load_with};
 use tkmia::report::{Pictured, draw, pictures, write_report};
@@ -29,17 +31,7 @@ pub fn main(run: impl FnOnce() -> Result<(), Box<dyn Error>>) -> ExitCode {
         Ok(()) if STOP.load(Ordering::Relaxed) => ExitCode::from(INTERRUPTED),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                // Some messages quote their cause already.
-                let cause_says = cause.to_string();
-                if !message.ends_with(&cause_says) {
-                    message = format!("{message}: {cause_says}");
-                }
-                source = cause.source();
-            }
-            eprintln!("error: {message}");
+            eprintln!("error: {}", in_one_line(error.as_ref()));
             ExitCode::from(if STOP.load(Ordering::Relaxed) { INTERRUPTED } else { 1 })
         }
     }

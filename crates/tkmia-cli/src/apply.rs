@@ -18,7 +18,7 @@ use crate::error::CliError;
 use crate::input::{self, Input};
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
-use crate::output::{Output, add};
+use crate::output::{Output, add, tell};
 use crate::progress;
 
 /// Add a universal perturbation to images
@@ -93,7 +93,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         };
         let results = attack_all(&work, workers, None)?;
         output.finish(|npz| results.add_to(npz))?;
-        crate::print(&format!("k = {k}: {}", results.summary(perturbation.view())))?;
+        let says = format!("k = {k}: {}", results.summary(perturbation.view()));
+        tell(&arguments.output, &says)?;
         return ended(&results, &arguments.output);
     }
     let [.., height, width] = perturbation.values().dims();
@@ -116,6 +117,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         adversarial.extend(applied.try_to_vec_as::<f32>()?);
     }
     output.finish(|npz| add(npz, "adversarial", shape, &adversarial))?;
-    crate::print(&format!("{} images perturbed\n", shape[0]))?;
+    tell(&arguments.output, &format!("{} images perturbed\n", shape[0]))?;
     Ok(ExitCode::SUCCESS)
 }

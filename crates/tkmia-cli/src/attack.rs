@@ -13,15 +13,16 @@ use tkmia_core::Classifier;
 use tkmia_experiment::{ExperimentError, Workers};
 
 use crate::input::Input;
-use crate::output::{Output, refuse_overwriting};
+use crate::output::{Output, refuse_overwriting, tell};
 use crate::progress::{self, INTERRUPTED, STOP};
 use crate::results::{AttackedImage, AttackedImages, Results};
 use crate::subject::{SubjectFlags, batch};
 use crate::universal::{FitFlags, describe};
 
-/// Attack images of an npz file, and write the adversarial ones to another
+/// Attack images of an npz file, or photographs, and write the adversarial ones to an npz file
 ///
-/// IN.npz: images [n, 3, h, w], floats in the model's range or 8-bit pixels; labels and specified [n, c], 0 or 1 of any type.
+/// IN is a folder of photographs, or one of them; or an npz file of images [n, 3, h, w], floats in the model's range or 8-bit
+/// pixels, and labels and specified [n, c], 0 or 1 of any type.
 ///
 /// OUT.npz: adversarial and perturbation float32 [n, 3, h, w], the latter in the variant's own space;
 /// clean_scores and scores float32 [n, c] (logits); success uint8 [n]; iterations int64 [n]; norm
@@ -29,7 +30,7 @@ use crate::universal::{FitFlags, describe};
 /// 8-bit pixels; excluded
 /// int64 [n]; success_rounded uint8 [n], success after rounding to 8-bit pixels; forward and backward int64
 /// [n], passes through the model; for a universal method negated uint8 [n] and shuffled float32 [n], the
-/// success of its controls; with --trace loss float32 [n, max-iterations], NaN past the end.
+/// success of its controls; with --trace loss float32 [n, max-iterations], NaN past the end; of photographs names [n].
 ///
 /// Ctrl-C or SIGTERM ends the run: OUT.npz then holds the finished rows and their indices, `rows` int64.
 ///
@@ -45,12 +46,16 @@ pub struct Arguments {
     /// Write the loss of each forward pass too
     #[arg(long)]
     trace: bool,
-    /// Where the results go
+    /// Where the results go; `-` for the standard output
     #[arg(short, long, value_name = "OUT.npz")]
     output: PathBuf,
+    /// Where the attacked images go as PNG too, rounded to 8 bits: success_rounded says what of them is a success
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "Examples:
+  tkmia attack --model tagger.onnx --input photographs --k 3 --output out.npz --pictures attacked
   tkmia attack --model resnet50_voc.onnx --input in.npz --k 3 --output out.npz
   tkmia attack --model resnet50_voc.onnx --input in.npz --method tkml-ap-u --variant released --k 3 \\
       --lr 5e-4 --stop imperceptible --trace --output out.npz
@@ -68,10 +73,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut inputs = flags.files()?;
     inputs.extend(arguments.fit.inputs());
     let output = Output::create(&arguments.output, &inputs)?;
-    refuse_overwriting(&arguments.fit.outputs(), &inputs)?;
+    let mut others = arguments.fit.outputs();
+    others.extend(arguments.pictures.clone());
+    refuse_overwriting(&others, &inputs)?;
     let fitted = arguments.fit.fit(&subject, flags)?;
     if fitted.as_ref().is_some_and(|fitted| fitted.interrupted) {
-        crate::print("interrupted while the perturbation was fitted: nothing is written\n")?;
+        tell(
+            &arguments.output,
+            "interrupted while the perturbation was fitted: nothing is written\n",
+        )?;
         return Ok(ExitCode::from(INTERRUPTED));
     }
     let (settings, input, model) = (&subject.settings, &subject.input, subject.model.as_ref());
@@ -89,22 +99,26 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let workers = flags.computing.workers(model, [input.shape[2], input.shape[3]]);
     let results = attack_all(&work, workers, trace)?;
     output.finish(|npz| results.add_to(npz))?;
+    if let Some(folder) = &arguments.pictures {
+        results.draw(folder, &model.device())?;
+    }
 
     let (name, k) = (settings.short_name(), flags.k);
     let fit = fitted.as_ref().map_or(String::new(), describe);
-    crate::print(&format!("{fit}{name}, k = {k}: {}", results.summary(settings.view())))?;
+    let says = format!("{fit}{name}, k = {k}: {}", results.summary(settings.view()));
+    tell(&arguments.output, &says)?;
     ended(&results, &arguments.output)
 }
 
 /// Attacks all images of an input, or as many as Ctrl-C lets.
-pub fn attack_all(
-    work: &Work<'_>,
+pub fn attack_all<'a>(
+    work: &Work<'a>,
     workers: Workers<'_>,
     trace: Option<usize>,
-) -> Result<Results, ExperimentError> {
+) -> Result<Results<'a>, ExperimentError> {
     let rows: Vec<usize> = (0..work.input.shape[0]).collect();
     let progress = progress::Count::new("attack", "images", rows.len());
-    let mut results = Results::new(work.input.shape, work.model, trace);
+    let mut results = Results::new(work.input, work.model, trace);
     let batch = |rows: &[usize]| {
         let attacked = work.batch(rows, |finished| progress.finished(finished));
         let ids = || format!("images {} to {}", rows[0], rows[rows.len() - 1]);
@@ -119,7 +133,7 @@ pub fn attack_all(
 }
 
 /// The exit status, and a line if some images are missing.
-pub fn ended(results: &Results, output: &Path) -> Result<ExitCode, Box<dyn Error>> {
+pub fn ended(results: &Results<'_>, output: &Path) -> Result<ExitCode, Box<dyn Error>> {
     if !results.is_partial() {
         return Ok(match results.are_finite() {
             true => ExitCode::SUCCESS,
@@ -127,7 +141,8 @@ pub fn ended(results: &Results, output: &Path) -> Result<ExitCode, Box<dyn Error
         });
     }
     let (done, all, path) = (results.len(), results.of(), output.display());
-    crate::print(&format!("interrupted: {path} holds the {done} of {all} images that are done\n"))?;
+    let says = format!("interrupted: {path} holds the {done} of {all} images that are done\n");
+    tell(output, &says)?;
     Ok(ExitCode::from(INTERRUPTED))
 }
 
@@ -136,7 +151,7 @@ pub struct Work<'a> {
     pub model: &'a dyn Classifier,
     pub attack: &'a dyn Attack,
     pub input: &'a Input,
-    /// What a targeted attack aims at; random targets are drawn by the rows' numbers.
+    /// What a targeted attack aims at; random targets are drawn by the images' names.
     pub targets: Option<Targets>,
     /// The universal perturbation whose controls are wanted.
     pub controlled: Option<&'a UniversalPerturbation>,

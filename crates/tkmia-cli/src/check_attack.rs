@@ -12,13 +12,13 @@ use tkmia_attacks::{ActiveTest, Ball, Check, Found, Norm, Step};
 use tkmia_experiment::{ExperimentError, Workers};
 
 use crate::error::CliError;
+use crate::input::Input;
 use crate::progress::{self, INTERRUPTED, STOP};
-use crate::results::numbered;
 use crate::subject::{Subject, SubjectFlags};
 
 /// Test whether an attack finds adversarial examples that are surely there
 ///
-/// For each image of IN.npz the victim is altered so that a random point within the radius fulfils the criterion of
+/// For each image of IN the victim is altered so that a random point within the radius fulfils the criterion of
 /// --stop; the network is otherwise as it was. An attack that doesn't find a success within the radius fails the test
 /// (Zimmermann et al. 2022): its failures on the victim itself then prove nothing. The status is 0 if all were found.
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let (name, k, ball) = (subject.settings.short_name(), flags.k, test.ball);
-    let (text, passed) = summary(&checks);
+    let (text, passed) = summary(&checks, &subject.input);
     crate::print(&format!("{name}, k = {k}, within {ball}: {text}"))?;
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -91,7 +91,7 @@ fn ball(subject: &Subject, within: Option<f64>) -> Result<Ball, CliError> {
 }
 
 /// What was found, and whether all of it was.
-fn summary(checks: &[Check]) -> (String, bool) {
+fn summary(checks: &[Check], input: &Input) -> (String, bool) {
     let (mut within, mut outside, mut missed) = (Vec::new(), Vec::new(), Vec::new());
     let mut nothing: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (row, check) in checks.iter().enumerate() {
@@ -112,11 +112,11 @@ fn summary(checks: &[Check]) -> (String, bool) {
     text.push('\n');
     for (what, rows) in [("not found", missed), ("found outside the radius only", outside)] {
         if !rows.is_empty() {
-            let _ = writeln!(text, "{what}: {}", numbered(&rows));
+            let _ = writeln!(text, "{what}: {}", input.listed(&rows));
         }
     }
     for (why, rows) in nothing {
-        let _ = writeln!(text, "nothing planted: {why} ({})", numbered(&rows));
+        let _ = writeln!(text, "nothing planted: {why} ({})", input.listed(&rows));
     }
     let passed = planted > 0 && within.len() == planted;
     let _ = writeln!(text, "{}", if passed { "passed" } else { "failed" });

@@ -50,6 +50,12 @@ pub enum CliError {
         "--delta counts specified labels that leave the top-k, as --stop excluded does; --stop {stop} doesn't"
     )]
     DeltaUnused { stop: String },
+    /// Something is said of photographs, and there are none.
+    #[error("{option}: that is for photographs, expected a folder of them or one, found {path}")]
+    NoPhotographs { option: &'static str, path: PathBuf },
+    /// No photograph has a label that is to leave the top-k.
+    #[error("{path}: expected a photograph with a label that is specified ({labels}), found none")]
+    NothingSpecified { path: PathBuf, labels: String },
     /// No radius.
     #[error("--within must be a number above 0, found {found}")]
     Within { found: f64 },
@@ -92,19 +98,4 @@ pub enum CliError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-}
-
-/// An error and its causes in one line.
-pub fn in_one_line(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Some messages quote their cause already.
-        let says = cause.to_string();
-        if !message.ends_with(&says) {
-            message = format!("{message}: {says}");
-        }
-        source = cause.source();
-    }
-    message
 }

@@ -8,6 +8,7 @@ use tkmia_file::{Axis, Elements, Npz, Place};
 
 use crate::error::CliError;
 use crate::progress::say;
+use crate::results::listed;
 
 /// What an input file holds, checked against the model.
 pub struct Input {
@@ -15,6 +16,10 @@ pub struct Input {
     pub images: Vec<f32>,
     pub shape: [usize; 4],
     pub goal: Goal,
+    /// What photographs are called.
+    pub names: Option<Vec<String>>,
+    /// Whether the labels are what the model itself says.
+    pub is_presumed: bool,
 }
 
 impl Input {
@@ -37,16 +42,21 @@ impl Input {
                 .map_err(|source| CliError::Labels { place, source })
         };
         let (relevant, specified) = (flags("labels")?, flags("specified")?);
-        let goal = Goal::new(relevant, specified, k, &model.device());
-        let goal = goal.and_then(|goal| match delta {
-            Some(delta) => goal.with_delta(delta),
-            None => Ok(goal),
-        });
-        let goal = goal.map_err(|source| match source {
-            CoreError::TopKOutOfRange { .. } => CliError::K(source),
-            source => CliError::Labels { place: Place::array(path, "specified"), source },
-        })?;
-        Ok(Self { images, shape, goal })
+        let place = || Place::array(path, "specified");
+        let goal = goal(relevant, specified, (k, delta), model, place)?;
+        Ok(Self { images, shape, goal, names: None, is_presumed: false })
+    }
+
+    /// What an image is called: a photograph by its name, another by its row.
+    pub fn name(&self, row: usize) -> String {
+        self.names.as_ref().map_or_else(|| row.to_string(), |names| names[row].clone())
+    }
+
+    /// The first of these images, for people.
+    pub fn listed(&self, rows: &[usize]) -> String {
+        let names: Vec<String> = rows.iter().map(|&row| self.name(row)).collect();
+        let what = if self.names.is_some() { "" } else { "rows " };
+        format!("{what}{}", listed(&names))
     }
 
     /// Values of one image.
@@ -61,6 +71,25 @@ impl Input {
         let images = TensorData::new(images.to_vec(), [rows.len(), channels, height, width]);
         Tensor::from_data(images, &model.device())
     }
+}
+
+/// What is wanted of images; `place` is where it is said.
+pub fn goal(
+    relevant: LabelSet,
+    specified: LabelSet,
+    (k, delta): (usize, Option<usize>),
+    model: &dyn Classifier,
+    place: impl Fn() -> Place,
+) -> Result<Goal, CliError> {
+    let goal = Goal::new(relevant, specified, k, &model.device());
+    let goal = goal.and_then(|goal| match delta {
+        Some(delta) => goal.with_delta(delta),
+        None => Ok(goal),
+    });
+    goal.map_err(|source| match source {
+        CoreError::TopKOutOfRange { .. } => CliError::K(source),
+        source => CliError::Labels { place: place(), source },
+    })
 }
 
 /// The images of an array and their shape, in the model's size and range.

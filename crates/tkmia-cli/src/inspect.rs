@@ -114,9 +114,7 @@ impl Arguments {
         tagger: &Tagger,
     ) -> Result<Vec<Way>, Box<dyn Error>> {
         const LOOKED_AT: usize = 64;
-        let own = folder.join(Folder::TABLE);
-        let table = self.labels.clone().or(own.exists().then_some(own));
-        let labelled = table.map(|table| Folder::labelled(folder, table)).transpose()?;
+        let labelled = Folder::found(folder, self.labels.clone())?;
         let mut paths = match &labelled {
             Some(images) => (0..images.len()).map(|index| images.image_path(index)).collect(),
             None => photographs(folder)?,

@@ -25,6 +25,7 @@ mod metrics;
 mod monitor;
 mod network;
 mod output;
+mod photographs;
 mod progress;
 mod report;
 mod reproduce;
@@ -42,6 +43,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use clap::{Parser, Subcommand};
+use tkmia_experiment::in_one_line;
 use tkmia_file::check_memory_limit;
 
 /// Adversarial robustness of top-k multi-label image classifiers
@@ -97,8 +99,11 @@ fn main() -> ExitCode {
     progress::QUIET.store(quiet, Ordering::Relaxed);
     run(command).unwrap_or_else(|error| {
         // Where even this can't be written the status says it.
-        let _ = writeln!(io::stderr(), "error: {}", error::in_one_line(error.as_ref()));
-        ExitCode::FAILURE
+        let _ = writeln!(io::stderr(), "error: {}", in_one_line(error.as_ref()));
+        match progress::STOP.load(Ordering::Relaxed) {
+            true => ExitCode::from(progress::INTERRUPTED),
+            false => ExitCode::FAILURE,
+        }
     })
 }
 

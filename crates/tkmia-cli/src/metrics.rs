@@ -16,7 +16,7 @@ use crate::error::CliError;
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub struct Arguments {
-    /// Scores, floats [n, c]; probabilities do as well as logits
+    /// Scores, floats [n, c], `-` for the standard input; probabilities do as well as logits
     #[arg(long, value_name = "S.npy")]
     scores: PathBuf,
     /// Relevant labels, 0 or 1 of any type [n, c]

@@ -1,16 +1,19 @@
 //! [`Output`]: an npz file that is written whole or not at all; [`refuse_overwriting`]: that none is an input.
 
+use std::error::Error;
 use std::io::{Seek, Write};
-use std::mem;
 use std::path::{Path, PathBuf};
+use std::{iter, mem};
 
 use ndarray::{ArrayView, Dimension, IntoDimension};
-use ndarray_npy::{NpzWriter, WritableElement, WriteNpzError};
-use tkmia_file::{WholeFile, overwritten};
+use ndarray_npy::npy::header::{Header, Layout};
+use ndarray_npy::{NpzWriter, WritableElement, WriteNpyError, WriteNpyExt, WriteNpzError};
+use tkmia_file::{STANDARD_STREAM, WholeFile, overwritten};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use crate::error::CliError;
+use crate::progress::say;
 
 /// Refuses outputs that are among the inputs, by whatever name.
 pub fn refuse_overwriting(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), CliError> {
@@ -18,6 +21,15 @@ pub fn refuse_overwriting(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(),
         Some(input) => Err(CliError::Overwrites { path: input.to_owned() }),
         None => Ok(()),
     }
+}
+
+/// Prints what is to be read of results that are written to `output`, but not among them.
+pub fn tell(output: &Path, text: &str) -> Result<(), Box<dyn Error>> {
+    match output == Path::new(STANDARD_STREAM) {
+        true => say(text.trim_end()),
+        false => crate::print(text)?,
+    }
+    Ok(())
 }
 
 /// The output file, under a temporary name until it is finished.
@@ -82,4 +94,25 @@ where
     let array = ArrayView::from_shape(shape.into_dimension(), values)
         .expect("there are as many values as the shape says");
     npz.add_array(name, &array)
+}
+
+/// Texts as an array, which NumPy reads as one of type `<U`: as many code points as the longest has, of 4 bytes each.
+pub struct Names(pub Vec<String>);
+
+impl WriteNpyExt for Names {
+    fn write_npy<W: Write>(&self, mut writer: W) -> Result<(), WriteNpyError> {
+        let longest = self.0.iter().map(|name| name.chars().count()).max().unwrap_or(1);
+        let header = Header {
+            type_descriptor: format!("'<U{longest}'").parse().expect("a text in Python"),
+            layout: Layout::Standard,
+            shape: vec![self.0.len()],
+        };
+        header.write(&mut writer)?;
+        for name in &self.0 {
+            for point in name.chars().map(u32::from).chain(iter::repeat(0)).take(longest) {
+                writer.write_all(&point.to_le_bytes())?;
+            }
+        }
+        Ok(())
+    }
 }

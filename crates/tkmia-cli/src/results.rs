@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{Seek, Write};
+use std::path::Path;
 
+use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::Array2;
 use ndarray_npy::{NpzWriter, WriteNpzError};
 use tkmia_attacks::{Controls, Indicator, Outcome, Passes, Verdict, View};
+use tkmia_core::pixels::round_to_pixels;
 use tkmia_core::{Bounds, Classifier};
+use tkmia_data::{DataError, save_png, to_image};
 
-use crate::output::add;
+use crate::input::Input;
+use crate::output::{Names, add};
 
 /// What came of several images: their pixels one after the other, and the rest of each.
 pub struct AttackedImages {
@@ -32,9 +38,8 @@ pub struct AttackedImage {
 }
 
 /// The images whose attack has ended, in the order of the input.
-pub struct Results {
-    /// Of the input's images.
-    shape: [usize; 4],
+pub struct Results<'a> {
+    input: &'a Input,
     classes: usize,
     bounds: Bounds,
     /// The longest that a trace can be, where one was asked for.
@@ -44,17 +49,17 @@ pub struct Results {
     rows: Vec<AttackedImage>,
 }
 
-impl Results {
-    pub fn new(shape: [usize; 4], model: &dyn Classifier, trace: Option<usize>) -> Self {
-        let values = shape.iter().product();
+impl<'a> Results<'a> {
+    pub fn new(input: &'a Input, model: &dyn Classifier, trace: Option<usize>) -> Self {
+        let values = input.images.len();
         Self {
-            shape,
+            input,
             classes: model.classes(),
             bounds: model.bounds(),
             trace,
             adversarial: Vec::with_capacity(values),
             perturbation: Vec::with_capacity(values),
-            rows: Vec::with_capacity(shape[0]),
+            rows: Vec::with_capacity(input.shape[0]),
         }
     }
 
@@ -70,12 +75,12 @@ impl Results {
 
     /// How many images there are.
     pub fn of(&self) -> usize {
-        self.shape[0]
+        self.input.shape[0]
     }
 
     /// Whether some images are missing, because the run was interrupted.
     pub fn is_partial(&self) -> bool {
-        self.rows.len() < self.shape[0]
+        self.len() < self.of()
     }
 
     /// Whether the victim gave finite scores for all of them.
@@ -83,9 +88,9 @@ impl Results {
         !self.rows.iter().any(|row| matches!(row.outcome, Outcome::NonFiniteScore { .. }))
     }
 
-    /// Writes the arrays; with the rows' indices as `rows`, if some are missing.
+    /// Writes the arrays; with the names of photographs, and with the rows' indices as `rows`, if some are missing.
     pub fn add_to<W: Write + Seek>(&self, npz: &mut NpzWriter<W>) -> Result<(), WriteNpzError> {
-        let [_, channels, height, width] = self.shape;
+        let [_, channels, height, width] = self.input.shape;
         let rows = self.len();
         let images = [rows, channels, height, width];
         add(npz, "adversarial", images, &self.adversarial)?;
@@ -125,8 +130,29 @@ impl Results {
             }
             npz.add_array("loss", &loss)?;
         }
+        if self.input.names.is_some() {
+            npz.add_array("names", &Names(self.column(|row| self.input.name(row.row))))?;
+        }
         if self.is_partial() {
             add(npz, "rows", [rows], &self.column(|row| row.row as i64))?;
+        }
+        Ok(())
+    }
+
+    /// Writes each attacked image as PNG, its pixels those by which `success_rounded` is judged.
+    pub fn draw(&self, folder: &Path, device: &Device) -> Result<(), DataError> {
+        let [_, channels, height, width] = self.input.shape;
+        let size = [1, channels, height, width];
+        for (row, values) in self.rows.iter().zip(self.adversarial.chunks(self.input.image_size()))
+        {
+            let image = TensorData::new(values.to_vec(), size);
+            let image = Tensor::from_data(image, device);
+            let picture = to_image(&round_to_pixels(image, self.bounds), 0, self.bounds)?;
+            let path = folder.join(self.input.name(row.row) + ".png");
+            let folder = path.parent().unwrap_or(folder);
+            fs::create_dir_all(folder)
+                .map_err(|source| DataError::Write { path: folder.to_owned(), source })?;
+            save_png(&picture, path)?;
         }
         Ok(())
     }
@@ -183,25 +209,24 @@ impl Results {
         let ineligible: usize = reasons.values().map(Vec::len).sum();
         let _ = writeln!(text, "; {ineligible} not eligible");
         for (reason, rows) in reasons {
-            let _ = writeln!(text, "not eligible: {reason} ({})", numbered(&rows));
+            let _ = writeln!(text, "not eligible: {reason} ({})", self.input.listed(&rows));
         }
         for (label, rows) in lost {
-            let rows = numbered(&rows);
+            let rows = self.input.listed(&rows);
             let _ =
                 writeln!(text, "not attacked: the score of label {label} isn't finite ({rows})");
         }
         for (indicator, rows) in signs {
-            let (rows, sentence) = (numbered(&rows), indicator.sentence());
+            let (rows, sentence) = (self.input.listed(&rows), indicator.sentence());
             let _ = writeln!(text, "sign of a failing attack: {indicator} ({rows}): {sentence}");
         }
         text
     }
 }
 
-/// The first of these rows, for people.
-pub fn numbered(rows: &[usize]) -> String {
+/// The first of these names, for people.
+pub fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown: Vec<String> = rows.iter().take(SHOWN).map(usize::to_string).collect();
-    let more = if rows.len() > SHOWN { ", …" } else { "" };
-    format!("rows {}{more}", shown.join(", "))
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
 }

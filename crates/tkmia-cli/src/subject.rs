@@ -15,15 +15,18 @@ use crate::error::CliError;
 use crate::input::Input;
 use crate::knobs::KnobFlags;
 use crate::network::Network;
+use crate::photographs::PhotographFlags;
 
 /// The flags that say what it is.
 #[derive(Debug, Args)]
 pub struct SubjectFlags {
     #[command(flatten)]
     network: Network,
-    /// Images, relevant and specified labels
-    #[arg(short, long, value_name = "IN.npz")]
+    /// Images, relevant and specified labels as npz, `-` for the standard input; or a folder of photographs, or one
+    #[arg(short, long, value_name = "IN")]
     pub input: PathBuf,
+    #[command(flatten)]
+    photographs: PhotographFlags,
     /// Size of the predicted set
     #[arg(short, long)]
     pub k: usize,
@@ -58,6 +61,7 @@ impl SubjectFlags {
     pub fn files(&self) -> Result<Vec<PathBuf>, ModelError> {
         let mut files = self.network.files()?;
         files.push(self.input.clone());
+        files.extend(self.photographs.labels.clone());
         Ok(files)
     }
 
@@ -65,13 +69,18 @@ impl SubjectFlags {
     pub fn open(&self) -> Result<Subject, Box<dyn Error>> {
         let settings = self.settings()?;
         let attack = settings.init()?;
-        let Loaded { classifier: model, tagger, .. } =
-            self.network.load(&device(&self.computing.device)?)?;
-        attack.check(model.as_ref())?;
-        let delta = self.delta.map(NonZeroUsize::get);
-        let input = Input::read(&self.input, model.as_ref(), self.k, delta)?;
+        let loaded = self.network.load(&device(&self.computing.device)?)?;
+        attack.check(loaded.classifier.as_ref())?;
+        let wanted = (self.k, self.delta.map(NonZeroUsize::get));
+        let victim = (&loaded, attack.view());
+        let photographs = self.photographs.read(&self.input, wanted, victim, &self.computing)?;
+        let Loaded { classifier: model, tagger, .. } = loaded;
+        let input = match photographs {
+            Some(input) => input,
+            None => Input::read(&self.input, model.as_ref(), wanted.0, wanted.1)?,
+        };
         let rows: Vec<usize> = (0..looked_at(input.shape[0])).collect();
-        if !rows.is_empty() {
+        if !rows.is_empty() && !input.is_presumed {
             let images = input.tensor(&rows, model.as_ref());
             let workers = self.computing.workers(&model, [input.shape[2], input.shape[3]]);
             warn(&model, &tagger, &images, &input.goal.relevant().select(&rows), workers)?;
@@ -87,7 +96,7 @@ pub struct Subject {
     pub attack: Box<dyn Attack>,
     pub model: Box<dyn Classifier>,
     pub input: Input,
-    /// What a targeted attack aims at; random targets are drawn by the rows' numbers.
+    /// What a targeted attack aims at; random targets are drawn by the images' names.
     pub targets: Option<Targets>,
 }
 
@@ -109,7 +118,7 @@ pub fn batch(
     match targets {
         None => Ok(batch),
         Some(targets) => {
-            let ids: Vec<String> = rows.iter().map(usize::to_string).collect();
+            let ids: Vec<String> = rows.iter().map(|&row| input.name(row)).collect();
             batch.aim(targets, view, model, &ids)
         }
     }

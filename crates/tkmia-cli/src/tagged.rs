@@ -8,9 +8,8 @@ use tkmia_core::{Classifier, CoreError};
 use tkmia_data::{
     DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open,
 };
-use tkmia_experiment::{ExperimentError, Workers};
+use tkmia_experiment::{ExperimentError, Workers, in_one_line};
 
-use crate::error::in_one_line;
 use crate::progress::say;
 use crate::train::named;
 
@@ -39,9 +38,7 @@ impl Tagged {
         if kind != DatasetKind::Folder {
             return open(&DatasetSpec { kind, root, split }).map(Some);
         }
-        let own = root.join(Folder::TABLE);
-        let table = self.labels.clone().or(own.exists().then_some(own));
-        let folder = table.map(|table| Folder::labelled(root, table)).transpose()?;
+        let folder = Folder::found(root, self.labels.clone())?;
         Ok(folder.map(|folder| Box::new(folder) as Box<dyn Dataset>))
     }
 

@@ -92,7 +92,7 @@ fn assert_says(says: &str, expected: &[&str]) {
 fn a_file_that_is_no_npz_is_named() {
     let fixture = Fixture::new();
     assert_says(&fixture.says(&fixture.path("no.npz")), &["no.npz: can't be read: No such file"]);
-    assert_says(&fixture.says(fixture.folder.path()), &["can't be read: is a directory"]);
+    assert_says(&fixture.says(fixture.folder.path()), &["names no image"]);
     fs::write(fixture.path("text.npz"), "hello").unwrap();
     assert_says(&fixture.says(&fixture.path("text.npz")), &["text.npz: expected an npz file"]);
     fs::write(fixture.path("empty.npz"), "").unwrap();

@@ -3,40 +3,19 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use ndarray::{Array2, Array4};
 use ndarray_npy::NpzWriter;
 use tkmia_core::{Bounds, device};
-use tkmia_data::{Dataset, Resize, Transform, Voc2012, load_batch};
+use tkmia_data::{Dataset, Resize, Transform, load_batch};
 
 mod shell;
 
-fn victim() -> PathBuf {
-    shell::repository("assets/victims/resnet50-mini-voc.onnx")
-}
-
-fn voc() -> Voc2012 {
-    Voc2012::open(shell::repository("assets/mini-voc/VOC2012"), "val").unwrap()
-}
-
-/// The first so many scenes, in a folder with their labels.
-fn photographs(folder: &Path, count: usize) {
-    let voc = voc();
-    let mut table = format!("image,{}\n", voc.classes().join(","));
-    for row in 0..count {
-        let name = format!("{}.jpg", voc.id(row));
-        fs::copy(voc.image_path(row), folder.join(&name)).unwrap();
-        let flags = voc.labels().row(row).iter().map(|&flag| if flag { ",1" } else { ",0" });
-        table += &format!("{name}{}\n", flags.collect::<String>());
-    }
-    fs::write(folder.join("labels.csv"), table).unwrap();
-}
-
 /// The same as an input of attacks, in a range.
 fn input(path: &Path, count: usize, bounds: Bounds) {
-    let voc = voc();
+    let voc = shell::voc();
     let rows: Vec<usize> = (0..count).collect();
     let transform = Transform { resize: Resize::short_side(64), bounds };
     let images = load_batch(&voc, &rows, &transform, &device("cpu").unwrap()).unwrap();
@@ -65,10 +44,10 @@ fn says(command: &mut Command) -> String {
 #[test]
 fn scores_and_labels_of_photographs_speak_for_the_victims_own_range() {
     let folder = tempfile::tempdir().unwrap();
-    photographs(folder.path(), 40);
+    shell::photographs(folder.path(), 40);
     let inspect = |arguments: &[&str]| {
         let mut command = shell::tkmia();
-        command.arg("inspect").arg(victim()).args(["--input-size", "64", "--images"]);
+        command.arg("inspect").arg(shell::voc_victim()).args(["--input-size", "64", "--images"]);
         shell::run(command.arg(folder.path()).args(arguments))
     };
     let right = inspect(&[]);
@@ -91,7 +70,7 @@ fn scores_and_labels_of_photographs_speak_for_the_victims_own_range() {
 
     fs::write(folder.path().join("other.csv"), "image,cat\n2012_250000.jpg,1\n").unwrap();
     let mut command = shell::tkmia();
-    command.arg("inspect").arg(victim()).args(["--input-size", "64", "--images"]);
+    command.arg("inspect").arg(shell::voc_victim()).args(["--input-size", "64", "--images"]);
     command.arg(folder.path()).arg("--labels").arg(folder.path().join("other.csv"));
     let refused = shell::fail(&mut command);
     assert!(refused.contains("has 1 labels, the classifier gives 20 scores"), "{refused}");
@@ -103,7 +82,9 @@ fn an_attack_warns_of_images_that_are_not_seen_as_their_labels_say() {
     let path = |name: &str| folder.path().join(name);
     let attack = |range: &[&str]| {
         let mut command = shell::tkmia();
-        command.args(["attack", "--k", "2", "--max-iterations", "2", "--model"]).arg(victim());
+        command
+            .args(["attack", "--k", "2", "--max-iterations", "2", "--model"])
+            .arg(shell::voc_victim());
         command.arg("--input").arg(path("in.npz")).arg("--output").arg(path("out.npz"));
         command.args(range);
         command
@@ -143,7 +124,9 @@ fn norms_are_told_in_pixels_whatever_the_range() {
     ] {
         input(&path("in.npz"), 12, bounds);
         let mut command = shell::tkmia();
-        command.args(["attack", "--k", "1", "--max-iterations", "3", "--model"]).arg(victim());
+        command
+            .args(["attack", "--k", "1", "--max-iterations", "3", "--model"])
+            .arg(shell::voc_victim());
         command.arg("--input").arg(path("in.npz")).arg("--output").arg(path("out.npz"));
         shell::run(command.args(range));
         let mut npz = shell::Npz::open(&path("out.npz"));
@@ -166,7 +149,7 @@ fn what_an_experiment_says_of_its_victim_is_seen_warned_of_and_part_of_it() {
             "title = 'T'\n[victim]\nmodel = '{}'\ntrained-on = 'other'\ninput-size = 64\n{victim}\n[data]\nkind = 'voc-2012'\n\
              root = '{}'\nsplit = 'val'\n[budget]\nsamples = 2\n[[table]]\nscheme = 'global'\ntypes = ['Person']\nk = [1]\n\
              max-iterations = 2\n[[method]]\nname = 'tkmia'\n",
-            self::victim().display(),
+            self::shell::voc_victim().display(),
             shell::repository("assets/mini-voc/VOC2012").display()
         )
     };

@@ -99,6 +99,25 @@ impl<C: Classifier + ?Sized> Classifier for Box<C> {
     }
 }
 
+/// Scores of images, and the gradient of `Σ weights · scores` by the images: of a 1 among zeros a row of the Jacobian.
+///
+/// # Shapes
+/// - images: `[batch, 3, height, width]`, without autodiff
+/// - weights, scores: `[batch, classes]`
+/// - gradient: that of the images
+pub fn scores_and_gradient(
+    classifier: &dyn Classifier,
+    images: Tensor<4>,
+    weights: Tensor<2>,
+) -> (Tensor<2>, Tensor<4>) {
+    let images = images.autodiff().require_grad();
+    let scores = classifier.scores(images.clone());
+    let mut gradients = (scores.clone() * weights).sum().backward();
+    // Without one, nothing leads from the scores back to the images.
+    let gradient = images.grad_remove(&mut gradients);
+    (scores.inner(), gradient.unwrap_or_else(|| images.inner().zeros_like()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

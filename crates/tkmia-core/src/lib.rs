@@ -1,8 +1,8 @@
 //! The vocabulary of adversarial attacks on top-k multi-label classifiers, and their objectives.
 //!
 //! - [`LabelSet`] and [`Goal`]: relevant labels `Y_p`, specified labels `S`, and `k`
-//! - [`Classifier`]: what an attack needs to know of its victim; [`PassMemory`]: what its passes take;
-//!   [`Tagger`]: how it sees an image
+//! - [`Classifier`]: what an attack needs to know of its victim; [`scores_and_gradient`]: a pass both ways; [`PassMemory`]: what
+//!   passes take; [`Tagger`]: how it sees an image
 //! - [`relaxation`]: the average-top-k relaxation (Ogryczak & Tamir 2003)
 //! - [`objective`]: the losses, Eq. 3 and Eq. 6 of Sun et al. 2023 among them
 //! - [`pixels`]: ranges, norms and the tanh change of variable
@@ -27,7 +27,7 @@ pub mod relaxation;
 mod tagger;
 
 pub use burn;
-pub use classifier::Classifier;
+pub use classifier::{Classifier, scores_and_gradient};
 pub use device::{AVAILABLE as AVAILABLE_DEVICES, device, devices};
 pub use error::CoreError;
 pub use goal::Goal;

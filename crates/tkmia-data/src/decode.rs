@@ -11,7 +11,10 @@ use crate::DataError;
 /// The image in a file as 8-bit RGB; the format is told by the content, not by the file's name.
 ///
 /// JPEG values are within 4 levels of libjpeg's (measured), which rounds elsewhere.
-pub(crate) fn read_rgb(path: &Path) -> Result<RgbImage, DataError> {
+///
+/// # Errors
+/// [`DataError::Read`], [`DataError::Decode`] or [`DataError::TruncatedJpeg`] if the file isn't a whole JPEG or PNG image.
+pub fn read_rgb(path: &Path) -> Result<RgbImage, DataError> {
     let bytes = tkmia_file::read(path).map_err(DataError::read(path, "a JPEG or PNG image"))?;
     let undecodable = |source| DataError::Decode { path: path.into(), source };
 

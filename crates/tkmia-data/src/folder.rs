@@ -32,7 +32,7 @@ pub struct Folder {
 
 impl Folder {
     /// The name of the table in the directory.
-    pub const TABLE: &str = "labels.csv";
+    const TABLE: &str = "labels.csv";
 
     /// Reads the directory's `labels.csv`, and checks that every image it names is there.
     ///
@@ -81,6 +81,21 @@ impl Folder {
         Ok(Self::tagged(root, images, classes, labels))
     }
 
+    /// A directory whose images have labels: in a table that may lie elsewhere, or else in its own `labels.csv`; nothing where
+    /// there is neither.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn found(
+        root: impl Into<PathBuf>,
+        table: Option<PathBuf>,
+    ) -> Result<Option<Self>, DataError> {
+        let root = root.into();
+        let own = root.join(Self::TABLE);
+        let table = table.or(own.exists().then_some(own));
+        table.map(|table| Self::labelled(root, table)).transpose()
+    }
+
     /// Images by their paths within a directory, and what is known of them; nothing is read.
     ///
     /// # Panics
@@ -119,16 +134,18 @@ pub fn photographs(root: impl AsRef<Path>) -> Result<Vec<PathBuf>, DataError> {
         entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()
     };
     let mut paths = read().map_err(DataError::read(root, "a folder of photographs"))?;
-    let is_image = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|e| ["jpg", "jpeg", "png"].contains(&e.to_lowercase().as_str()))
-    };
-    paths.retain(is_image);
+    paths.retain(|path| is_photograph(path));
     paths.sort();
     match paths.is_empty() {
         true => Err(DataError::NoImages { path: root.to_owned() }),
         false => Ok(paths),
     }
+}
+
+/// Whether a file is called as JPEG and PNG images are.
+pub fn is_photograph(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|e| ["jpg", "jpeg", "png"].contains(&e.to_lowercase().as_str()))
 }
 
 /// Those of some images that can be decoded, and what is wrong with the others; in parallel on the rayon pool of the caller.

@@ -7,7 +7,7 @@
 //! - [`Transform`]: the victims' validation transform, [`Resize`] as Pillow and torchvision do it
 //!   and then the model's range of values.
 //! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor; [`open_image`]:
-//!   one photograph; [`to_tensor`]: an image in memory; [`photographs`]: those of a folder, [`decodable`]: those that are whole.
+//!   one photograph; [`read_rgb`]: its pixels; [`to_tensor`]: an image in memory; [`photographs`]: those of a folder, [`decodable`]: those that are whole.
 //! - [`to_image`], [`to_rgb`]: back from such values to a picture, which [`save_png`] keeps.
 //! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them; [`Defended`]: a classifier that takes them out first.
 //! - [`type_classes`]: the paper's types of categories ("Animals") as label indices.
@@ -39,9 +39,10 @@ pub use batch::{batch_values, load_batch, open_image, to_tensor};
 pub use categories::type_classes;
 pub use coco::Coco2014;
 pub use dataset::{Dataset, Listing};
+pub use decode::read_rgb;
 pub use defended::Defended;
 pub use error::DataError;
-pub use folder::{Folder, decodable, photographs};
+pub use folder::{Folder, decodable, is_photograph, photographs};
 pub use image;
 pub use nus_wide::{NUS_WIDE_CONCEPTS, NusWide};
 pub use picture::{save_png, to_image, to_png, to_rgb};

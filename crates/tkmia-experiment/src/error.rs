@@ -1,5 +1,6 @@
 //! What can go wrong with an experiment.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -272,4 +273,19 @@ pub(crate) fn corrupt(path: &Path) -> impl Fn(serde_json::Error) -> ExperimentEr
         line: error.line(),
         reason: error.to_string(),
     }
+}
+
+/// An error and its causes in one line.
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Some messages quote their cause already.
+        let says = cause.to_string();
+        if !message.ends_with(&says) {
+            message = format!("{message}: {says}");
+        }
+        source = cause.source();
+    }
+    message
 }

@@ -50,7 +50,7 @@ mod workers;
 pub use campaign::{Campaign, Reached, Until};
 pub use cost::{Cost, Usage, cost};
 pub use eligible_count::eligible_count;
-pub use error::{ExperimentError, read_failed, write_failed};
+pub use error::{ExperimentError, in_one_line, read_failed, write_failed};
 pub use event::Event;
 pub use fingerprint::list_sha256;
 pub use folder::lock;

@@ -15,6 +15,9 @@ mod text;
 mod whole_file;
 mod within;
 
+/// As which files arrays are read from the standard input, and whole files written to the standard output.
+pub const STANDARD_STREAM: &str = "-";
+
 pub use limit::{check_memory_limit, memory_limit};
 pub use npz::{ArrayError, Axis, Elements, Npy, Npz, Place};
 pub use open::{open, read};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -12,7 +12,7 @@ use ndarray_npy::{ReadDataError, ReadableElement, WritableElement};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::memory_limit;
+use crate::{STANDARD_STREAM, memory_limit};
 
 /// The longest header of an array: more than NumPy's first version can have.
 const LONGEST_HEADER: usize = 1 << 16;
@@ -148,12 +148,12 @@ pub struct Place {
 impl Place {
     /// An npy file.
     pub fn file(path: &Path) -> Self {
-        Self { path: path.to_owned(), array: None }
+        Self { path: named(path), array: None }
     }
 
     /// An array of an npz file.
     pub fn array(path: &Path, array: &'static str) -> Self {
-        Self { path: path.to_owned(), array: Some(array) }
+        Self { path: named(path), array: Some(array) }
     }
 }
 
@@ -209,13 +209,13 @@ pub struct Npz {
 }
 
 impl Npz {
-    /// Opens a file.
+    /// Opens a file, or the standard input as `-`.
     ///
     /// # Errors
     /// [`ArrayError::Read`] and [`ArrayError::NotNpz`].
     pub fn open(path: &Path) -> Result<Self, ArrayError> {
         let archive = ZipArchive::new(BufReader::new(open(path)?));
-        let path = path.to_owned();
+        let path = named(path);
         match archive {
             Ok(archive) => Ok(Self { path, archive }),
             Err(ZipError::Io(source)) => Err(ArrayError::Read { path, source }),
@@ -269,20 +269,38 @@ impl<R> fmt::Debug for Npy<R> {
 }
 
 impl Npy<BufReader<File>> {
-    /// Opens an npy file.
+    /// Opens an npy file, or the standard input as `-`.
     ///
     /// # Errors
     /// [`ArrayError::Read`] and [`ArrayError::NotNpy`].
     pub fn open(path: &Path) -> Result<Self, ArrayError> {
         let file = open(path)?;
-        let unreadable = |source| ArrayError::Read { path: path.to_owned(), source };
+        let unreadable = |source| ArrayError::Read { path: named(path), source };
         let bytes = file.metadata().map_err(unreadable)?.len();
         Self::new(Place::file(path), bytes, BufReader::new(file))
     }
 }
 
 fn open(path: &Path) -> Result<File, ArrayError> {
-    crate::open(path).map_err(|source| ArrayError::Read { path: path.to_owned(), source })
+    let file =
+        if path == Path::new(STANDARD_STREAM) { standard_input() } else { crate::open(path) };
+    file.map_err(|source| ArrayError::Read { path: named(path), source })
+}
+
+/// What comes through the standard input, in a file without a name: arrays are not read from front to back.
+fn standard_input() -> io::Result<File> {
+    let (limit, mut file) = (memory_limit(), tempfile::tempfile()?);
+    if io::copy(&mut io::stdin().take(limit.saturating_add(1)), &mut file)? > limit {
+        let message = format!("expected at most {limit} bytes (TKMIA_MAX_MEMORY), found more");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+    }
+    file.rewind()?;
+    Ok(file)
+}
+
+/// As errors name it.
+fn named(path: &Path) -> PathBuf {
+    if path == Path::new(STANDARD_STREAM) { "standard input".into() } else { path.to_owned() }
 }
 
 impl<R: Read> Npy<R> {

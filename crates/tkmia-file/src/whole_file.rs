@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::STANDARD_STREAM;
+
 /// Writes a file whole or not at all, even if the power goes: see [`WholeFile`].
 ///
 /// # Errors
@@ -21,7 +23,7 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Resul
 ///
 /// Until then it lies beside its place, under a name of its own that ends in `.partial`; if it is
 /// dropped, it is removed, and what was at its place stays. What a killed process has left of it there is
-/// removed when it is created anew. Where its place is a device or a pipe, as `/dev/stdout` is,
+/// removed when it is created anew. Where its place is a device or a pipe, or the standard output as `-`,
 /// [`finish`](Self::finish) writes into that.
 ///
 /// # Example
@@ -45,8 +47,14 @@ pub fn write_whole(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Resul
 pub struct WholeFile {
     path: PathBuf,
     partial: NamedTempFile,
-    /// The device or pipe that is at the path.
-    special: Option<File>,
+    /// What is at the path, if that is no file.
+    special: Option<Special>,
+}
+
+#[derive(Debug)]
+enum Special {
+    DeviceOrPipe(File),
+    StandardOutput,
 }
 
 /// The end of an unfinished file's name, and the number of random letters before it.
@@ -61,9 +69,12 @@ impl WholeFile {
     /// at `path` is one.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        let special = match fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            true => Some(OpenOptions::new().write(true).open(&path)?),
-            false => None,
+        let special = match fs::metadata(&path) {
+            _ if path == Path::new(STANDARD_STREAM) => Some(Special::StandardOutput),
+            Ok(found) if !found.is_file() => {
+                Some(Special::DeviceOrPipe(OpenOptions::new().write(true).open(&path)?))
+            }
+            _ => None,
         };
         let folder = match path.parent() {
             _ if special.is_some() => &std::env::temp_dir(),
@@ -89,10 +100,14 @@ impl WholeFile {
     /// # Errors
     /// Those of bringing it to the disk and of renaming it; then it is removed.
     pub fn finish(mut self) -> io::Result<()> {
-        if let Some(mut special) = self.special {
+        if let Some(special) = self.special {
             self.partial.rewind()?;
-            io::copy(&mut self.partial, &mut special)?;
-            return special.flush();
+            let mut into: Box<dyn Write> = match special {
+                Special::DeviceOrPipe(file) => Box::new(file),
+                Special::StandardOutput => Box::new(io::stdout()),
+            };
+            io::copy(&mut self.partial, &mut into)?;
+            return into.flush();
         }
         self.partial.as_file().sync_all()?;
         self.partial.persist(self.path)?;

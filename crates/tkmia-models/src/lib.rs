@@ -2,7 +2,7 @@
 //!
 //! [`load`] returns the [`Classifier`](tkmia_core::Classifier) in a file that PyTorch or another exporter
 //! wrote, its weights frozen; [`load_with`] takes what the file doesn't say, and says what it holds. [`TrainableResNet`] is a ResNet with batch
-//! norms of its own, to be trained further.
+//! norms of its own, to be trained further. [`scored_by`] takes the scores of any other function, with its way back.
 //!
 //! A ResNet in an ONNX file has kernels of its own on CPUs: basic and bottleneck blocks, any depths, widths, groups and
 //! dilations, folded or separate batch norms. Any other graph is computed node by node with Burn's operations, on any device;
@@ -21,6 +21,8 @@ mod graph;
 mod load;
 mod resnet;
 
+#[cfg(feature = "flex")]
+pub use direct::pullback::{Pullback, scored_by};
 pub use error::ModelError;
 pub use format::{FloatType, Format};
 pub use graph::GraphSummary;

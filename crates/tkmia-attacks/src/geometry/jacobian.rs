@@ -1,7 +1,7 @@
 //! Rows of the Jacobian of the scores with respect to the images.
 
 use burn::tensor::{Tensor, TensorData};
-use tkmia_core::Classifier;
+use tkmia_core::{Classifier, scores_and_gradient};
 
 use crate::descent::pick;
 
@@ -26,18 +26,13 @@ pub(crate) fn jacobian(
     if positions.is_empty() {
         return Tensor::zeros([0, size], &images.device());
     }
-    let repeated = pick(images, &positions).autodiff().require_grad();
-    let scores = classifier.scores(repeated.clone());
-
-    let [count, classes] = scores.dims();
+    let [count, classes] = [positions.len(), classifier.classes()];
     let mut chosen = vec![0.0_f32; count * classes];
     for (at, &label) in labels.iter().flatten().enumerate() {
         chosen[at * classes + label] = 1.0;
     }
     let chosen =
         Tensor::<2>::from_data(TensorData::new(chosen, [count, classes]), &images.device());
-    let gradient = repeated
-        .grad_remove(&mut (scores * chosen).sum().backward())
-        .expect("the scores depend on the images");
+    let (_, gradient) = scores_and_gradient(classifier, pick(images, &positions), chosen);
     gradient.reshape([count, size])
 }

@@ -14,12 +14,11 @@ use tkmia_certify::{Certificate, CertifyError, Smoothing, changes, frequencies};
 use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, Transform, load_batch, photographs};
-use tkmia_experiment::Workers;
+use tkmia_experiment::{Workers, in_one_line};
 use tkmia_metrics::Ranking;
 use tkmia_models::{Loaded, fingerprint};
 
 use crate::computing::Computing;
-use crate::error::in_one_line;
 use crate::knobs::TaggerFlags;
 use crate::network::load_noting;
 use crate::output::refuse_overwriting;

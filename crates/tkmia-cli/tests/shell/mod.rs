@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use ndarray::{Array1, Array2, Array4};
 use ndarray_npy::{NpzReader, NpzWriter, ReadableElement};
+use tkmia_data::{Dataset, Voc2012};
 
 /// A file of the repository.
 pub fn repository(path: &str) -> PathBuf {
@@ -32,6 +33,28 @@ pub fn attack(input: &Path, output: &Path) -> Command {
     command.arg("attack").arg("--model").arg(victim());
     command.arg("--input").arg(input).arg("--output").arg(output);
     command
+}
+
+/// The victim of mini-VOC.
+pub fn voc_victim() -> PathBuf {
+    repository("assets/victims/resnet50-mini-voc.onnx")
+}
+
+pub fn voc() -> Voc2012 {
+    Voc2012::open(repository("assets/mini-voc/VOC2012"), "val").unwrap()
+}
+
+/// The first so many scenes, in a folder with their labels.
+pub fn photographs(folder: &Path, count: usize) {
+    let voc = voc();
+    let mut table = format!("image,{}\n", voc.classes().join(","));
+    for row in 0..count {
+        let name = format!("{}.jpg", voc.id(row));
+        fs::copy(voc.image_path(row), folder.join(&name)).unwrap();
+        let flags = voc.labels().row(row).iter().map(|&flag| if flag { ",1" } else { ",0" });
+        table += &format!("{name}{}\n", flags.collect::<String>());
+    }
+    fs::write(folder.join("labels.csv"), table).unwrap();
 }
 
 /// Writes `experiment.toml` into a folder: the text, with the small victim for MODEL and mini-VOC for ROOT.

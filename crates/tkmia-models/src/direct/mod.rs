@@ -11,6 +11,7 @@ pub(crate) mod activation;
 pub(crate) mod convolution;
 pub(crate) mod node;
 pub(crate) mod product;
+pub(crate) mod pullback;
 pub(crate) mod rows;
 mod stencil;
 mod tile;

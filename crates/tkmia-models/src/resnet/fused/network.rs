@@ -81,10 +81,6 @@ impl Network {
         })
     }
 
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
     /// Scores of a batch, `[images, classes]`, and what leads back from them.
     ///
     /// # Shapes

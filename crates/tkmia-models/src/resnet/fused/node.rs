@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
 
 use super::network::Network;
-use crate::direct::node::{self, Floats};
+use crate::scored_by;
 
 /// Scores of a batch; gradients lead back to the images if those ask for them.
 ///
@@ -14,16 +14,9 @@ use crate::direct::node::{self, Floats};
 /// - output: `[batch, classes]`
 pub(crate) fn scores(network: &Arc<Network>, images: Tensor<4>) -> Tensor<2> {
     let shape = images.dims();
-    let scores = node::apply([images.cast(FloatDType::F32).into_dispatch()], |[images]| {
-        let images = node::contiguous(images);
-        let (scores, tape) = network.forward(node::values(&images), shape);
+    scored_by(images, |images| {
+        let (scores, tape) = network.forward(images, shape);
         let network = network.clone();
-        let scores = node::tensor(scores, &[shape[0], network.classes()]);
-        let back = move |gradient: Floats, _: [bool; 1]| {
-            let gradient = network.backward(&tape, node::values(&gradient));
-            [Some(node::tensor(gradient, &shape))]
-        };
-        (scores, Box::new(back))
-    });
-    Tensor::from_dispatch(scores)
+        (scores, Box::new(move |gradient| network.backward(&tape, gradient)))
+    })
 }
