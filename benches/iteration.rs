@@ -146,7 +146,15 @@ fn parts(c: &mut Criterion) {
                     let gradient = space.pull_back(images.clone(), gradient, bounds);
                     let slope = Norm::L2.of(gradient.clone());
                     let (variable, origin) = (variable.clone(), images.clone());
-                    let at = At { space, origin, bounds, variable, gradient, loss: &[0.0; 8] };
+                    let at = At {
+                        space,
+                        origin,
+                        bounds,
+                        variable,
+                        gradient,
+                        loss: &[0.0; 8],
+                        met: &[false; 8],
+                    };
                     black_box((steps.step(at), slope))
                 },
                 BatchSize::PerIteration,

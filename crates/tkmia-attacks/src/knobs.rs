@@ -5,7 +5,8 @@ use tkmia_core::{Knob, described};
 
 use crate::min_norm::MinNorm;
 use crate::{
-    AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, TargetChoice, Variant,
+    AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, Shrinking, TargetChoice,
+    Variant,
 };
 
 /// Knobs that aren't fields of one family's settings.
@@ -17,7 +18,7 @@ struct Selectors {
     method: AttackName,
     /// Its form: corrected, as the published code is, as the paper is printed, or of the smallest norm
     variant: Variant,
-    /// How a method with an objective steps: sgd, or within a ball of --radius
+    /// How a method with an objective steps: sgd, within a ball of --radius, or ddn and fmn for the smallest norm
     optimiser: OptimiserName,
     /// How the objective's λ are set [default: exact; gradient in the literal variant]
     lambda: Option<Lambda>,
@@ -32,6 +33,7 @@ pub fn all_knobs() -> Vec<Knob> {
         described::<Selectors>(),
         described::<PenalisedSgd>(),
         described::<MiFgsmSteps>(),
+        described::<Shrinking>(),
         described::<MinNorm>(),
         described::<Limits>(),
     ];

@@ -8,8 +8,8 @@ use crate::error::check;
 
 /// Passes of one image through a classifier.
 ///
-/// Jacobian rows are counted one by one. An image that is done while others of its batch go on may be
-/// carried along in one more backward pass, which isn't counted.
+/// Jacobian rows are counted one by one. An image that needs no backward pass while others of its batch do may be
+/// carried along in theirs, which isn't counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passes {
     /// Forward passes.

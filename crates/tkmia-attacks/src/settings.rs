@@ -153,11 +153,16 @@ impl AttackSettings {
     /// [`Limits::max_iterations`] alone, and no step depends on how many may follow.
     pub fn steps_like(&self, other: &Self) -> bool {
         let is_open = match &self.method {
-            Method::Descent(_) => self.optimiser() == OptimiserName::Sgd,
-            Method::Geometric(_) => true,
-            Method::MinNorm(_) | Method::Universal(_) | Method::Square(_) | Method::Auto(_) => {
-                false
+            Method::Descent(Descent { optimiser: Optimiser::Sgd(sgd), .. }) => {
+                sgd.bisections.is_none()
             }
+            // What ended after its bisections and what was cut off look the same.
+            Method::Geometric(geometric) => geometric.name != AttackName::Jma,
+            Method::Descent(_)
+            | Method::MinNorm(_)
+            | Method::Universal(_)
+            | Method::Square(_)
+            | Method::Auto(_) => false,
         };
         let limits = Limits { max_iterations: other.limits.max_iterations, ..self.limits };
         is_open && Self { limits, ..self.clone() } == *other
@@ -260,7 +265,7 @@ impl AttackSettings {
         let variant: Variant = selected(knobs, "variant")?;
         let by: OptimiserName = selected(knobs, "optimiser")?;
         let min_norm = name == AttackName::Tkmia && variant == Variant::MinNorm;
-        let stays_in_a_ball = name.is_in_a_ball() || by != OptimiserName::Sgd;
+        let stays_in_a_ball = name.is_in_a_ball() || by.is_in_a_ball();
         if by != OptimiserName::Sgd && (min_norm || name.family() != Family::Descent) {
             return Err(AttackError::OwnSteps { method: name.into(), optimiser: by.into() });
         }
@@ -278,6 +283,8 @@ impl AttackSettings {
                     OptimiserName::Pgd => Optimiser::Pgd(part(knobs)?),
                     OptimiserName::MiFgsm => Optimiser::MiFgsm(part(knobs)?),
                     OptimiserName::AutoPgd => Optimiser::AutoPgd(part(knobs)?),
+                    OptimiserName::Ddn => Optimiser::Ddn(part(knobs)?),
+                    OptimiserName::Fmn => Optimiser::Fmn(part(knobs)?),
                 },
                 lambda: knob(knobs, "lambda")?.filter(|_| name.has_lambdas()),
                 target: name.is_targeted().then(|| selected(knobs, "target")).transpose()?,
@@ -437,6 +444,14 @@ mod tests {
             "{border}"
         );
         assert!(message(json!({"name": "kuap", "radius": 0})).contains("radius"));
+        for optimiser in ["ddn", "fmn"] {
+            let with = |knob: &str, value| message(json!({"optimiser": optimiser, knob: value}));
+            assert!(with("gamma", 1).contains("gamma must be in (0, 1), found 1"));
+            assert!(with("step", 0).contains("step must be a number above 0, found 0"));
+            assert!(with("radius", 1).contains("has no `radius`: its knobs are gamma,"));
+            let released = message(json!({"optimiser": optimiser, "variant": "released"}));
+            assert!(released.contains("has no released variant"), "{released}");
+        }
     }
 
     #[test]

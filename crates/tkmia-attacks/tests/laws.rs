@@ -37,7 +37,17 @@ fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dy
         let settings = settings.unwrap();
         ((name.into(), variant.into()), settings.init().unwrap())
     });
-    made.collect()
+    // Those that go on after a success.
+    let searches = [
+        ("ddn", json!({"optimiser": "ddn"})),
+        ("fmn", json!({"optimiser": "fmn"})),
+        ("bisected", json!({"lr": 0.05, "bisections": 5})),
+    ];
+    let searching = searches.into_iter().map(|(name, knobs)| {
+        let settings = settings(json!({"max-iterations": max_iterations}), knobs).unwrap();
+        (("tkmia", name), settings.init().unwrap())
+    });
+    made.chain(searching).collect()
 }
 
 proptest! {
@@ -143,6 +153,28 @@ fn the_one_pixel_that_matters_is_the_one_that_moves() {
     // Label 0 leaves the top-2 once it is below label 2, 0.8 lower; a step is at most about 0.02.
     assert!(moved[0] < -0.8 && moved[0] > -0.83, "{}", moved[0]);
     assert!(moved[1..].iter().all(|&value| value == 0.0));
+}
+
+#[test]
+fn bisecting_a_success_takes_forward_passes_alone_and_keeps_the_smallest() {
+    let found = |bisections: usize, max_iterations: usize| {
+        let attack = attack(json!({
+            "lr": 0.05, "bisections": bisections, "max-iterations": max_iterations,
+        }));
+        let result = run(attack.as_ref(), &hand_made(), &batch(&[0.0; PIXELS]));
+        assert_eq!(result.outcomes, [Outcome::Succeeded]);
+        (values(result.perturbation)[0], result.passes[0])
+    };
+    let (first, passes) = found(0, 300);
+    assert!(first < -0.81, "{first}");
+    let (smallest, more) = found(10, 300);
+    // Label 0 leaves the top-2 where its value is 0.8 lower.
+    assert!(smallest <= -0.8 && smallest > -0.8 + first / 1024.0, "{smallest}");
+    assert_eq!((more.forward, more.backward), (passes.forward + 10, passes.backward));
+    // Cut off, it is the smallest so far.
+    let (cut, fewer) = found(10, passes.forward + 3);
+    assert!(first <= cut && cut <= smallest && fewer.forward == passes.forward + 3);
+    assert_eq!(found(10, passes.forward), (first, passes));
 }
 
 #[test]

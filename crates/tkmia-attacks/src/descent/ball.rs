@@ -1,6 +1,6 @@
 //! [`Ball`]: how far a perturbation may go.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tkmia_core::pixels::{l2_norm, linf_norm};
@@ -89,9 +89,15 @@ pub(crate) fn rowwise(numbers: Tensor<1>) -> Tensor<4> {
     numbers.reshape([rows, 1, 1, 1])
 }
 
+/// Numbers of the host, one for each row. `[rows]`
+pub(crate) fn per_row(numbers: impl Iterator<Item = f32>, device: &Device) -> Tensor<1> {
+    let numbers: Vec<f32> = numbers.collect();
+    let rows = numbers.len();
+    Tensor::from_data(TensorData::new(numbers, [rows]), device)
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::tensor::{Device, TensorData};
     use proptest::prelude::*;
 
     use super::*;

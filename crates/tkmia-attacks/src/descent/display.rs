@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use super::settings::{Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps};
+use super::settings::{
+    Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps, Shrinking,
+};
 
 impl fmt::Display for PenalisedSgd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lr, alpha, momentum } = self;
-        write!(f, "lr {lr}, alpha {alpha}, momentum {momentum}")
+        let Self { lr, alpha, momentum, bisections } = self;
+        write!(f, "lr {lr}, alpha {alpha}, momentum {momentum}")?;
+        bisections.map_or(Ok(()), |looks| write!(f, ", bisections {looks}"))
     }
 }
 
@@ -25,6 +28,13 @@ impl fmt::Display for MiFgsmSteps {
     }
 }
 
+impl fmt::Display for Shrinking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gamma {}", self.gamma)?;
+        self.step.map_or(Ok(()), |step| write!(f, ", step {step}"))
+    }
+}
+
 impl fmt::Display for Descent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.optimiser {
@@ -32,6 +42,7 @@ impl fmt::Display for Descent {
             Optimiser::Pgd(steps) => write!(f, "{steps}")?,
             Optimiser::MiFgsm(steps) => write!(f, "{steps}")?,
             Optimiser::AutoPgd(ball) => write!(f, "{ball}")?,
+            Optimiser::Ddn(steps) | Optimiser::Fmn(steps) => write!(f, "{steps}")?,
         }
         self.aims_at().map_or(Ok(()), |target| write!(f, ", target {target}"))?;
         self.lambda.map_or(Ok(()), |lambda| write!(f, ", lambda {lambda}"))

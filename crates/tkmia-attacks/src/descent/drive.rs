@@ -1,6 +1,7 @@
 //! The one iterative loop: look, judge, observe, step, and go on without the images that are done.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Bounds, Classifier, Goal};
 
 use super::Space;
@@ -8,7 +9,7 @@ use crate::criterion::SampleState;
 use crate::eligibility::eligible;
 use crate::error::check;
 use crate::indicator::Trail;
-use crate::readback::{NonFinite, Scored, Seen, read, scored};
+use crate::readback::{NonFinite, Scored, Seen, read, scored, values};
 use crate::{
     AttackBatch, AttackError, Limits, Outcome, Passes, Perturbed, Reason, Run, Step, Stop, View,
 };
@@ -118,8 +119,8 @@ struct Finished {
     iterations: Vec<usize>,
     passes: Vec<Passes>,
     trails: Vec<Trail>,
-    /// Of each row, the last success after which the search went on.
-    found: Vec<Option<Tensor<4>>>,
+    /// Of each row, the smallest success, and its L2 norm, if the search went on after one.
+    found: Vec<Option<(f32, Tensor<4>)>>,
 }
 
 impl Finished {
@@ -143,6 +144,21 @@ impl Finished {
             self.images.push(view.of(pick(&survivors.origin, &lost)));
         }
         kept
+    }
+
+    /// Takes note of successes at these positions, where none was smaller.
+    fn find(&mut self, found: &[usize], images: &Tensor<4>, survivors: &Survivors, view: View) {
+        if found.is_empty() {
+            return;
+        }
+        let images = pick(images, found);
+        let norms = values(l2_norm(images.clone() - view.of(pick(&survivors.origin, found))));
+        for (place, (&at, norm)) in found.iter().zip(norms).enumerate() {
+            let smallest = &mut self.found[survivors.rows[at]];
+            if smallest.as_ref().is_none_or(|(smallest, _)| norm < *smallest) {
+                *smallest = Some((norm, pick(&images, &[place])));
+            }
+        }
     }
 }
 
@@ -214,11 +230,13 @@ pub(crate) fn drive(
             mover.keep(&kept);
             images = pick(&images, &kept);
         }
-        let now: Vec<Seen> = seen.into_iter().flatten().collect();
+        let mut now: Vec<Seen> = seen.into_iter().flatten().collect();
         if survivors.clean.is_empty() {
             survivors.clean = now.iter().map(|seen| seen.scored.clone()).collect();
         }
-        for (at, seen) in now.iter().enumerate() {
+        for (at, seen) in now.iter_mut().enumerate() {
+            // A success, which needs no gradient, says nothing by its own.
+            seen.slope = seen.slope.filter(|_| finished.found[survivors.rows[at]].is_none());
             let margin = || rules.stop.margin(&survivors.state(at, &seen.scored)) as f32;
             finished.trails[survivors.rows[at]].note(seen, margin);
         }
@@ -226,9 +244,9 @@ pub(crate) fn drive(
         let state = |at: usize| survivors.state(at, &now[at].scored);
         let met: Vec<bool> = (0..now.len()).map(|at| rules.stop.is_met(&state(at))).collect();
         let on: Vec<bool> = (0..now.len()).map(|at| mover.looked(at, met[at])).collect();
-        for at in (0..now.len()).filter(|&at| met[at] && on[at]) {
-            finished.found[survivors.rows[at]] = Some(pick(&images, &[at]));
-        }
+        let is_found = |at: usize| on[at] || finished.found[survivors.rows[at]].is_some();
+        let found: Vec<usize> = (0..now.len()).filter(|&at| met[at] && is_found(at)).collect();
+        finished.find(&found, &images, &survivors, rules.space.view());
         let costs: Vec<Passes> =
             (0..now.len()).map(|at| mover.cost(&survivors, at, &now[at])).collect();
         let end = |at: usize| {
@@ -312,7 +330,8 @@ fn assemble(batch: &AttackBatch, space: Space, mut finished: Finished) -> Pertur
     let [_, channels, height, width] = images.dims();
     for (row, found) in finished.found.into_iter().enumerate() {
         let outcome = &mut finished.outcomes[row];
-        let Some(found) = found.filter(|_| *outcome == Outcome::Exhausted) else { continue };
+        let searched = matches!(outcome, Outcome::Exhausted | Outcome::Succeeded);
+        let Some((_, found)) = found.filter(|_| searched) else { continue };
         *outcome = Outcome::Succeeded;
         images = images.slice_assign([row..row + 1, 0..channels, 0..height, 0..width], found);
     }
@@ -336,4 +355,14 @@ pub(crate) fn pick<const D: usize>(tensor: &Tensor<D>, positions: &[usize]) -> T
     let indices: Vec<i64> = positions.iter().map(|&position| position as i64).collect();
     let data = TensorData::new(indices, [positions.len()]);
     tensor.clone().select(0, Tensor::<1, Int>::from_data(data, &tensor.device()))
+}
+
+/// The rows of `other` where a flag is set, those of `own` elsewhere.
+pub(crate) fn choose(flags: &[bool], own: Tensor<4>, other: &Tensor<4>) -> Tensor<4> {
+    if flags.iter().all(|&flag| !flag) {
+        return own;
+    }
+    let mask = TensorData::new(flags.to_vec(), [flags.len(), 1, 1, 1]);
+    let mask = Tensor::<4, Bool>::from_data(mask, &own.device()).expand(own.dims());
+    own.mask_where(mask, other.clone())
 }

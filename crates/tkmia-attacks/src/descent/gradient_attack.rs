@@ -6,8 +6,9 @@ use tkmia_core::objective::Objective;
 use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, Goal};
 
-use super::ball::rowwise;
-use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};
+use super::ball::{per_row, rowwise};
+use super::bisection::Bisection;
+use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, choose, drive, pick};
 use super::optimiser::Velocity;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
@@ -35,6 +36,8 @@ pub struct GradientAttack {
     pub space: Space,
     /// How the variable moves.
     pub rule: Box<dyn StepRule>,
+    /// Looks after the first success that bisect the scale of its variable.
+    pub bisections: usize,
     /// When an image is done.
     pub stop: Stop,
     /// How far it may go.
@@ -89,7 +92,14 @@ impl Attack for GradientAttack {
 impl GradientAttack {
     /// The attack at work on some images.
     pub(crate) fn mover(&self) -> impl Mover + '_ {
-        Descending { attack: self, steps: self.rule.start(), lambdas: None, graph: None }
+        Descending {
+            attack: self,
+            steps: self.rule.start(),
+            lambdas: None,
+            graph: None,
+            met: Vec::new(),
+            scales: Vec::new(),
+        }
     }
 
     /// The objective alone, without the penalty on the norm.
@@ -160,6 +170,10 @@ struct Descending<'a> {
     lambdas: Option<(Tensor<2>, Velocity<2>)>,
     /// What the last look was at, on the graph to its loss.
     graph: Option<Graph>,
+    /// Whether each row was a success then.
+    met: Vec<bool>,
+    /// The scale of each row's variable, from its first success on.
+    scales: Vec<Option<Bisection>>,
 }
 
 const MOVED: &str = "the loss depends on what is moved";
@@ -185,8 +199,11 @@ impl Graph {
 }
 
 impl Mover for Descending<'_> {
-    fn cost(&self, _: &Survivors, _: usize, _: &Seen) -> Passes {
-        cost_of_step(&*self.attack.objective)
+    fn cost(&self, _: &Survivors, at: usize, _: &Seen) -> Passes {
+        match self.scales[at] {
+            Some(_) => Passes::default(),
+            None => cost_of_step(&*self.attack.objective),
+        }
     }
 
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
@@ -207,7 +224,15 @@ impl Mover for Descending<'_> {
         let more = [attack.penalty(variable.clone()), kept].into_iter().flatten();
         let shown = more.fold(loss.clone().inner(), |shown, more| shown + more);
         self.graph = Some(Graph { images: on_graph, lambdas, loss, kept: None });
+        self.met = vec![false; survivors.rows.len()];
+        self.scales.resize(survivors.rows.len(), None);
         ForwardPass { images, scores: scores.inner(), loss: Some(shown) }
+    }
+
+    fn looked(&mut self, at: usize, met: bool) -> bool {
+        self.met[at] = met;
+        self.attack.rule.shrinks()
+            || Bisection::looked(&mut self.scales[at], met, self.attack.bisections)
     }
 
     fn step(
@@ -216,6 +241,16 @@ impl Mover for Descending<'_> {
         survivors: &mut Survivors,
         now: &[Seen],
     ) -> Stride {
+        let scaling: Vec<bool> = self.scales.iter().map(Option::is_some).collect();
+        let scaled = scaling.contains(&true).then(|| {
+            let scales = self.scales.iter_mut();
+            let factors = scales.map(|scale| scale.as_mut().map_or(1.0, Bisection::rescale));
+            survivors.variable.clone() * rowwise(per_row(factors, &survivors.origin.device()))
+        });
+        if let Some(scaled) = scaled.clone().filter(|_| !scaling.contains(&false)) {
+            survivors.variable = scaled;
+            return Stride { slope: None, moved: None };
+        }
         // Images that are done share this last graph with the others; they cost a row of this one
         // backward pass and are gone from the next forward pass on.
         let graph = self.graph.take().expect("a step follows a look");
@@ -244,8 +279,12 @@ impl Mover for Descending<'_> {
         let loss: Vec<f32> = now.iter().map(|seen| seen.loss.expect("it has one")).collect();
         let (space, Survivors { variable, origin, bounds, .. }) = (self.attack.space, &*survivors);
         let (variable, origin, bounds) = (variable.clone(), origin.clone(), *bounds);
-        let at = At { variable, gradient, loss: &loss, space, origin: origin.clone(), bounds };
+        let (loss, met) = (&loss, &self.met);
+        let at = At { variable, gradient, loss, met, space, origin: origin.clone(), bounds };
         survivors.variable = space.settle(origin, self.steps.step(at), bounds);
+        if let Some(scaled) = scaled {
+            survivors.variable = choose(&scaling, survivors.variable.clone(), &scaled);
+        }
 
         if let (Some((lambdas, velocity)), Some(on_graph), Some(sgd)) =
             (&mut self.lambdas, &graph.lambdas, &self.attack.lambda)
@@ -265,6 +304,8 @@ impl Mover for Descending<'_> {
             graph.kept = Some(positions.iter().map(of_the_look).collect());
         }
         self.steps.keep(positions);
+        self.met = positions.iter().map(|&at| self.met[at]).collect();
+        self.scales = positions.iter().map(|&at| self.scales[at]).collect();
         if let Some((lambdas, velocity)) = &mut self.lambdas {
             *lambdas = pick(lambdas, positions);
             velocity.keep(positions);

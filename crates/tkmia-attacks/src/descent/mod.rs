@@ -1,6 +1,7 @@
 //! Attacks that descend an objective: [`Descent`], their settings, and [`GradientAttack`].
 
 mod ball;
+mod bisection;
 mod display;
 mod drive;
 mod gradient_attack;
@@ -10,10 +11,11 @@ mod space;
 
 pub use ball::{Ball, Norm};
 pub use gradient_attack::{GradientAttack, ScoreKind};
-pub use optimiser::{At, AutoPgd, MiFgsm, Pgd, Sgd, StepRule, Stepping};
+pub use optimiser::{At, AutoPgd, Ddn, Fmn, MiFgsm, Pgd, Sgd, StepRule, Stepping};
 pub use settings::{
-    Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps,
+    Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps, Shrinking,
 };
 pub use space::Space;
 
-pub(crate) use drive::{ForwardPass, Mover, Rules, Stride, Survivors, drive, pick};
+pub(crate) use bisection::Bisection;
+pub(crate) use drive::{ForwardPass, Mover, Rules, Stride, Survivors, choose, drive, pick};

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use tkmia_core::objective::Margins;
 
 use super::gradient_attack::cost_of_step;
-use super::{AutoPgd, Ball, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule};
+use super::{
+    AutoPgd, Ball, Ddn, Fmn, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule,
+};
 use crate::error::check;
 use crate::{AttackError, AttackName, Limits, Stop, TargetChoice, Variant};
 
@@ -36,6 +38,10 @@ pub enum Optimiser {
     MiFgsm(MiFgsmSteps),
     /// [`AutoPgd`].
     AutoPgd(Ball),
+    /// [`Ddn`].
+    Ddn(Shrinking),
+    /// [`Fmn`].
+    Fmn(Shrinking),
 }
 
 impl Default for Optimiser {
@@ -57,6 +63,20 @@ named! {
         MiFgsm,
         /// Within a ball, with steps that adapt
         AutoPgd,
+        /// Rescaled at each step, to less after a success and to more after a failure
+        Ddn,
+        /// Within a ball of its own, smaller after a success and larger after a failure
+        Fmn,
+    }
+}
+
+impl OptimiserName {
+    /// Whether it stays within a ball of a radius.
+    pub fn is_in_a_ball(self) -> bool {
+        match self {
+            Self::Pgd | Self::MiFgsm | Self::AutoPgd => true,
+            Self::Sgd | Self::Ddn | Self::Fmn => false,
+        }
     }
 }
 
@@ -70,11 +90,13 @@ pub struct PenalisedSgd {
     pub alpha: f64,
     /// Momentum μ of sgd (0.9 in the paper), mi-fgsm (1 in its authors' form) and universal attacks
     pub momentum: f64,
+    /// Forward passes that bisect the scale of sgd's first success [default: none]
+    pub bisections: Option<usize>,
 }
 
 impl Default for PenalisedSgd {
     fn default() -> Self {
-        Self { lr: 1e-3, alpha: 1e-4, momentum: MOMENTUM }
+        Self { lr: 1e-3, alpha: 1e-4, momentum: MOMENTUM, bisections: None }
     }
 }
 
@@ -91,8 +113,8 @@ pub struct PgdSteps {
     /// Where it stays.
     #[serde(flatten)]
     pub ball: Ball,
-    /// Length of a step of pgd, mi-fgsm and universal attacks [default: 2.5 and 1 times radius / steps, one less than
-    /// passes, and a tenth of the radius]
+    /// Length of a step of pgd, mi-fgsm and universal attacks, and of the first one of ddn and fmn [default: 2.5 and 1 times
+    /// radius / steps, one less than passes, a tenth of the radius, and the width of the image box]
     pub step: Option<f64>,
 }
 
@@ -106,6 +128,23 @@ pub struct MiFgsmSteps {
     /// Momentum μ of sgd (0.9 in the paper), mi-fgsm (1 in its authors' form) and universal attacks
     #[serde(default = "momentum")]
     pub momentum: f64,
+}
+
+/// Steps to the smallest norm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Shrinking {
+    /// By what share the norm of ddn and fmn shrinks after a success and grows after a failure, γ
+    pub gamma: f64,
+    /// Length of a step of pgd, mi-fgsm and universal attacks, and of the first one of ddn and fmn [default: 2.5 and 1 times
+    /// radius / steps, one less than passes, a tenth of the radius, and the width of the image box]
+    pub step: Option<f64>,
+}
+
+impl Default for Shrinking {
+    fn default() -> Self {
+        Self { gamma: 0.05, step: None }
+    }
 }
 
 named! {
@@ -126,6 +165,8 @@ impl Optimiser {
             Self::Pgd(_) => OptimiserName::Pgd,
             Self::MiFgsm(_) => OptimiserName::MiFgsm,
             Self::AutoPgd(_) => OptimiserName::AutoPgd,
+            Self::Ddn(_) => OptimiserName::Ddn,
+            Self::Fmn(_) => OptimiserName::Fmn,
         }
     }
 
@@ -140,6 +181,14 @@ impl Optimiser {
             }
             Self::MiFgsm(own) => Box::new(own.rule(of_radius(1.0, own.steps.ball))?),
             Self::AutoPgd(ball) => Box::new(AutoPgd { ball: ball.checked()?, steps }),
+            Self::Ddn(own) => {
+                let Shrinking { gamma, step } = own.checked()?;
+                Box::new(Ddn { gamma, step, steps })
+            }
+            Self::Fmn(own) => {
+                let Shrinking { gamma, step } = own.checked()?;
+                Box::new(Fmn { gamma, step, steps })
+            }
         })
     }
 }
@@ -148,6 +197,15 @@ impl Optimiser {
 fn checked(step: f64) -> Result<f64, AttackError> {
     check("step", "a number above 0", step, step > 0.0 && step.is_finite())?;
     Ok(step)
+}
+
+impl Shrinking {
+    /// The same if they can be taken.
+    fn checked(self) -> Result<Self, AttackError> {
+        let gamma = self.gamma;
+        check("gamma", "in (0, 1)", gamma, gamma > 0.0 && gamma < 1.0)?;
+        Ok(Self { step: self.step.map(checked).transpose()?, gamma })
+    }
 }
 
 impl MiFgsmSteps {
@@ -161,7 +219,7 @@ impl MiFgsmSteps {
 
 impl PenalisedSgd {
     fn rule(&self, weight_decay: f64) -> Result<Sgd, AttackError> {
-        let Self { lr, alpha, momentum } = *self;
+        let Self { lr, alpha, momentum, .. } = *self;
         check("learning rate", "a number above 0", lr, lr > 0.0 && lr.is_finite())?;
         check("alpha", "a number of at least 0", alpha, alpha >= 0.0 && alpha.is_finite())?;
         check("momentum", "in [0, 1)", momentum, (0.0..1.0).contains(&momentum))?;
@@ -211,6 +269,7 @@ impl Descent {
                 (false, Some(_)) => Space::Clip,
                 (false, None) => Space::Project,
             },
+            bisections: sgd.and_then(|sgd| sgd.bisections).unwrap_or_default(),
             rule: self.optimiser.rule(steps, if released { alpha } else { 0.0 })?,
             stop: stop.clone(),
             limits,

@@ -5,7 +5,7 @@ use tkmia_core::Bounds;
 
 use super::Geometry;
 use super::least_step::{Constraint, least_step};
-use crate::descent::Survivors;
+use crate::descent::{Bisection, Survivors};
 use crate::readback::{Seen, values};
 
 /// JMA: Tondi, Guo, Pancino & Barni, "JMA: a General Algorithm to Craft Nearly Optimal Targeted Adversarial
@@ -38,12 +38,8 @@ struct Way {
     /// Where it began.
     from: Vec<f32>,
     step: Vec<f32>,
-    /// The share of it that was last looked at, the largest at which there was no success, and the smallest with one.
-    share: f32,
-    fails: f32,
-    holds: f32,
-    /// Bisections that are left, from the first success on.
-    left: Option<usize>,
+    /// From the first success on.
+    bisection: Option<Bisection>,
 }
 
 impl Mahalanobis {
@@ -84,7 +80,7 @@ impl Way {
         let factor = if length > longest { longest / length } else { 1.0 };
         step.iter_mut().for_each(|s| *s *= factor);
         let step = step.into_iter().map(|s| s as f32).collect();
-        *self = Self { from: from.to_vec(), step, share: 1.0, ..Self::default() };
+        *self = Self { from: from.to_vec(), step, bisection: None };
         length
     }
 }
@@ -92,7 +88,7 @@ impl Way {
 impl Geometry for Mahalanobis {
     /// The specified labels and the k best others, until there is a success.
     fn labels(&self, survivors: &Survivors, at: usize, _: &Seen) -> Vec<usize> {
-        if self.0[at].left.is_some() {
+        if self.0[at].bisection.is_some() {
             return Vec::new();
         }
         let specified = survivors.goal.specified().row(at);
@@ -115,18 +111,16 @@ impl Geometry for Mahalanobis {
         let mut lengths = Vec::with_capacity(now.len());
         for (at, here) in here.chunks_exact(size).enumerate() {
             let way = &mut self.0[at];
-            let length = match way.left {
-                Some(_) => {
-                    way.share = 0.5 * (way.fails + way.holds);
-                    1.0
-                }
+            let (share, length) = match &mut way.bisection {
+                Some(bisection) => (bisection.halve(), 1.0),
                 None => {
                     let rows: Vec<&[f32]> = rows.by_ref().take(labels[at].len()).collect();
                     let constraints = Self::constraints(survivors, at, &labels[at], &now[at]);
-                    way.take(here, least_step(&rows, size, &constraints), survivors.bounds)
+                    let step = least_step(&rows, size, &constraints);
+                    (1.0, way.take(here, step, survivors.bounds))
                 }
             };
-            let there = way.from.iter().zip(&way.step).map(|(from, step)| from + way.share * step);
+            let there = way.from.iter().zip(&way.step).map(|(from, step)| from + share * step);
             steps.extend(there.zip(here).map(|(there, here)| there - here));
             lengths.push(length as f32);
         }
@@ -137,13 +131,8 @@ impl Geometry for Mahalanobis {
 
     fn looked(&mut self, at: usize, met: bool) -> bool {
         let way = &mut self.0[at];
-        *(if met { &mut way.holds } else { &mut way.fails }) = way.share;
-        way.left = match way.left {
-            None if !met => return true,
-            None => Some(if way.step.is_empty() { 0 } else { BISECTIONS }),
-            Some(left) => Some(left - 1),
-        };
-        way.left != Some(0)
+        let looks = if way.step.is_empty() { 0 } else { BISECTIONS };
+        Bisection::looked(&mut way.bisection, met, looks)
     }
 
     fn keep(&mut self, positions: &[usize]) {

@@ -292,6 +292,7 @@ impl<'a> Fit<'a> {
             variable: v.clone(),
             gradient: towards.neg(),
             loss: &[],
+            met: &[],
         });
         flow
     }

@@ -38,7 +38,12 @@ impl Universal {
             // A step is the gradient, of the signed margin in both variants: an image that succeeds with nothing to
             // spare has one too.
             Repeats::TkmlApU => Inner::Descent({
-                let optimiser = Optimiser::Sgd(PenalisedSgd { lr: 1.0, alpha: 0.0, momentum: 0.0 });
+                let optimiser = Optimiser::Sgd(PenalisedSgd {
+                    lr: 1.0,
+                    alpha: 0.0,
+                    momentum: 0.0,
+                    bisections: None,
+                });
                 let name = AttackName::TkmlApU;
                 let descent = Descent { name, variant, optimiser, ..Descent::default() };
                 let objective = Box::new(TkmlApU { margins: Margins::Signed });

@@ -1,10 +1,10 @@
 //! [`AutoPgd`]: steps within a ball, whose length adapts to what they achieve.
 
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::Tensor;
 
 use super::{At, StepRule, Stepping};
-use crate::descent::ball::{Ball, rowwise};
-use crate::descent::pick;
+use crate::descent::ball::{Ball, per_row, rowwise};
+use crate::descent::{choose, pick};
 
 /// Auto-PGD: Croce & Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse
 /// parameter-free attacks", ICML 2020, Algorithm 1; from the image itself, not from a random start.
@@ -112,9 +112,8 @@ impl Row {
 
 impl Stepping for Adapting {
     fn step(&mut self, at: At<'_>) -> Tensor<4> {
-        let At { mut variable, mut gradient, loss, space, origin, bounds } = at;
+        let At { mut variable, mut gradient, loss, space, origin, bounds, .. } = at;
         let onto = |variable| space.settle(origin.clone(), self.ball.project(variable), bounds);
-        let rows = loss.len();
         match self.best.take() {
             None => {
                 let length = 2.0 * self.ball.radius;
@@ -145,8 +144,7 @@ impl Stepping for Adapting {
                 self.best = Some((best, best_gradient));
             }
         }
-        let lengths: Vec<f32> = self.rows.iter().map(|row| row.length as f32).collect();
-        let lengths = Tensor::from_data(TensorData::new(lengths, [rows]), &variable.device());
+        let lengths = per_row(self.rows.iter().map(|row| row.length as f32), &variable.device());
         let step = self.ball.norm.steepest(gradient) * rowwise(lengths);
         let mut next = onto(variable.clone() - step);
         if let Some(before) = self.before.take() {
@@ -172,19 +170,9 @@ impl Stepping for Adapting {
     }
 }
 
-/// The rows of `other` where a flag is set, those of `own` elsewhere.
-fn choose(flags: &[bool], own: Tensor<4>, other: &Tensor<4>) -> Tensor<4> {
-    if flags.iter().all(|&flag| !flag) {
-        return own;
-    }
-    let mask = TensorData::new(flags.to_vec(), [flags.len(), 1, 1, 1]);
-    let mask = Tensor::<4, Bool>::from_data(mask, &own.device()).expand(own.dims());
-    own.mask_where(mask, other.clone())
-}
-
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn::tensor::{Device, TensorData};
 
     use tkmia_core::Bounds;
 
@@ -228,7 +216,7 @@ mod tests {
         let mut step = |variable: f32, slope: f32| -> f32 {
             let (variable, gradient) = (number(variable), number(slope));
             let (space, origin, bounds) = (Space::Project, number(0.5), Bounds::SYMMETRIC);
-            let at = At { space, origin, bounds, variable, gradient, loss: &[1.0] };
+            let at = At { space, origin, bounds, variable, gradient, loss: &[1.0], met: &[false] };
             walking.step(at).into_scalar()
         };
         assert_eq!(step(0.0, -1.0), 0.5);

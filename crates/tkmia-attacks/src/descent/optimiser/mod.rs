@@ -1,9 +1,12 @@
 //! [`StepRule`]: how a gradient attack moves its variable.
 
 mod auto_pgd;
+mod ddn;
+mod fmn;
 mod pgd;
 mod sgd;
 
+use std::f64::consts::PI;
 use std::fmt::Debug;
 
 use burn::tensor::Tensor;
@@ -12,6 +15,8 @@ use tkmia_core::Bounds;
 use super::Space;
 
 pub use auto_pgd::AutoPgd;
+pub use ddn::Ddn;
+pub use fmn::Fmn;
 pub use pgd::{MiFgsm, Pgd};
 pub use sgd::Sgd;
 
@@ -21,6 +26,11 @@ pub(crate) use sgd::Velocity;
 pub trait StepRule: Debug + Send + Sync {
     /// The rule at work on a batch.
     fn start(&self) -> Box<dyn Stepping + '_>;
+
+    /// Whether it goes on after a success, in search of a smaller one.
+    fn shrinks(&self) -> bool {
+        false
+    }
 }
 
 /// A [`StepRule`] at work: it remembers what it needs of the steps before.
@@ -30,6 +40,15 @@ pub trait Stepping {
 
     /// Forgets all rows but those at these positions of the last step.
     fn keep(&mut self, positions: &[usize]);
+}
+
+/// The share of the first step's length that DDN and FMN have left at the end.
+const LAST_STEP: f64 = 0.01;
+
+/// A number that falls from 1 along half a cosine to `last`, after so many of all steps.
+fn cosine(last: f64, taken: usize, steps: usize) -> f64 {
+    let turn = PI * taken as f64 / steps.max(1) as f64;
+    last + (1.0 - last) * (1.0 + turn.cos()) / 2.0
 }
 
 /// Where a step starts.
@@ -47,6 +66,15 @@ pub struct At<'a> {
     pub gradient: Tensor<4>,
     /// The loss of each row.
     pub loss: &'a [f32],
+    /// Whether each row is a success.
+    pub met: &'a [bool],
+}
+
+impl At<'_> {
+    /// The width of the image box.
+    fn width(&self) -> f64 {
+        f64::from(self.bounds.high - self.bounds.low)
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +82,7 @@ impl<'a> At<'a> {
     /// Without a box.
     fn free(variable: Tensor<4>, gradient: Tensor<4>, loss: &'a [f32]) -> Self {
         let origin = variable.zeros_like();
-        Self { space: Space::Clip, origin, bounds: Bounds::SYMMETRIC, variable, gradient, loss }
+        let (space, bounds, met) = (Space::Clip, Bounds::SYMMETRIC, &[false]);
+        Self { space, origin, bounds, variable, gradient, loss, met }
     }
 }
