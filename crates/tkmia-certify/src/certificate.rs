@@ -29,7 +29,7 @@ impl Certificate {
     /// The certificate of one image.
     ///
     /// `bounds` are a lower and an upper bound of each label's probability to be among the `kept` highest scores of the noisy
-    /// image, which hold for all labels at once, and `sigma` is the noise's standard deviation.
+    /// image, of which the lower ones of relevant labels and the upper ones of others hold at once, and `sigma` is the noise's standard deviation.
     ///
     /// # Panics
     /// If there are not as many bounds as flags.

@@ -2,11 +2,11 @@
 
 use statrs::distribution::{Beta, ContinuousCDF};
 
-/// Bounds on the probability of each label, from how often it was seen in so many draws: they all hold at once with a probability
-/// of `1 − alpha` at least.
+/// A lower and an upper bound on the probability of each label, from how often it was seen in so many draws. One side of each
+/// label, chosen without regard to the draws, holds for all labels at once with a probability of `1 − alpha` at least.
 ///
-/// Each bound alone is that of Clopper & Pearson 1934 with `alpha / labels` (Bonferroni), of which a [`Certificate`] takes one
-/// side for each label.
+/// Each is that of Clopper & Pearson 1934 with `alpha / labels` (Bonferroni). A [`Certificate`] takes the lower one of relevant
+/// labels and the upper one of others.
 ///
 /// # Panics
 /// If `alpha` isn't within 0 and 1, or a count is larger than `draws`.

@@ -4,7 +4,7 @@
 
 mod shell;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
@@ -84,4 +84,13 @@ fn what_can_not_be_is_told() {
     let said = shell::fail(&mut certify(&output, &["--seed", "7"]));
     assert!(said.contains("give another --output"), "{said}");
     assert_eq!(read(&output), before);
+}
+
+#[test]
+fn two_processes_in_one_folder_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = File::create(folder.path().join("lock")).unwrap();
+    other.lock().unwrap();
+    let says = shell::fail(&mut certify(folder.path(), &[]));
+    assert!(says.contains("another process works in this folder"), "{says}");
 }

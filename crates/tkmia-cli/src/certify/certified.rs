@@ -1,6 +1,5 @@
 //! [`Certified`]: what is proved of images, and its files.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,6 @@ use crate::error::CliError;
 const STATE: &str = "certificate.json";
 /// Radii of the curve, from 0 to the largest.
 const STEPS: usize = 20;
-
 /// How many times the largest radius that is proved is looked at, at most.
 const FARTHEST: f64 = 4.0;
 
@@ -106,8 +104,6 @@ impl Certified {
     pub fn begin(folder: &Path, setup: &Setup) -> Result<Self, Box<dyn std::error::Error>> {
         let path = folder.join(STATE);
         if !path.exists() {
-            fs::create_dir_all(folder)
-                .map_err(|source| CliError::Write { path, source: source.into() })?;
             return Ok(Self { setup: setup.clone(), images: Vec::new(), failed: Vec::new() });
         }
         let place = path.display();
@@ -116,7 +112,8 @@ impl Certified {
         let begun: Self =
             serde_json::from_str(&text).map_err(|source| format!("{place}: {source}"))?;
         if begun.setup != *setup {
-            let (found, expected) = (json(&begun.setup), json(setup));
+            let json = serde_json::to_string::<Setup>;
+            let (found, expected) = (json(&begun.setup)?, json(setup)?);
             return Err(format!(
                 "{place}: expected certificates of {expected}, found {found}: give another --output"
             )
@@ -259,8 +256,4 @@ impl Certified {
         }
         text
     }
-}
-
-fn json(setup: &Setup) -> String {
-    serde_json::to_string(setup).expect("plain values can be written")
 }

@@ -14,7 +14,7 @@ use tkmia_certify::{Certificate, CertifyError, Smoothing, changes, frequencies};
 use tkmia_core::pixels::l2_norm;
 use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, Transform, load_batch, photographs};
-use tkmia_experiment::{Workers, in_one_line};
+use tkmia_experiment::{Workers, in_one_line, lock};
 use tkmia_metrics::Ranking;
 use tkmia_models::{Loaded, fingerprint};
 
@@ -127,6 +127,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         attack: arguments.attack,
         seed: *seed,
     };
+    let _lock = lock(output)?;
     let mut certified = Certified::begin(output, &setup)?;
 
     let chosen = spread(dataset.len(), dataset.len().min(most));
