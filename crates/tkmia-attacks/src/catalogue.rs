@@ -1,8 +1,11 @@
 //! [`AttackName`]: every attack by its name.
 
 use tkmia_core::objective::{
-    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective, TkmlApT,
+    TkmlApU,
 };
+
+use crate::OptimiserName;
 
 named! {
     /// What an attack is after.
@@ -31,6 +34,10 @@ named! {
         MlCwUPrinted,
         /// A target set as the top-k, by the margin of its worst label: Carlini & Wagner 2017, multi-label
         MlCwT,
+        /// A target list as the top-k in its order, by the nearest scores there: Paniagua et al. 2023
+        #[serde(rename = "quadattack")]
+        #[strum(serialize = "quadattack")]
+        QuadAttack,
         /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
         MlDp,
         /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
@@ -109,6 +116,7 @@ impl AttackName {
             Self::MlCwU => "ML-CW-U",
             Self::MlCwUPrinted => "ML-CW-U as printed",
             Self::MlCwT => "ML-CW-T",
+            Self::QuadAttack => "QuadAttacK",
             Self::MlDp => "ML-DP",
             Self::Gmla => "GMLA",
             Self::Jma => "JMA",
@@ -133,6 +141,7 @@ impl AttackName {
             | Self::MlCwU
             | Self::MlCwUPrinted
             | Self::MlCwT
+            | Self::QuadAttack
             | Self::Gmla => Family::Descent,
         }
     }
@@ -142,7 +151,10 @@ impl AttackName {
         use Variant::{Corrected, Literal, MinNorm, Released};
         match (self, self.family()) {
             (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto, _) => &[Corrected],
+            (
+                Self::QuadAttack | Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto,
+                _,
+            ) => &[Corrected],
             (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
             (_, Family::Descent | Family::Square | Family::Auto) => &[Corrected, Released, Literal],
         }
@@ -157,6 +169,7 @@ impl AttackName {
             Self::MlCwU => Box::new(MlCwU),
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
+            Self::QuadAttack => Box::new(QuadAttack),
             Self::Gmla => Box::new(Gmla),
             Self::TkmlApUv
             | Self::KFool
@@ -168,6 +181,11 @@ impl AttackName {
                 return None;
             }
         })
+    }
+
+    /// How it steps where nothing else is said.
+    pub(crate) fn optimiser(self) -> OptimiserName {
+        if self == Self::QuadAttack { OptimiserName::Adamw } else { OptimiserName::Sgd }
     }
 
     /// Whether it needs a [target](tkmia_core::Goal::target) for each image.
@@ -211,7 +229,7 @@ mod tests {
         let all = |is: fn(AttackName) -> bool| -> Vec<&str> {
             AttackName::iter().filter(|&name| is(name)).map(Into::into).collect()
         };
-        assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t"]);
+        assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t", "quadattack"]);
         assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap"]);
     }
 }

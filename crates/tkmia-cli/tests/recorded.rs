@@ -158,6 +158,7 @@ fn kfool_follows_the_recorded_run() {
 
 #[test]
 fn attacks_of_other_papers_follow_the_recorded_runs() {
+    check("quadattack-k3", "resnet14-tiny.onnx");
     check("gmla-corrected-k3", "resnet14-tiny.onnx");
     check("jma-corrected-k3", "resnet14-tiny.onnx");
     check("square-linf-k3", "resnet14-tiny.onnx");

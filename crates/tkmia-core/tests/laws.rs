@@ -5,8 +5,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_core::objective::{
-    Gmla, Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT,
-    TkmlApU, eq3, eq6,
+    Gmla, Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective,
+    TkmlApT, TkmlApU, eq3, eq6,
 };
 use tkmia_core::relaxation::{average_top_k, kth_largest, relaxed_average};
 use tkmia_core::{Goal, LabelSet};
@@ -44,7 +44,7 @@ impl Case {
         let set = |labels: &[usize]| LabelSet::from_indices(&[labels], self.scores.len()).unwrap();
         let (relevant, specified) = (set(&self.relevant), set(&self.specified));
         let goal = Goal::new(relevant, specified, self.k, &Device::default()).unwrap();
-        goal.with_target(set(&self.target)).unwrap()
+        goal.with_target(vec![self.target.clone()]).unwrap()
     }
 }
 
@@ -53,6 +53,7 @@ fn objectives() -> Vec<Box<dyn Objective>> {
     let mut all: Vec<Box<dyn Objective>> =
         vec![Box::new(MlCwU), Box::new(MlCwUPrinted), Box::new(TkmlApT), Box::new(MlCwT)];
     all.push(Box::new(Gmla));
+    all.push(Box::new(QuadAttack));
     for margins in [Margins::Hinged, Margins::Signed] {
         all.push(Box::new(TkmiaObjective { margins }));
         all.push(Box::new(TkmlApU { margins }));
@@ -166,7 +167,7 @@ proptest! {
         let set = |one: &[usize], two: &[usize]| LabelSet::from_indices(&[one, two], classes).unwrap();
         let (relevant, specified) = (set(&a.relevant, &b.relevant), set(&a.specified, &b.specified));
         let goal = Goal::new(relevant, specified, a.k, &Device::default()).unwrap();
-        let goal = goal.with_target(set(&a.target, &b.target)).unwrap();
+        let goal = goal.with_target(vec![a.target.clone(), b.target.clone()]).unwrap();
         let scores = Tensor::cat(vec![row(&a.scores), row(&b.scores)], 0);
         for objective in objectives() {
             let together = objective.loss(scores.clone(), &goal).into_data().try_to_vec::<f64>().unwrap();
