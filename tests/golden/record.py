@@ -1,4 +1,4 @@
-"""Record QuadAttacK, GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`, with names
+"""Record QuadAttacK, CMLU, GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`, with names
 of cases to record those alone.
 
 Each image by itself, in f32 where the library is, on the images of `tkmia-corrected-k3`.
@@ -60,6 +60,10 @@ class Sample:
 
     def aim(self):
         self.target = [label for label in top(self.clean, len(self.clean)) if not self.relevant[label]][:self.k]
+
+    def margin(self, values):
+        """The best specified label minus the k-th of the others."""
+        return float(values[self.specified].max()) - float(values[~self.specified].sort(descending=True).values[self.k - 1])
 
     def is_met(self, values):
         if self.target is not None:
@@ -170,6 +174,68 @@ def jma(sample, max_iterations):
     return image, step, []
 
 
+def label_wise(fit, radius, rounds):
+    """CMLU's perturbations of labels, in L∞, and how they are added."""
+    n = len(fit[0].clean)
+    members = [(row, one) for row, one in enumerate(fit) if one.takes_part]
+    judged, members = members[-(len(members) // 4):], members[:-(len(members) // 4)]
+
+    def drawn(round, number):
+        digest = hashlib.sha256(round.to_bytes(8, "little") + number.to_bytes(8, "little") + b"compose").digest()
+        return max(2 * (int.from_bytes(digest[:8], "big") >> 11) / 2 ** 53 - 1, 0)
+
+    def added(u, weights):
+        v = torch.tensordot(torch.tensor(weights, dtype=torch.float32), u, 1)
+        return v * min(1.0, radius / float(v.abs().max())) if v.any() else v
+
+    def applied(u, one):
+        return (one.image + added(u, [float(s) for s in one.specified])).clamp(-1, 1)
+
+    def dependence(u):
+        length = u.flatten(1).norm(dim=1)
+        free = u.clone().requires_grad_()
+        directions = free.flatten(1)[length > 0]
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        squares = (directions @ directions.T - torch.eye(len(directions))) ** 2
+        return torch.autograd.grad(squares.sum() / n ** 2, free)[0]
+
+    u = torch.zeros(n, *fit[0].image.shape)
+    velocities, best, result = torch.zeros_like(u), (len(fit) + 1, np.inf), u
+    for round in range(1, rounds + 1):
+        gradients = []
+        for row, one in members:
+            weights = [1.0 if s else drawn(round, row * n + label) for label, s in enumerate(one.specified)]
+            image = (one.image + added(u, weights)).clamp(-1, 1)
+            kept = torch.tensor(weights) == 0
+
+            def loss(f):
+                turned = F.relu(-torch.tanh(f * one.clean))[kept]
+                return F.softplus(f[one.specified]).mean() + 20 * turned.mean()
+
+            gradients.append((one.specified, torch.where(image.abs() >= 1, 0.0, gradient(image, loss)), one.is_met(scores(image))))
+        if not all(met for *_, met in gradients):
+            gradients = [one for one in gradients if not one[2]]
+        penalty, moved = dependence(u), u.clone()
+        for label in range(n):
+            own = [g for specified, g, _ in gradients if specified[label]]
+            if own:
+                g = torch.stack(own).mean(0) + penalty[label]
+                velocities[label] = 0.9 * velocities[label] + g / g.abs().sum()
+                moved[label] = (u[label] - 0.1 * radius * velocities[label].sign()).clamp(-radius, radius)
+        u = moved
+        found = [(one, scores(applied(u, one))) for _, one in judged]
+        score = (sum(not one.is_met(f) for one, f in found), float(np.mean([one.margin(f) for one, f in found])))
+        if score < best:
+            best, result = score, u
+        if best[0] == 0:
+            break
+    return lambda sample: applied(result, sample)
+
+
+def cmlu(sample, norm, radius, max_iterations, added):
+    return added(sample) if sample.takes_part else sample.image, 1, []
+
+
 class Draws:
     def __init__(self, image):
         self.key = hashlib.sha256(image.numpy().astype("<f4").tobytes()).digest()
@@ -202,10 +268,6 @@ def bump(side, transposed):
 def square(sample, norm, radius, max_iterations):
     draws, origin = Draws(sample.image), sample.image.numpy()
     channels, height, width = origin.shape
-
-    def margin(values):
-        """The best specified label minus the k-th of the others."""
-        return float(values[sample.specified].max()) - float(values[~sample.specified].sort(descending=True).values[sample.k - 1])
 
     def place(side):
         top = draws.below(height - side + 1)
@@ -269,14 +331,15 @@ def square(sample, norm, radius, max_iterations):
         if query == 1:
             tried = attempt(first())
         else:
-            if margin(now) < least:
-                least, best = margin(now), tried
+            if sample.margin(now) < least:
+                least, best = sample.margin(now), tried
             tried = attempt(following(best, query - 2))
         image = torch.from_numpy(np.clip(origin + tried, -1, 1))
         now = scores(image)
 
 
 CASES = {
+    "cmlu-k3": (cmlu, dict(norm="linf", radius=0.25), 5),
     "quadattack-k3": (quadattack, dict(weight=10.0), 60),
     "gmla-corrected-k3": (gmla, dict(lr=0.002, alpha=1e-4, momentum=0.9), 150),
     "jma-corrected-k3": (jma, {}, 30),
@@ -291,10 +354,14 @@ def record(name, attack, knobs, max_iterations):
                 delta=None, stop="excluded", input=INPUT)
     if attack is quadattack:
         case.update(stop="target-in-order", target="best")
+    samples = lambda images: [Sample(torch.from_numpy(image.copy()), labels, specified, case["k"])
+                              for image, labels, specified in zip(images, given["labels"], given["specified"])]
+    own = dict(knobs)
+    if attack is cmlu:
+        own["added"] = label_wise(samples(given["images"][..., ::-1]), knobs["radius"], max_iterations)
     out = {of: [] for of in ("clean_scores", "scores", "topk", "success", "iterations", "norm", "norm_input", "excluded", "loss")}
-    for image, labels, specified in zip(given["images"], given["labels"], given["specified"]):
-        sample = Sample(torch.from_numpy(image), labels, specified, case["k"])
-        attacked, iterations, losses = attack(sample, **knobs, max_iterations=max_iterations)
+    for sample in samples(given["images"]):
+        attacked, iterations, losses = attack(sample, **own, max_iterations=max_iterations)
         now = scores(attacked)
         norm = float((attacked - sample.image).double().norm())
         left = sum(bool(sample.specified[label]) for label in top(now, case["k"]))

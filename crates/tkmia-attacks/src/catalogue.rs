@@ -28,6 +28,8 @@ named! {
         #[serde(rename = "kuap")]
         #[strum(serialize = "kuap")]
         KUap,
+        /// A perturbation of each label, whose sum takes specified labels out: Mahmood & Elhamifar 2025
+        Cmlu,
         /// All relevant labels below all irrelevant ones: Carlini & Wagner 2017, multi-label
         MlCwU,
         /// The formula that Sun et al. 2023 print for ml-cw-u, which doesn't attack a good prediction
@@ -101,6 +103,8 @@ pub enum Repeats {
     TkmlApU,
     /// The steps of kFool.
     KFool,
+    /// The descent of CMLU, with a perturbation of each label.
+    Cmlu,
 }
 
 impl AttackName {
@@ -113,6 +117,7 @@ impl AttackName {
             Self::TkmlApUv => "TkML-AP-Uv",
             Self::KFool => "kFool",
             Self::KUap => "kUAP",
+            Self::Cmlu => "CMLU",
             Self::MlCwU => "ML-CW-U",
             Self::MlCwUPrinted => "ML-CW-U as printed",
             Self::MlCwT => "ML-CW-T",
@@ -133,6 +138,7 @@ impl AttackName {
             Self::Jma => Family::Geometric(Steps::Jma),
             Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
             Self::KUap => Family::Universal(Repeats::KFool),
+            Self::Cmlu => Family::Universal(Repeats::Cmlu),
             Self::Square => Family::Square,
             Self::Auto => Family::Auto,
             Self::Tkmia
@@ -149,14 +155,19 @@ impl AttackName {
     /// The variants that it comes in.
     pub fn variants(self) -> &'static [Variant] {
         use Variant::{Corrected, Literal, MinNorm, Released};
-        match (self, self.family()) {
-            (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (
-                Self::QuadAttack | Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto,
-                _,
-            ) => &[Corrected],
-            (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
-            (_, Family::Descent | Family::Square | Family::Auto) => &[Corrected, Released, Literal],
+        match self {
+            Self::Tkmia => &[Corrected, Released, Literal, MinNorm],
+            Self::TkmlApU | Self::TkmlApT | Self::MlCwU | Self::MlCwUPrinted | Self::MlCwT => {
+                &[Corrected, Released, Literal]
+            }
+            Self::TkmlApUv | Self::KFool | Self::KUap => &[Corrected, Released],
+            Self::Cmlu
+            | Self::QuadAttack
+            | Self::MlDp
+            | Self::Gmla
+            | Self::Jma
+            | Self::Square
+            | Self::Auto => &[Corrected],
         }
     }
 
@@ -174,6 +185,7 @@ impl AttackName {
             Self::TkmlApUv
             | Self::KFool
             | Self::KUap
+            | Self::Cmlu
             | Self::MlDp
             | Self::Jma
             | Self::Square
@@ -193,7 +205,7 @@ impl AttackName {
         self.objective(Margins::Hinged).is_some_and(|objective| objective.needs_target())
     }
 
-    /// Whether it finds one perturbation for all images.
+    /// Whether it finds one perturbation for all images, or one for each label.
     pub fn is_universal(self) -> bool {
         matches!(self.family(), Family::Universal(_))
     }
@@ -230,6 +242,6 @@ mod tests {
             AttackName::iter().filter(|&name| is(name)).map(Into::into).collect()
         };
         assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t", "quadattack"]);
-        assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap"]);
+        assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap", "cmlu"]);
     }
 }

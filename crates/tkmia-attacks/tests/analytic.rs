@@ -69,7 +69,7 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 /// irrelevant labels too. A universal perturbation must serve the image that needs most, within a ball of
 /// that many times its norm; in such a ball Square finds something. The minimum-norm form has no overshoot; what it is
 /// above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 31] = [
+const TABLE: [(Name, Variant, Option<f64>); 32] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -86,6 +86,7 @@ const TABLE: [(Name, Variant, Option<f64>); 31] = [
     (Name::KFool, Variant::Released, Some(1.2)),
     (Name::KUap, Variant::Corrected, Some(1.2)),
     (Name::KUap, Variant::Released, Some(1.2)),
+    (Name::Cmlu, Variant::Corrected, Some(1.5)),
     (Name::MlCwU, Variant::Corrected, Some(2.3)),
     (Name::MlCwU, Variant::Released, Some(2.3)),
     (Name::MlCwU, Variant::Literal, Some(2.3)),
