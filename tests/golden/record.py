@@ -1,4 +1,4 @@
-"""Record QuadAttacK, CMLU, GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`, with names
+"""Record QuadAttacK, CMLU, CLASS, GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`, with names
 of cases to record those alone.
 
 Each image by itself, in f32 where the library is, on the images of `tkmia-corrected-k3`.
@@ -56,7 +56,7 @@ class Sample:
         enough = int(self.relevant.sum()) >= k + int(self.specified.sum())
         self.takes_part = enough and bool(self.inside)
 
-        self.target = None
+        self.target, self.delta = None, len(self.inside)
 
     def aim(self):
         self.target = [label for label in top(self.clean, len(self.clean)) if not self.relevant[label]][:self.k]
@@ -68,8 +68,8 @@ class Sample:
     def is_met(self, values):
         if self.target is not None:
             return self.takes_part and top(values, self.k) == self.target
-        left = top(values, self.k)
-        return self.takes_part and not any(bool(self.specified[label]) for label in left)
+        inside = sum(bool(self.specified[label]) for label in top(values, self.k))
+        return self.takes_part and len(self.inside) - inside >= self.delta
 
 
 def multipliers(rows, bound):
@@ -115,6 +115,38 @@ def quadattack(sample, weight, max_iterations):
             least = norm
         with torch.no_grad():
             by.copy_((sample.image + by).clamp(-1, 1) - sample.image)
+
+
+def chosen(sample, delta):
+    labels = torch.nonzero(sample.specified)[:, 0].tolist()
+    rows = torch.stack([gradient(sample.image, lambda f: f[label]).flatten() for label in labels]).double()
+    p = torch.sigmoid(sample.clean[labels].double())
+    ease = (1 - p) / (1 - p).max()
+    # How far a step of length 1 down the score of one label lowers the probability of another.
+    lowered = (rows / rows.norm(dim=1, keepdim=True)) @ rows.T * (p * (1 - p))
+    helps = (lowered - lowered.min()) / (lowered.max() - lowered.min())
+    subset = [int(ease.argmax())]
+    while len(subset) < delta:
+        gains = ease + sum(helps[:, at] + helps[at, :] for at in subset)
+        gains[subset] = -torch.inf
+        subset.append(int(gains.argmax()))
+    return [labels[at] for at in subset]
+
+
+def class_(sample, lr, alpha, momentum, max_iterations, delta):
+    sample.delta = delta
+    subset = chosen(sample, delta)
+    modifier, velocity, losses = torch.zeros_like(sample.image), None, []
+    while True:
+        image = (sample.image + modifier).clamp(-1, 1)
+        now = scores(image)
+        losses.append(float(F.softplus(now[subset]).sum() + alpha / 2 * (modifier ** 2).sum()))
+        if sample.is_met(now) or not sample.takes_part or len(losses) == max_iterations:
+            return image, len(losses), losses
+        step = gradient(image, lambda f: F.softplus(f[subset]).sum())
+        step = torch.where(image.abs() >= 1, 0.0, step) + alpha * modifier
+        velocity = step if velocity is None else momentum * velocity + step
+        modifier = modifier - lr * velocity
 
 
 def gmla(sample, lr, alpha, momentum, max_iterations):
@@ -341,6 +373,7 @@ def square(sample, norm, radius, max_iterations):
 CASES = {
     "cmlu-k3": (cmlu, dict(norm="linf", radius=0.25), 5),
     "quadattack-k3": (quadattack, dict(weight=10.0), 60),
+    "class-k3-delta1": (class_, dict(lr=0.002, alpha=1e-4, momentum=0.9, delta=1), 150),
     "gmla-corrected-k3": (gmla, dict(lr=0.002, alpha=1e-4, momentum=0.9), 150),
     "jma-corrected-k3": (jma, {}, 30),
     "square-linf-k3": (square, dict(norm="linf", radius=0.25), 150),
@@ -350,8 +383,9 @@ CASES = {
 
 def record(name, attack, knobs, max_iterations):
     given = np.load(HERE / INPUT / "input.npz")
-    case = dict(method=attack.__name__, variant="corrected", k=3, **knobs, max_iterations=max_iterations,
-                delta=None, stop="excluded", input=INPUT)
+    case = dict(method=attack.__name__.rstrip("_"), variant="corrected", k=3, **knobs, max_iterations=max_iterations)
+    case.setdefault("delta", None)
+    case.update(stop="excluded", input=INPUT)
     if attack is quadattack:
         case.update(stop="target-in-order", target="best")
     samples = lambda images: [Sample(torch.from_numpy(image.copy()), labels, specified, case["k"])

@@ -1,8 +1,8 @@
 //! [`AttackName`]: every attack by its name.
 
 use tkmia_core::objective::{
-    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective, TkmlApT,
-    TkmlApU,
+    Class, Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective,
+    TkmlApT, TkmlApU,
 };
 
 use crate::OptimiserName;
@@ -42,6 +42,8 @@ named! {
         QuadAttack,
         /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
         MlDp,
+        /// As many of the specified labels as must leave, chosen by how they help each other, below the threshold: CLASS
+        Class,
         /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
         Gmla,
         /// Specified labels below the k best others, by the step of least norm to there: Tondi et al. 2024
@@ -123,6 +125,7 @@ impl AttackName {
             Self::MlCwT => "ML-CW-T",
             Self::QuadAttack => "QuadAttacK",
             Self::MlDp => "ML-DP",
+            Self::Class => "CLASS",
             Self::Gmla => "GMLA",
             Self::Jma => "JMA",
             Self::Square => "Square",
@@ -148,6 +151,7 @@ impl AttackName {
             | Self::MlCwUPrinted
             | Self::MlCwT
             | Self::QuadAttack
+            | Self::Class
             | Self::Gmla => Family::Descent,
         }
     }
@@ -164,6 +168,7 @@ impl AttackName {
             Self::Cmlu
             | Self::QuadAttack
             | Self::MlDp
+            | Self::Class
             | Self::Gmla
             | Self::Jma
             | Self::Square
@@ -181,6 +186,7 @@ impl AttackName {
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
             Self::QuadAttack => Box::new(QuadAttack),
+            Self::Class => Box::new(Class),
             Self::Gmla => Box::new(Gmla),
             Self::TkmlApUv
             | Self::KFool

@@ -65,11 +65,11 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 ///
 /// The released variants' smallest perturbation in model-input units is that of `tanh(x)`, a little
 /// smaller. TkML-AP-U pushes down the better of labels 0 and 1 and raises all labels, ML-CW-U pushes it
-/// down and raises the last label as much: twice the smallest norm, before any overshoot. GMLA lowers
+/// down and raises the last label as much: twice the smallest norm, before any overshoot. CLASS pushes it down alone, and GMLA lowers
 /// irrelevant labels too. A universal perturbation must serve the image that needs most, within a ball of
 /// that many times its norm; in such a ball Square finds something. The minimum-norm form has no overshoot; what it is
 /// above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 32] = [
+const TABLE: [(Name, Variant, Option<f64>); 33] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -98,6 +98,7 @@ const TABLE: [(Name, Variant, Option<f64>); 32] = [
     (Name::MlCwT, Variant::Literal, Some(1.2)),
     (Name::QuadAttack, Variant::Corrected, Some(1.2)),
     (Name::MlDp, Variant::Corrected, Some(1.05)),
+    (Name::Class, Variant::Corrected, Some(2.1)),
     (Name::Gmla, Variant::Corrected, Some(1.5)),
     (Name::Jma, Variant::Corrected, Some(1.02)),
     (Name::Square, Variant::Corrected, Some(5.0)),

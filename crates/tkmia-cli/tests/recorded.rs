@@ -164,6 +164,7 @@ fn kfool_follows_the_recorded_run() {
 fn attacks_of_other_papers_follow_the_recorded_runs() {
     check("quadattack-k3", "resnet14-tiny.onnx");
     check("cmlu-k3", "resnet14-tiny.onnx");
+    check("class-k3-delta1", "resnet14-tiny.onnx");
     check("gmla-corrected-k3", "resnet14-tiny.onnx");
     check("jma-corrected-k3", "resnet14-tiny.onnx");
     check("square-linf-k3", "resnet14-tiny.onnx");

@@ -105,6 +105,17 @@ impl Goal {
         Ok(Self { target: Some(target), target_mask, ..self })
     }
 
+    /// The same goal with other specified labels, as [`new`](Self::new) checks them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_specified(self, specified: LabelSet) -> Result<Self, CoreError> {
+        let device = self.specified_mask.device();
+        let checked = Self::new(self.relevant, specified, self.k, &device)?;
+        let Self { delta, target, target_mask, .. } = self;
+        Ok(Self { delta, target, target_mask, ..checked })
+    }
+
     /// Size of the predicted set.
     pub fn k(&self) -> usize {
         self.k

@@ -8,6 +8,7 @@ mod gradient_attack;
 mod optimiser;
 mod settings;
 mod space;
+mod subset;
 
 pub use ball::{Ball, Norm};
 pub use gradient_attack::{GradientAttack, ScoreKind};

@@ -290,6 +290,7 @@ impl Descent {
         let steps = limits.steps(cost_of_step(&*objective));
         Ok(GradientAttack {
             objective,
+            subset: self.name == AttackName::Class,
             scores: if literal { ScoreKind::Sigmoid } else { ScoreKind::Logits },
             lambda: by_gradient.then(|| sgd.unwrap_or_default().rule(0.0)).transpose()?,
             norm_penalty: if released { 0.0 } else { alpha },

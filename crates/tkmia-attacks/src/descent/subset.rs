@@ -66,9 +66,8 @@ fn choose(scores: &[f64], products: &[f64], most: usize) -> Vec<usize> {
         length => p[j] * (1.0 - p[j]) * products[i * n + j] / length,
     };
     let pairs = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
-    let [least, largest] = [f64::min, f64::max].map(|of| {
-        pairs.clone().map(|(i, j)| lowered(i, j)).reduce(of).expect("there is a label")
-    });
+    let [least, largest] = [f64::min, f64::max]
+        .map(|of| pairs.clone().map(|(i, j)| lowered(i, j)).reduce(of).expect("there is a label"));
     let range = if largest > least { largest - least } else { 1.0 };
     let help = |i: usize, j: usize| (lowered(i, j) - least) / range;
     let gain = |chosen: &[usize], i: usize| {

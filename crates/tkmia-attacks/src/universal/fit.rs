@@ -241,6 +241,7 @@ impl<'a> Fit<'a> {
         let kept = Tensor::from_data(TensorData::new(kept, dims), &device);
         GradientAttack {
             objective: Box::new(Cmlu { clean, kept }),
+            subset: false,
             scores: ScoreKind::Logits,
             lambda: None,
             norm_penalty: 0.0,

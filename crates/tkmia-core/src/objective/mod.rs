@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use burn::tensor::Tensor;
 
 use crate::Goal;
-pub use gmla::Gmla;
+pub use gmla::{Class, Gmla};
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
 pub use quadattack::QuadAttack;
 pub use targeted::{MlCwT, TkmlApT};
