@@ -112,67 +112,44 @@ pub enum Repeats {
 impl AttackName {
     /// What it is called in papers and tables.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Tkmia => "TkMIA",
-            Self::TkmlApU => "TkML-AP-U",
-            Self::TkmlApT => "TkML-AP-T",
-            Self::TkmlApUv => "TkML-AP-Uv",
-            Self::KFool => "kFool",
-            Self::KUap => "kUAP",
-            Self::Cmlu => "CMLU",
-            Self::MlCwU => "ML-CW-U",
-            Self::MlCwUPrinted => "ML-CW-U as printed",
-            Self::MlCwT => "ML-CW-T",
-            Self::QuadAttack => "QuadAttacK",
-            Self::MlDp => "ML-DP",
-            Self::Class => "CLASS",
-            Self::Gmla => "GMLA",
-            Self::Jma => "JMA",
-            Self::Square => "Square",
-            Self::Auto => "Auto",
-        }
+        self.row().0
     }
 
     /// What settings it has, but for the [minimum-norm form](Variant::MinNorm), which has its own.
     pub fn family(self) -> Family {
-        match self {
-            Self::KFool => Family::Geometric(Steps::KFool),
-            Self::MlDp => Family::Geometric(Steps::MlDp),
-            Self::Jma => Family::Geometric(Steps::Jma),
-            Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
-            Self::KUap => Family::Universal(Repeats::KFool),
-            Self::Cmlu => Family::Universal(Repeats::Cmlu),
-            Self::Square => Family::Square,
-            Self::Auto => Family::Auto,
-            Self::Tkmia
-            | Self::TkmlApU
-            | Self::TkmlApT
-            | Self::MlCwU
-            | Self::MlCwUPrinted
-            | Self::MlCwT
-            | Self::QuadAttack
-            | Self::Class
-            | Self::Gmla => Family::Descent,
-        }
+        self.row().1
     }
 
     /// The variants that it comes in.
     pub fn variants(self) -> &'static [Variant] {
+        self.row().2
+    }
+
+    /// Title, family and variants.
+    fn row(self) -> (&'static str, Family, &'static [Variant]) {
+        use Family::{Auto, Descent, Geometric, Square, Universal};
         use Variant::{Corrected, Literal, MinNorm, Released};
+        const LITERAL_TOO: &[Variant] = &[Corrected, Released, Literal];
+        const RELEASED_TOO: &[Variant] = &[Corrected, Released];
+        const CORRECTED: &[Variant] = &[Corrected];
         match self {
-            Self::Tkmia => &[Corrected, Released, Literal, MinNorm],
-            Self::TkmlApU | Self::TkmlApT | Self::MlCwU | Self::MlCwUPrinted | Self::MlCwT => {
-                &[Corrected, Released, Literal]
-            }
-            Self::TkmlApUv | Self::KFool | Self::KUap => &[Corrected, Released],
-            Self::Cmlu
-            | Self::QuadAttack
-            | Self::MlDp
-            | Self::Class
-            | Self::Gmla
-            | Self::Jma
-            | Self::Square
-            | Self::Auto => &[Corrected],
+            Self::Tkmia => ("TkMIA", Descent, &[Corrected, Released, Literal, MinNorm]),
+            Self::TkmlApU => ("TkML-AP-U", Descent, LITERAL_TOO),
+            Self::TkmlApT => ("TkML-AP-T", Descent, LITERAL_TOO),
+            Self::TkmlApUv => ("TkML-AP-Uv", Universal(Repeats::TkmlApU), RELEASED_TOO),
+            Self::KFool => ("kFool", Geometric(Steps::KFool), RELEASED_TOO),
+            Self::KUap => ("kUAP", Universal(Repeats::KFool), RELEASED_TOO),
+            Self::Cmlu => ("CMLU", Universal(Repeats::Cmlu), CORRECTED),
+            Self::MlCwU => ("ML-CW-U", Descent, LITERAL_TOO),
+            Self::MlCwUPrinted => ("ML-CW-U as printed", Descent, LITERAL_TOO),
+            Self::MlCwT => ("ML-CW-T", Descent, LITERAL_TOO),
+            Self::QuadAttack => ("QuadAttacK", Descent, CORRECTED),
+            Self::MlDp => ("ML-DP", Geometric(Steps::MlDp), CORRECTED),
+            Self::Class => ("CLASS", Descent, CORRECTED),
+            Self::Gmla => ("GMLA", Descent, CORRECTED),
+            Self::Jma => ("JMA", Geometric(Steps::Jma), CORRECTED),
+            Self::Square => ("Square", Square, CORRECTED),
+            Self::Auto => ("Auto", Auto, CORRECTED),
         }
     }
 
