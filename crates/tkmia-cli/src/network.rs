@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use clap::Args;
 use tkmia_core::{Classifier, Tagger};
 use tkmia_data::{Defended, Squeezer};
-use tkmia_models::{Loaded, ModelError, load_with, model_files};
+use tkmia_models::{Loaded, ModelError, check_device, load_with, model_files};
 
 use crate::knobs::TaggerFlags;
 use crate::progress::say;
@@ -40,6 +40,11 @@ impl Network {
 /// Loads the network of a file, and says on the standard error what a user should know of it.
 pub fn load_noting(model: &Path, tagger: &Tagger, device: &Device) -> Result<Loaded, ModelError> {
     let loaded = load_with(model, tagger, device)?;
+    if let Ok(cpu) = tkmia_core::device("cpu")
+        && *device != cpu
+    {
+        check_device(model, tagger, loaded.classifier.as_ref(), &cpu)?;
+    }
     for note in loaded.classifier.notes() {
         say(&format!("note: {}: {note}", model.display()));
     }

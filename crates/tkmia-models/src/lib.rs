@@ -11,6 +11,7 @@
 //! torchvision's strides.
 
 mod adapted;
+mod agreement;
 mod beside;
 mod budget;
 #[cfg(feature = "flex")]
@@ -22,6 +23,7 @@ mod load;
 mod resnet;
 
 #[cfg(feature = "flex")]
+pub use agreement::check_device;
 pub use direct::pullback::{Pullback, scored_by};
 pub use error::ModelError;
 pub use format::{FloatType, Format};

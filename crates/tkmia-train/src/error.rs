@@ -91,7 +91,7 @@ pub enum TrainError {
         reason: String,
     },
     /// A file can't be read.
-    #[error("cannot read {}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -100,7 +100,7 @@ pub enum TrainError {
         source: io::Error,
     },
     /// A file can't be written.
-    #[error("cannot write {}", path.display())]
+    #[error("{}: can't be written", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -114,10 +114,10 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The attack of a hardening.
+    /// The attack that makes examples.
     #[error(transparent)]
     Attack(#[from] AttackError),
-    /// Labels of a hardening.
+    /// Labels of an example.
     #[error(transparent)]
     Core(#[from] CoreError),
     /// The measures of the validation split.
