@@ -118,7 +118,9 @@ def quadattack(sample, weight, max_iterations):
 
 
 def chosen(sample, delta):
-    labels = torch.nonzero(sample.specified)[:, 0].tolist()
+    labels = sorted(sample.inside)
+    if len(labels) <= delta:
+        return labels
     rows = torch.stack([gradient(sample.image, lambda f: f[label]).flatten() for label in labels]).double()
     p = torch.sigmoid(sample.clean[labels].double())
     ease = (1 - p) / (1 - p).max()

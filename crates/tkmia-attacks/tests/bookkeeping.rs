@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Reason, Step,
+    Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Passes, Reason, Step,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 use victim::{
@@ -120,6 +120,31 @@ fn the_minimum_norm_form_refuses_what_it_does_not_search_for() {
     ] {
         let error = made(stop).unwrap_err().to_string();
         assert!(error.contains("tkmia (min-norm)") && error.contains(stop), "{error}");
+    }
+}
+
+#[test]
+fn labels_are_chosen_once_and_the_passes_counted() {
+    // Label i is scored by value i, and label 1, which is the nearer to the threshold, is the one to sink.
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    (0..CLASSES).for_each(|label| weights[label * CLASSES + label] = 4.0);
+    let victim = Linear::new(weights, vec![2.0, 1.9, 1.0, 0.9, 0.0, -0.1]);
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels, labels], CLASSES).unwrap();
+    let images = batch(&[0.0; 2 * PIXELS]).images().clone();
+    let both = AttackBatch::new(images, set(&[0, 1, 2, 3]), set(&[0, 1]), 2).unwrap();
+    let attack = of(AttackName::Class, json!({"lr": 0.05, "alpha": 0.0}));
+    for (delta, compared, moves) in [(1, 2, [false, true]), (2, 0, [true, true])] {
+        let both = both.clone().with_delta(delta).unwrap();
+        let result = run(attack.as_ref(), &victim, &both);
+        assert_eq!(result.outcomes, [Outcome::Succeeded; 2]);
+        let looks = result.iterations[0];
+        let Passes { forward, backward } = result.passes[0];
+        assert_eq!((forward, backward), (looks + compared, looks - 1 + compared));
+        let moved = values(result.perturbation.clone());
+        assert_eq!([moved[0] != 0.0, moved[1] != 0.0], moves);
+        assert!(moved[2..PIXELS].iter().all(|&value| value == 0.0));
+        let alone = run(attack.as_ref(), &victim, &both.select(&[1]));
+        assert_eq!(values(alone.perturbation), moved[PIXELS..]);
     }
 }
 

@@ -10,7 +10,7 @@ use super::ball::{per_row, rowwise};
 use super::bisection::Bisection;
 use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, choose, drive, pick};
 use super::optimiser::Velocity;
-use super::subset::{self, subset};
+use super::subset::subset;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
 use crate::{Attack, AttackError, Limits, Norm, Passes, Perturbed, Run, Stop, View};
@@ -72,10 +72,10 @@ impl Attack for GradientAttack {
         &self.stop
     }
 
-    fn passes_at_most(&self, _: usize, classes: usize) -> Passes {
+    fn passes_at_most(&self, k: usize, _: usize) -> Passes {
         let (steps, cost) =
             (self.limits.max_iterations.saturating_sub(1), cost_of_step(&*self.objective));
-        let rows = if self.subset { classes } else { 0 };
+        let rows = if self.subset { k } else { 0 };
         let (forward, backward) =
             (steps * (cost.forward + 1) + 1 + rows, steps * cost.backward + rows);
         self.limits.cap(Passes { forward, backward })
@@ -102,7 +102,7 @@ impl GradientAttack {
             steps: self.rule.start(),
             lambdas: None,
             focus: None,
-            looks: 0,
+            compared: Vec::new(),
             graph: None,
             met: Vec::new(),
             scales: Vec::new(),
@@ -177,8 +177,8 @@ struct Descending<'a> {
     lambdas: Option<(Tensor<2>, Velocity<2>)>,
     /// What the objective is after, where that is a subset of what is wanted.
     focus: Option<Goal>,
-    /// How many there were.
-    looks: usize,
+    /// Labels that were compared for it before the first step.
+    compared: Vec<usize>,
     /// What the last look was at, on the graph to its loss.
     graph: Option<Graph>,
     /// Whether each row was a success then.
@@ -210,15 +210,12 @@ impl Graph {
 }
 
 impl Mover for Descending<'_> {
-    fn cost(&self, survivors: &Survivors, at: usize, _: &Seen) -> Passes {
+    fn cost(&self, _: &Survivors, at: usize, _: &Seen) -> Passes {
         if self.scales[at].is_some() {
             return Passes::default();
         }
         let Passes { forward, backward } = cost_of_step(&*self.attack.objective);
-        // The subset was chosen at the first look.
-        let chosen = self.attack.subset && self.looks == 1;
-        let specified = survivors.goal.specified().count(at);
-        let rows = if chosen { subset::looks(&survivors.goal, specified) } else { 0 };
+        let rows = self.compared.get(at).copied().unwrap_or_default();
         Passes { forward: forward + rows, backward: backward + rows }
     }
 
@@ -233,9 +230,9 @@ impl Mover for Descending<'_> {
             let zeros = Tensor::zeros([scores.dims()[0], count], &origin.device());
             self.lambdas = Some((zeros, Velocity::NONE));
         }
-        self.looks += 1;
         if attack.subset && self.focus.is_none() {
-            let chosen = subset(classifier, &images, scores.clone().inner(), goal);
+            let (chosen, compared) = subset(classifier, &images, scores.clone().inner(), goal);
+            self.compared = compared;
             let focus = goal.clone().with_specified(chosen);
             self.focus = Some(focus.expect("each row keeps one of its labels"));
         }
@@ -264,6 +261,7 @@ impl Mover for Descending<'_> {
         survivors: &mut Survivors,
         now: &[Seen],
     ) -> Stride {
+        self.compared.clear();
         let scaling: Vec<bool> = self.scales.iter().map(Option::is_some).collect();
         let scaled = scaling.contains(&true).then(|| {
             let scales = self.scales.iter_mut();
@@ -329,6 +327,9 @@ impl Mover for Descending<'_> {
         }
         self.steps.keep(positions);
         self.focus = self.focus.as_ref().map(|focus| focus.select(positions));
+        // There are none after the first step.
+        let compared = positions.iter().filter_map(|&at| self.compared.get(at).copied());
+        self.compared = compared.collect();
         self.met = positions.iter().map(|&at| self.met[at]).collect();
         self.scales = positions.iter().map(|&at| self.scales[at]).collect();
         if let Some((lambdas, velocity)) = &mut self.lambdas {

@@ -17,42 +17,53 @@ use crate::readback::values;
 /// first order at the image, how far the step of steepest descent of `f_i` lowers `p_j`, moved and scaled to [0, 1] over all
 /// pairs; there a mean over a data set. From the label that is easiest on, the one with the largest gain joins.
 ///
-/// As many backward passes as an image has specified labels, of which there are none where all are attacked.
+/// Only labels in the top-k can leave it. Where no choice is left it takes no pass.
 ///
 /// # Shapes
 /// - images: `[rows, 3, height, width]`; scores: `[rows, classes]`
+/// - output: the labels, and of each row how many were chosen among, by a pass both ways for each
 pub(super) fn subset(
     classifier: &dyn Classifier,
     images: &Tensor<4>,
     scores: Tensor<2>,
     goal: &Goal,
-) -> LabelSet {
-    let specified: Vec<Vec<usize>> =
-        (0..goal.rows()).map(|row| goal.specified().indices(row)).collect();
-    let asked: Vec<Vec<usize>> = specified
-        .iter()
-        .map(|labels| if looks(goal, labels.len()) > 0 { labels.clone() } else { Vec::new() })
-        .collect();
-    let rows = jacobian(classifier, images, &asked);
-    let size = rows.dims()[1];
-    let (rows, scores) = (values(rows), values(scores));
-    let (mut rows, classes) = (rows.chunks_exact(size), goal.specified().classes());
-    let chosen = specified.into_iter().zip(scores.chunks_exact(classes)).map(|(labels, scores)| {
-        if looks(goal, labels.len()) == 0 {
-            return labels;
+) -> (LabelSet, Vec<usize>) {
+    let scores = values(scores);
+    let all = scores.chunks_exact(goal.specified().classes()).enumerate();
+    let candidates = all.clone().map(|(row, scores)| candidates(scores, goal, row));
+    let candidates: Vec<Vec<usize>> = candidates.collect();
+    let most = goal.delta().unwrap_or(usize::MAX);
+    let asked = candidates.iter().map(|labels| if labels.len() > most { &labels[..] } else { &[] });
+    let asked: Vec<Vec<usize>> = asked.map(<[usize]>::to_vec).collect();
+    let gradients = jacobian(classifier, images, &asked);
+    let size = gradients.dims()[1];
+    let gradients = values(gradients);
+    let mut gradients = gradients.chunks_exact(size);
+    let chosen = all.map(|(row, scores)| {
+        let labels = &candidates[row];
+        if asked[row].is_empty() {
+            return labels.clone();
         }
-        let gradients: Vec<&[f32]> = rows.by_ref().take(labels.len()).collect();
+        let gradients: Vec<&[f32]> = gradients.by_ref().take(labels.len()).collect();
         let scores: Vec<f64> = labels.iter().map(|&label| scores[label].into()).collect();
-        let most = goal.delta().unwrap_or(labels.len());
         choose(&scores, &gram(&gradients), most).into_iter().map(|at| labels[at]).collect()
     });
     let chosen: Vec<Vec<usize>> = chosen.collect();
-    LabelSet::from_indices(&chosen, classes).expect("they are labels of the goal")
+    let chosen = LabelSet::from_indices(&chosen, goal.specified().classes());
+    (chosen.expect("they are labels of the goal"), asked.iter().map(Vec::len).collect())
 }
 
-/// Rows of the Jacobian that a choice among so many specified labels takes.
-pub(super) fn looks(goal: &Goal, specified: usize) -> usize {
-    if goal.delta().is_some_and(|delta| delta < specified) { specified } else { 0 }
+/// The specified labels in the top-k where so many must leave; all of them where all must, or none is in.
+fn candidates(scores: &[f32], goal: &Goal, row: usize) -> Vec<usize> {
+    let mut labels = goal.specified().indices(row);
+    let ahead = |label: usize, other: usize| {
+        scores[other] > scores[label] || (scores[other] == scores[label] && other < label)
+    };
+    let rank = |label: usize| (0..scores.len()).filter(|&other| ahead(label, other)).count();
+    if goal.delta().is_some() && labels.iter().any(|&label| rank(label) < goal.k()) {
+        labels.retain(|&label| rank(label) < goal.k());
+    }
+    labels
 }
 
 /// The positions of `most` labels with these scores, whose gradients have this Gram matrix.
@@ -85,7 +96,20 @@ fn choose(scores: &[f64], products: &[f64], most: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use tkmia_core::CoreError;
+
     use super::*;
+
+    #[test]
+    fn only_labels_in_the_top_k_are_chosen_among() -> Result<(), CoreError> {
+        let set = |labels: &[usize]| LabelSet::from_indices(&[labels], 5);
+        let goal = Goal::new(set(&[0, 1, 2, 3])?, set(&[0, 1, 3])?, 3, &Device::default())?;
+        let scores = [1.0, 4.0, 3.0, 2.0, 2.0];
+        assert_eq!(candidates(&scores, &goal, 0), [0, 1, 3]);
+        assert_eq!(candidates(&scores, &goal.with_delta(1)?, 0), [1, 3]);
+        Ok(())
+    }
 
     #[test]
     fn the_easiest_label_is_joined_by_the_one_that_it_helps() {
