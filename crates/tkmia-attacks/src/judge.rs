@@ -47,7 +47,7 @@ impl BatchResult {
     /// an image.
     ///
     /// # Errors
-    /// [`AttackError::NoTarget`] if the criterion needs a target and the goal has none.
+    /// [`AttackError::NoTarget`] if the criterion needs a target and the goal has none, and a classifier that failed.
     pub fn judge(&self, classifier: &dyn Classifier) -> Result<Vec<Verdict>, AttackError> {
         self.judge_by(classifier, &*self.stop)
     }
@@ -127,7 +127,9 @@ fn judge(
             scores: scores(now),
         }
     };
-    Ok((0..goal.rows()).map(verdict).collect())
+    let verdicts = (0..goal.rows()).map(verdict).collect();
+    classifier.check()?;
+    Ok(verdicts)
 }
 
 /// A row by its scores before and now, where they are finite.

@@ -17,7 +17,7 @@ use tkmia_experiment::{
     VictimSpec, pass_time,
 };
 use tkmia_file::{read_text, write_whole};
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::{Loaded, Source};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
@@ -104,8 +104,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>> {
     let Arguments { model, images, output, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
-    let device = device(&arguments.computing.device)?;
-    let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
+    let (source, device) = (Source::File(model.clone()), device(&arguments.computing.device)?);
+    let Loaded { classifier, tagger, .. } = load_noting(&source, &arguments.tagger.0, &device)?;
     let classifier = defended(classifier, arguments.squeeze);
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let size = [transform.resize.side as usize; 2];
@@ -143,7 +143,7 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let (squeeze, tagger) = (arguments.squeeze, arguments.tagger.0.clone());
     experiment.victim = VictimSpec { squeeze, tagger, ..VictimSpec::default() };
     let facts = VictimFacts {
-        sha256: fingerprint(model)?,
+        sha256: source.fingerprint()?,
         description: classifier.description(),
         ..VictimFacts::default()
     };

@@ -62,6 +62,9 @@ pub enum CliError {
     /// Neither the command nor the experiment says what is needed.
     #[error("{option} is needed: {place}")]
     OptionMissing { option: &'static str, place: &'static str },
+    /// Two victims.
+    #[error("victim: expected `model` or `command`, found both")]
+    TwoVictims,
     /// Something is said of a victim or its passes, and there is none.
     #[error("{said}: that is for a victim, expected --model with one")]
     NoVictim { said: String },

@@ -17,14 +17,14 @@ use tkmia_experiment::{
     Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
     VictimFacts, held_out,
 };
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::{Loaded, ScoringCommand, Source};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
 use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::{defended, load_noting};
+use crate::network::{CommandFlags, defended, load_noting};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
 use crate::train::named;
@@ -35,6 +35,8 @@ pub struct Options {
     /// The victim's file, in place of the experiment's `model`
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    command: CommandFlags,
     #[command(flatten)]
     tagger: TaggerFlags,
     /// The split that the model was trained on, which is then not tuned on; `other` for none of the data's images
@@ -83,13 +85,18 @@ impl Options {
     pub fn run(&self, experiment: &mut Experiment) -> Result<ExitCode, Box<dyn Error>> {
         progress::watch_interrupt()?;
         let place = "the experiment has none";
-        let own = experiment.victim.model.take();
-        if self.model.is_some() && own.is_some() {
+        let own = match (experiment.victim.model.take(), experiment.victim.command.take()) {
+            (Some(_), Some(_)) => return Err(CliError::TwoVictims.into()),
+            (model, None) => model.map(Source::File),
+            (None, Some(words)) => Some(Source::Command(ScoringCommand::new(words))),
+        };
+        let given = self.command.or(self.model.as_ref());
+        if given.is_some() && own.is_some() {
             // What the file says of its own model isn't true of another one.
             experiment.victim = take(&mut experiment.victim).of_another_model();
         }
-        let model = self.model.clone().or(own);
-        let model = model.ok_or(CliError::OptionMissing { option: "--model", place })?;
+        let source = given.or(own);
+        let source = source.ok_or(CliError::OptionMissing { option: "--model", place })?;
         let root = self.root.clone().or(experiment.data.root.take());
         let root = root.ok_or(CliError::OptionMissing { option: "--root", place })?;
         let output = self.output.clone().or(experiment.output.take());
@@ -130,11 +137,11 @@ impl Options {
         let spec = &mut experiment.victim.tagger;
         *spec = self.tagger.0.clone().over(take(spec)).0;
         let device = device(&self.computing.device)?;
-        let Loaded { classifier, tagger, .. } = load_noting(&model, spec, &device)?;
+        let Loaded { classifier, tagger, .. } = load_noting(&source, spec, &device)?;
         experiment.victim.squeeze = self.squeeze.or(experiment.victim.squeeze);
         let classifier = defended(classifier, experiment.victim.squeeze);
         let facts = VictimFacts {
-            sha256: fingerprint(&model)?,
+            sha256: source.fingerprint()?,
             description: classifier.description(),
             trained_on,
             held_out: self.held_out || experiment.victim.held_out,
@@ -165,7 +172,9 @@ impl Options {
         }
         let rows: Vec<usize> = (0..looked_at(dataset.len())).collect();
         // Where a run goes on it was said before; an image that can't be read is named when it is needed.
+        // And queries of a command may cost something.
         if !output.exists()
+            && classifier.has_gradients()
             && !rows.is_empty()
             && let Ok(images) = load_batch(dataset, &rows, &transform, &classifier.device())
         {

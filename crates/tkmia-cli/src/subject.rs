@@ -59,7 +59,7 @@ impl SubjectFlags {
 
     /// The files that it is read from.
     pub fn files(&self) -> Result<Vec<PathBuf>, ModelError> {
-        let mut files = self.network.files()?;
+        let mut files = self.network.source().files()?;
         files.push(self.input.clone());
         files.extend(self.photographs.labels.clone());
         Ok(files)
@@ -80,7 +80,8 @@ impl SubjectFlags {
             None => Input::read(&self.input, model.as_ref(), wanted.0, wanted.1)?,
         };
         let rows: Vec<usize> = (0..looked_at(input.shape[0])).collect();
-        if !rows.is_empty() && !input.is_presumed {
+        // Queries of a command may cost something.
+        if !rows.is_empty() && !input.is_presumed && model.has_gradients() {
             let images = input.tensor(&rows, model.as_ref());
             let workers = self.computing.workers(&model, [input.shape[2], input.shape[3]]);
             warn(&model, &tagger, &images, &input.goal.relevant().select(&rows), workers)?;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{Bounds, PassMemory};
+use crate::{Bounds, CoreError, PassMemory};
 
 /// A multi-label image classifier in evaluation mode.
 ///
@@ -47,6 +47,21 @@ pub trait Classifier: Debug + Send + Sync {
         &[]
     }
 
+    /// Whether gradients lead back from its scores to the images. Where they don't, the attacks are left that ask for
+    /// scores alone.
+    fn has_gradients(&self) -> bool {
+        true
+    }
+
+    /// Whether all that it gave until now were scores. Where they come from elsewhere that may fail: they are NaN from then
+    /// on, and whoever has used them asks here.
+    ///
+    /// # Errors
+    /// [`CoreError::Victim`] with what went wrong.
+    fn check(&self) -> Result<(), CoreError> {
+        Ok(())
+    }
+
     /// What the network is, in a few words: by default its number of labels and its input size.
     ///
     /// An experiment's plan keeps it: the same network must give the same text in every version.
@@ -59,39 +74,79 @@ pub trait Classifier: Debug + Send + Sync {
     }
 }
 
+/// The methods of a classifier in front of another one that are those of the other: all but its scores and its description, and
+/// what follows the semicolon only if it is named.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tkmia_core::{Classifier, in_front_of};
+///
+/// #[derive(Debug)]
+/// struct Mirrored<C>(C);
+///
+/// impl<C: Classifier> Classifier for Mirrored<C> {
+///     in_front_of!(self => self.0; input_size, label_names, notes);
+///
+///     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+///         self.0.scores(images.flip([3]))
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! in_front_of {
+    ($self:ident => $other:expr $(; $($also:ident),+)?) => {
+        fn classes(&$self) -> usize {
+            $other.classes()
+        }
+
+        fn bounds(&$self) -> $crate::Bounds {
+            $other.bounds()
+        }
+
+        fn device(&$self) -> $crate::burn::tensor::Device {
+            $other.device()
+        }
+
+        fn pass_memory(&$self, size: [usize; 2]) -> $crate::PassMemory {
+            $other.pass_memory(size)
+        }
+
+        fn has_gradients(&$self) -> bool {
+            $other.has_gradients()
+        }
+
+        fn check(&$self) -> Result<(), $crate::CoreError> {
+            $other.check()
+        }
+
+        $($($crate::in_front_of!(@$also $self $other);)+)?
+    };
+    (@input_size $self:ident $other:expr) => {
+        fn input_size(&$self) -> Option<[usize; 2]> {
+            $other.input_size()
+        }
+    };
+    (@label_names $self:ident $other:expr) => {
+        fn label_names(&$self) -> Option<&[String]> {
+            $other.label_names()
+        }
+    };
+    (@notes $self:ident $other:expr) => {
+        fn notes(&$self) -> &[String] {
+            $other.notes()
+        }
+    };
+}
+
 /// A boxed classifier is a classifier, so that one whose kind is known only at run time is attacked as any
 /// other.
 impl<C: Classifier + ?Sized> Classifier for Box<C> {
+    in_front_of!(self => (**self); input_size, label_names, notes);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         (**self).scores(images)
-    }
-
-    fn classes(&self) -> usize {
-        (**self).classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        (**self).bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        (**self).input_size()
-    }
-
-    fn device(&self) -> Device {
-        (**self).device()
-    }
-
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        (**self).pass_memory(size)
-    }
-
-    fn label_names(&self) -> Option<&[String]> {
-        (**self).label_names()
-    }
-
-    fn notes(&self) -> &[String] {
-        (**self).notes()
     }
 
     fn description(&self) -> String {

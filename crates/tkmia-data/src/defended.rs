@@ -1,7 +1,7 @@
 //! [`Defended`]: a classifier that takes details out of its images first.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use tkmia_core::{Bounds, Classifier, PassMemory};
+use burn::tensor::{Tensor, TensorData};
+use tkmia_core::{Classifier, in_front_of};
 
 use crate::picture::{fill, to_rgb};
 use crate::{DataError, Squeezer};
@@ -40,6 +40,8 @@ impl<C: Classifier> Defended<C> {
 }
 
 impl<C: Classifier> Classifier for Defended<C> {
+    in_front_of!(self => self.classifier; input_size, label_names, notes);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         let fixed = images.clone().detach();
         let (shape, device) = (images.dims(), images.device());
@@ -49,34 +51,6 @@ impl<C: Classifier> Classifier for Defended<C> {
         self.classifier.scores(images + (squeezed - fixed))
     }
 
-    fn classes(&self) -> usize {
-        self.classifier.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.classifier.bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        self.classifier.input_size()
-    }
-
-    fn device(&self) -> Device {
-        self.classifier.device()
-    }
-
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        self.classifier.pass_memory(size)
-    }
-
-    fn label_names(&self) -> Option<&[String]> {
-        self.classifier.label_names()
-    }
-
-    fn notes(&self) -> &[String] {
-        self.classifier.notes()
-    }
-
     fn description(&self) -> String {
         format!("{}, behind {}", self.classifier.description(), self.squeezer)
     }
@@ -84,6 +58,9 @@ impl<C: Classifier> Classifier for Defended<C> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use tkmia_core::Bounds;
+
     use super::*;
 
     /// Label i is scored by the square of the image's i-th value.

@@ -114,7 +114,7 @@ impl<'a> Victim<'a> {
     /// Fewer are handed over if the work was stopped.
     ///
     /// # Errors
-    /// The first image that can't be read, or the first error of `take`.
+    /// The first image that can't be read, a classifier that failed, or the first error of `take`.
     pub fn scores(
         &self,
         indices: &[usize],
@@ -124,6 +124,7 @@ impl<'a> Victim<'a> {
     ) -> Result<(), ExperimentError> {
         let score = |batch: &[usize]| {
             let scores = self.classifier.scores(view.of(self.images(batch)?));
+            self.classifier.check()?;
             let scores = scores.try_to_vec_as::<f32>().expect("float tensors convert to f32");
             Ok((batch.to_vec(), scores))
         };

@@ -12,6 +12,9 @@ use tkmia_data::Squeezer;
 pub struct VictimSpec {
     /// Its file.
     pub model: Option<PathBuf>,
+    /// In place of a file, a program that scores images, with its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// The split of `[data]` that it was trained on, or `other` if on none of its images: hyper-parameters are not chosen
     /// on its training images.
     pub trained_on: Option<String>,
@@ -29,7 +32,7 @@ pub struct VictimSpec {
 impl VictimSpec {
     /// The names of its fields.
     pub(super) fn fields() -> Vec<String> {
-        let own = ["model", "trained-on", "held-out", "squeeze"].map(str::to_owned);
+        let own = ["model", "command", "trained-on", "held-out", "squeeze"].map(str::to_owned);
         let tagger = described::<Tagger>().into_iter().map(|field| field.name);
         own.into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
     }
