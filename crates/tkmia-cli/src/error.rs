@@ -88,6 +88,12 @@ pub enum CliError {
         #[source]
         source: Box<SpecError>,
     },
+    /// The experiment has no victim of this name.
+    #[error("--victim: expected one of {}, found {found:?}", names.join(", "))]
+    Victim { names: Vec<String>, found: String },
+    /// The folder has the records of an experiment on one victim.
+    #[error("{path}: it holds an experiment on one victim, expected another folder for several")]
+    OneVictim { path: PathBuf },
     /// The folder of the output file isn't there.
     #[error("{path}: expected a folder `{folder}` to write it in, found none")]
     NoFolder { path: PathBuf, folder: PathBuf },

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::mem::take;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use std::{iter, slice, thread};
+use std::{io, iter, thread};
 
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
@@ -32,7 +32,7 @@ use crate::train::named;
 /// Where an experiment finds what it needs, and how the work is cut up.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The victim's file, in place of the experiment's `model`
+    /// The victim's file, in place of the experiment's `model`, or of all its victims
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[command(flatten)]
@@ -54,10 +54,10 @@ pub struct Options {
     root: Option<PathBuf>,
     /// The folder of records and reports, in place of the experiment's `output`
     #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
     /// Say what would be done, and how many passes that is at most; do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Attack only part I of N of each setting's samples; `tkmia merge` puts parts together
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -71,7 +71,7 @@ pub struct Options {
     computing: Computing,
     /// Samples with images in the report's page at most
     #[arg(long, default_value_t = 6)]
-    pictured: usize,
+    pub pictured: usize,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -80,31 +80,57 @@ enum Early {
     Manifests,
 }
 
+/// Where a field isn't.
+const PLACE: &str = "the experiment has none";
+
 impl Options {
-    /// Runs an experiment, or says what it would do.
+    /// Runs an experiment on one victim, or says what it would do.
     pub fn run(&self, experiment: &mut Experiment) -> Result<ExitCode, Box<dyn Error>> {
-        progress::watch_interrupt()?;
-        let place = "the experiment has none";
+        let output = self.output(experiment)?;
+        begin(experiment)?;
+        self.run_into(&output, experiment)
+    }
+
+    /// The folder of records and reports.
+    pub fn output(&self, experiment: &Experiment) -> Result<PathBuf, CliError> {
+        let output = self.output.clone().or(experiment.output.clone());
+        output.ok_or(CliError::OptionMissing { option: "--output", place: PLACE })
+    }
+
+    /// The victim in place of the experiment's.
+    pub fn source(&self) -> Option<Source> {
+        self.command.or(self.model.as_ref())
+    }
+
+    /// Whether it is about a part of the work, or takes over another folder's: that is of one victim.
+    pub fn is_of_one(&self) -> bool {
+        self.shard.is_some() || self.from.is_some() || self.until.is_some()
+    }
+
+    /// Runs an experiment on one victim with its results in this folder.
+    pub fn run_into(
+        &self,
+        output: &Path,
+        experiment: &mut Experiment,
+    ) -> Result<ExitCode, Box<dyn Error>> {
         let own = match (experiment.victim.model.take(), experiment.victim.command.take()) {
             (Some(_), Some(_)) => return Err(CliError::TwoVictims.into()),
             (model, None) => model.map(Source::File),
             (None, Some(words)) => Some(Source::Command(ScoringCommand::new(words))),
         };
-        let given = self.command.or(self.model.as_ref());
+        let given = self.source();
         if given.is_some() && own.is_some() {
             // What the file says of its own model isn't true of another one.
             experiment.victim = take(&mut experiment.victim).of_another_model();
         }
         let source = given.or(own);
-        let source = source.ok_or(CliError::OptionMissing { option: "--model", place })?;
+        let source = source.ok_or(CliError::OptionMissing { option: "--model", place: PLACE })?;
         let root = self.root.clone().or(experiment.data.root.take());
-        let root = root.ok_or(CliError::OptionMissing { option: "--root", place })?;
-        let output = self.output.clone().or(experiment.output.take());
-        let output = output.ok_or(CliError::OptionMissing { option: "--output", place })?;
+        let root = root.ok_or(CliError::OptionMissing { option: "--root", place: PLACE })?;
 
         let tuned = experiment.tuning.as_ref().and_then(|tuning| tuning.root.clone());
         let roots: Vec<PathBuf> = iter::once(root.clone()).chain(tuned).collect();
-        refuse_overwriting(slice::from_ref(&output), &roots)?;
+        refuse_overwriting(&[output.to_owned()], &roots)?;
 
         let kind = experiment.data.kind;
         let split = experiment.data.split.clone().unwrap_or_default();
@@ -156,7 +182,7 @@ impl Options {
             tuning,
             trained_on: trained.as_deref(),
             fit: fit.as_deref(),
-            output: &output,
+            output,
             shard: self.shard,
             from: self.from.as_deref(),
             until: match self.until {
@@ -179,9 +205,6 @@ impl Options {
             && let Ok(images) = load_batch(dataset, &rows, &transform, &classifier.device())
         {
             warn(&classifier, &tagger, &images, &dataset.labels().select(&rows), workers)?;
-        }
-        if let Some(minutes) = experiment.budget.minutes {
-            stop_after(minutes);
         }
         let display = Display::new();
         let reached = campaign.run(&|event| display.show(event));
@@ -207,13 +230,13 @@ impl Options {
             Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
             Reached::Complete { records } => {
                 let mut text = format!("{records} records in {place}\n");
-                let plan = Plan::read(&output)?;
-                lost = plan.lost(&plan.read_records(&output)?);
+                let plan = Plan::read(output)?;
+                lost = plan.lost(&plan.read_records(output)?);
                 for id in &lost {
                     text += &format!("not attacked: a score of {id} isn't finite\n");
                 }
                 if self.shard.is_none() {
-                    write_report(&output, self.pictured)?;
+                    write_report(output, self.pictured)?;
                     text += &format!("report  {}\n", output.join("report/index.html").display());
                 }
                 text
@@ -224,14 +247,18 @@ impl Options {
     }
 }
 
-/// Sets [`STOP`] after so many minutes.
-fn stop_after(minutes: f64) {
-    // Longer than that is no limit.
-    let limit = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX);
-    thread::spawn(move || {
-        thread::sleep(limit);
-        STOP.store(true, Ordering::Relaxed);
-    });
+/// From here on [`STOP`] is set by signals, and after the minutes that an experiment has.
+pub fn begin(experiment: &Experiment) -> io::Result<()> {
+    progress::watch_interrupt()?;
+    if let Some(minutes) = experiment.budget.minutes {
+        // Longer than that is no limit.
+        let limit = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(Duration::MAX);
+        thread::spawn(move || {
+            thread::sleep(limit);
+            STOP.store(true, Ordering::Relaxed);
+        });
+    }
+    Ok(())
 }
 
 /// What a run would do, as a table.

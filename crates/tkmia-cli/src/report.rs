@@ -1,11 +1,12 @@
 //! `tkmia report`.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_report::{beside, write_report};
+use tkmia_experiment::{Plan, Victims};
+use tkmia_report::{beside, write_across, write_report};
 
 /// Make an experiment's report again from its records
 ///
@@ -14,7 +15,7 @@ use tkmia_report::{beside, write_report};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The folder of the experiment, finished or not; of several, on other victims, the means are printed side by side
+    /// The folder of the experiment, finished or not; of several folders, on other victims, the means are printed side by side
     #[arg(value_name = "OUT", required = true)]
     outputs: Vec<PathBuf>,
     /// Settings with images in the page at most
@@ -33,15 +34,30 @@ const EXAMPLES: &str = "Examples:
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut reports = Vec::new();
     for output in &arguments.outputs {
+        if let Some(victims) = Victims::read(output)? {
+            let folders = victims.folders(output);
+            // What is wrong with one that can't be read, the whole says.
+            for folder in folders.iter().filter(|folder| Plan::read(folder).is_ok()) {
+                write_report(folder, arguments.pictured)?;
+            }
+            let across = write_across(output, &victims)?;
+            crate::print(&told(arguments.print, output, || across.markdown()))?;
+            continue;
+        }
         let report = write_report(output, arguments.pictured)?;
-        crate::print(&match arguments.print {
-            true => report.markdown(),
-            false => format!("report  {}\n", output.join("report/index.html").display()),
-        })?;
+        crate::print(&told(arguments.print, output, || report.markdown()))?;
         reports.push(report);
     }
     if reports.len() > 1 {
         crate::print(&format!("\n{}", beside(&reports)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A report, or where it lies.
+fn told(print: bool, output: &Path, markdown: impl Fn() -> String) -> String {
+    match print {
+        true => markdown(),
+        false => format!("report  {}\n", output.join("report/index.html").display()),
+    }
 }

@@ -4,6 +4,7 @@
 //!   gives those of the paper's tables and figures
 //! - [`Campaign`] runs it, by [`Shard`]s where it is large, and tells its [`Event`]s; [`merge`] puts shards
 //!   together
+//! - [`Victims`]: the folder of an experiment on several victims
 //! - [`Plan`]: what a folder of records is of; [`Record`]: what is kept of each sample
 //! - [`Victim`]: the classifier on its images; [`Workers`]: how the work is cut into batches and over threads
 //! - [`Printed`]: what the paper's tables show
@@ -44,6 +45,7 @@ mod tuning;
 mod twins;
 mod universal;
 mod victim;
+mod victims;
 mod ways;
 mod workers;
 
@@ -73,5 +75,6 @@ pub use spec::{
 pub use tuning::Trial;
 pub use universal::{Controlled, FitFacts};
 pub use victim::Victim;
+pub use victims::Victims;
 pub use ways::{Evidence, Way, likely, ways};
 pub use workers::Workers;

@@ -7,6 +7,7 @@ mod ready;
 mod table;
 mod values;
 mod victim;
+mod victims;
 
 pub use error::SpecError;
 pub use experiment::{Budget, DataSpec, Experiment, FitSpec, TuningSpec};

@@ -59,7 +59,8 @@ impl ReportTable {
         charts
     }
 
-    fn curves_by(&self, norm: Norm) -> Vec<(String, Chart)> {
+    /// Success, and the change of each measure, by a norm.
+    pub(crate) fn curves_by(&self, norm: Norm) -> Vec<(String, Chart)> {
         let swept = self.by_label(Some(norm)).into_iter().map(|(label, rows)| {
             let n = rows.iter().map(|row| row.samples).sum();
             (label, sweep(rows.iter().flat_map(|row| &row.successes), n))

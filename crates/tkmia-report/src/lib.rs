@@ -8,9 +8,11 @@
 //!   part of it is [`MEASURES`](tkmia_metrics::MEASURES)
 //! - [`Report::markdown`], [`ReportTable::latex`], [`ReportTable::csv`]; [`Report::summary`] is small; [`beside`] is of
 //!   several victims
+//! - [`Across`]: an experiment on several victims, side by side; [`write_across`] draws it
 //! - [`AtNorm`]: an attack held to a norm
 //! - [`draw`]: attacked samples side by side; [`pictures`]: those of an experiment's folder
 
+mod across;
 mod by_image;
 mod by_norm;
 mod cell;
@@ -31,6 +33,7 @@ mod sign_test;
 mod table;
 mod write;
 
+pub use across::{Across, write_across};
 pub use by_norm::{AtNorm, Success, changes_by_norm};
 pub use cell::Cell;
 pub use columns::{Column, Form, Unit, columns};

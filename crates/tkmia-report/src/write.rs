@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use tkmia_attacks::Norm;
-use tkmia_experiment::{Plan, write_failed};
+use tkmia_experiment::{ExperimentError, Plan, write_failed};
 use tkmia_file::write_whole;
 
 use crate::pictures::{pictures_of, png};
@@ -23,12 +23,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportErro
     let plan = Plan::read(folder)?;
     let records = plan.read_records(folder)?;
     let report = Report::new(&plan, &records)?;
-    let output = folder.join("report");
-    fs::create_dir_all(&output).map_err(write_failed(&output))?;
-    let write = |name: &str, bytes: &[u8]| {
-        let path = output.join(name);
-        write_whole(&path, bytes).map_err(write_failed(&path))
-    };
+    let write = writer(folder)?;
     for (number, table) in report.tables.iter().enumerate() {
         let name = table.name(number);
         write(&format!("{name}.md"), table.markdown().as_bytes())?;
@@ -49,4 +44,16 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportErro
     }
     write("index.html", report.html(&pictures, pictured)?.as_bytes())?;
     Ok(report)
+}
+
+/// What writes the files of a folder's report.
+pub(crate) fn writer(
+    folder: &Path,
+) -> Result<impl Fn(&str, &[u8]) -> Result<(), ExperimentError>, ExperimentError> {
+    let output = folder.join("report");
+    fs::create_dir_all(&output).map_err(write_failed(&output))?;
+    Ok(move |name: &str, bytes: &[u8]| {
+        let path = output.join(name);
+        write_whole(&path, bytes).map_err(write_failed(&path))
+    })
 }

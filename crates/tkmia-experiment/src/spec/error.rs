@@ -10,10 +10,18 @@ use super::victim::VictimSpec;
 pub enum SpecError {
     /// The text isn't that of an experiment; the parser says where and why.
     #[error("{0}")]
-    Toml(#[from] toml::de::Error),
+    Toml(toml::de::Error),
     /// A field of `[victim]` isn't known.
     #[error("{}, expected one of {}", .0.to_string().trim_end(), VictimSpec::fields().join(", "))]
     VictimField(toml::de::Error),
+    /// A victim of several has no name that its folder could have.
+    #[error("victim {number}: `name` {fault}")]
+    VictimName {
+        /// Which victim, from 1.
+        number: usize,
+        /// What is wrong with its name.
+        fault: String,
+    },
     /// A field is missing, empty or of no use where it is.
     #[error("{place}: `{field}` {fault}")]
     Field {
@@ -74,4 +82,16 @@ pub enum SpecError {
         /// The number.
         found: u32,
     },
+}
+
+impl From<toml::de::Error> for SpecError {
+    fn from(error: toml::de::Error) -> Self {
+        match error.message() {
+            // Where parts are put together, serde doesn't say what is known.
+            message if message.starts_with("unknown field") && !message.contains("expected") => {
+                Self::VictimField(error)
+            }
+            _ => Self::Toml(error),
+        }
+    }
 }

@@ -58,7 +58,7 @@ pub struct Experiment {
     /// So many samples of each setting have their images kept for figures: the first ones.
     #[serde(default = "default_pictures")]
     pub pictures: usize,
-    /// The classifier.
+    /// The classifier; one of several, see [`parse_each`](Self::parse_each).
     #[serde(default, skip_serializing_if = "VictimSpec::is_default")]
     pub victim: VictimSpec,
     /// Its images.
@@ -194,13 +194,7 @@ impl Experiment {
     /// # Errors
     /// [`SpecError::Toml`] and [`SpecError::VictimField`], which name the line and an unknown field.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
-        toml::from_str(text).map_err(|error: toml::de::Error| match error.message() {
-            // Where parts are put together, serde doesn't say what is known.
-            message if message.starts_with("unknown field") && !message.contains("expected") => {
-                SpecError::VictimField(error)
-            }
-            _ => error.into(),
-        })
+        Ok(toml::from_str(text)?)
     }
 
     /// Takes relative paths as relative to this folder, that of the experiment's file.

@@ -10,6 +10,9 @@ use tkmia_data::Squeezer;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct VictimSpec {
+    /// What it is called: its folder among those of several victims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Its file.
     pub model: Option<PathBuf>,
     /// In place of a file, a program that scores images, with its arguments.
@@ -32,9 +35,9 @@ pub struct VictimSpec {
 impl VictimSpec {
     /// The names of its fields.
     pub(super) fn fields() -> Vec<String> {
-        let own = ["model", "command", "trained-on", "held-out", "squeeze"].map(str::to_owned);
+        let own = ["name", "model", "command", "trained-on", "held-out", "squeeze"];
         let tagger = described::<Tagger>().into_iter().map(|field| field.name);
-        own.into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
+        own.map(str::to_owned).into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
     }
 
     pub(super) fn is_default(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::{Form, Rank, ReportTable, Rival, Row, SignTest};
 /// A table of plain texts with what it means.
 #[derive(Debug)]
 pub(super) struct Aside {
-    pub title: &'static str,
+    pub title: String,
     pub headings: Vec<String>,
     /// How many of its columns are words.
     pub words: usize,
@@ -52,7 +52,7 @@ impl ReportTable {
             "Means over the samples, clean → attacked; l counts the specified labels in the top-k."
                 .to_owned(),
         ];
-        Aside { title: "Measures before and after", headings, words: 3, rows, notes }
+        Aside { title: "Measures before and after".to_owned(), headings, words: 3, rows, notes }
     }
 
     /// Where each row stands among those that it may be compared with.
@@ -83,7 +83,7 @@ impl ReportTable {
             Some(texts)
         };
         Aside {
-            title: "Ranks, and tests against the first",
+            title: "Ranks, and tests against the first".to_owned(),
             headings,
             words: 4,
             rows: self.rows.iter().filter_map(row).collect(),
@@ -118,7 +118,7 @@ impl ReportTable {
             Some(texts)
         };
         Aside {
-            title: "The minimum-norm form beside the best other attack",
+            title: "The minimum-norm form beside the best other attack".to_owned(),
             headings,
             words: 4,
             rows: self.rows.iter().filter_map(row).collect(),
@@ -149,7 +149,7 @@ impl ReportTable {
         let meaning = |indicator: &Indicator| format!("{indicator}: {}", indicator.sentence());
         let notes = seen.iter().map(meaning).collect();
         Aside {
-            title: "Signs that attacks failed for reasons of their own",
+            title: "Signs that attacks failed for reasons of their own".to_owned(),
             headings,
             words: 3,
             rows: shown.map(texts).collect(),
@@ -199,7 +199,8 @@ impl ReportTable {
             [names[*class].clone()].into_iter().chain(labels.iter().map(of_method)).collect()
         };
         Aside {
-            title: "Success by class: how often a specified class that was in the top-k left it",
+            title: "Success by class: how often a specified class that was in the top-k left it"
+                .to_owned(),
             headings: [vec!["Class".to_owned()], labels.clone()].concat(),
             words: 1,
             rows: classes.iter().map(row).collect(),

@@ -21,6 +21,21 @@ use crate::{Cell, Form, Picture, Pictured, Record, Report, ReportError, ReportTa
 const POLICY: &str =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
+/// A page with this heading.
+pub(super) fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}{CHARTS}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{body}\
+         <script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        title = escaped(title),
+        STYLE = include_str!("page.css"),
+        CHARTS = chart_style(),
+        SCRIPT = include_str!("page.js"),
+    )
+}
+
 impl Report {
     /// The report as a page; `pictured` samples at most have their images in it, see [`shown`].
     pub(crate) fn html(
@@ -28,46 +43,37 @@ impl Report {
         pictures: &[Picture],
         pictured: usize,
     ) -> Result<String, ReportError> {
-        let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-             <style>\n{STYLE}{CHARTS}</style>\n</head>\n<body>\n<h1>{title}</h1>\n",
-            title = escaped(&self.title),
-            STYLE = include_str!("page.css"),
-            CHARTS = chart_style(),
-        );
+        let mut body = String::new();
         for line in self.preamble(str::to_owned) {
-            let _ = writeln!(page, "<p>{}</p>", escaped(&line));
+            let _ = writeln!(body, "<p>{}</p>", escaped(&line));
         }
-        page += &list("What it takes to repeat it", &self.provenance());
-        page += &self.contents(!pictures.is_empty() && pictured > 0);
+        body += &list("What it takes to repeat it", &self.provenance());
+        body += &self.contents(!pictures.is_empty() && pictured > 0);
         for (number, table) in self.tables.iter().enumerate() {
             let (id, heading) = (table.name(number), capitalised(&table.heading()));
-            let _ = writeln!(page, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
-            page += &table.html();
-            page += &files(&table.name(number));
-            page += &list("Hyper-parameters", &table.runs());
-            page += &list(CHOSEN, &self.chosen(number));
+            let _ = writeln!(body, "<section id=\"{id}\">\n<h2>{}</h2>", escaped(&heading));
+            body += &table.html();
+            body += &files(&table.name(number));
+            body += &list("Hyper-parameters", &table.runs());
+            body += &list(CHOSEN, &self.chosen(number));
             for (norm, trade_off) in table.trade_offs() {
                 let heading = match norm {
                     Norm::L2 => "Norm against the change of mAP@k",
                     Norm::Linf => "L∞ norm against the change of mAP@k",
                 };
-                page += &chart("details open", heading, &trade_off);
+                body += &chart("details open", heading, &trade_off);
             }
             for (at, (title, curves)) in table.curves().iter().enumerate() {
-                page += &chart(if at == 0 { "details open" } else { "details" }, title, curves);
+                body += &chart(if at == 0 { "details open" } else { "details" }, title, curves);
             }
             for aside in table.asides(&self.inputs.data.classes) {
-                page += &aside.html();
+                body += &aside.html("details");
             }
-            page += "</section>\n";
+            body += "</section>\n";
         }
-        page += &list(RATIOS, &self.mean_norm_ratios());
-        page += &self.pictures(pictures, pictured)?;
-        let _ = write!(page, "<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js"));
-        Ok(page)
+        body += &list(RATIOS, &self.mean_norm_ratios());
+        body += &self.pictures(pictures, pictured)?;
+        Ok(page(&self.title, &body))
     }
 
     fn provenance(&self) -> Vec<String> {
@@ -212,7 +218,7 @@ impl ReportTable {
 }
 
 impl Aside {
-    fn html(&self) -> String {
+    pub(super) fn html(&self, tag: &str) -> String {
         let cells = |tag: &str, texts: &[String]| {
             texts.iter().map(|text| format!("<{tag}>{}</{tag}>", escaped(text))).collect::<String>()
         };
@@ -220,8 +226,8 @@ impl Aside {
         let notes =
             self.notes.iter().map(|note| format!("<p class=\"legend\">{}</p>\n", escaped(note)));
         format!(
-            "<details><summary>{}</summary>\n<div class=\"scroll\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n{}</details>\n",
-            self.title,
+            "<{tag}><summary>{}</summary>\n<div class=\"scroll\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n{}</details>\n",
+            escaped(&self.title),
             cells("th", &self.headings),
             rows.collect::<String>(),
             notes.collect::<String>()
@@ -229,7 +235,7 @@ impl Aside {
     }
 }
 
-fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
+pub(super) fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
     format!(
         "<{tag}><summary>{summary}</summary>\n<div class=\"plot\">{}</div></details>\n",
         chart.svg()
@@ -270,7 +276,7 @@ fn table_cell(cell: &Cell, digits: usize, suspect: Option<&str>) -> String {
     html + "</td>"
 }
 
-fn list(heading: &str, lines: &[String]) -> String {
+pub(super) fn list(heading: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }

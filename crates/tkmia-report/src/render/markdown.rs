@@ -96,7 +96,7 @@ impl Report {
 }
 
 impl Aside {
-    fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         let escape = |texts: &Vec<String>| texts.iter().map(|text| escaped(text)).collect();
         let grid = grid(escape(&self.headings), self.rows.iter().map(escape).collect(), self.words);
         let notes: Vec<String> = self.notes.iter().map(|note| escaped(note)).collect();

@@ -1,5 +1,6 @@
 //! Reports as text, and the sentences that all forms of it share.
 
+mod across;
 mod asides;
 mod beside;
 mod csv;

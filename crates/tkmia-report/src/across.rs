@@ -1,0 +1,45 @@
+//! [`Across`]: an experiment on several victims, side by side.
+
+use std::path::Path;
+
+use tkmia_experiment::{ExperimentError, Plan, Victims};
+
+use crate::write::writer;
+use crate::{Report, ReportError};
+
+/// What an experiment on several victims found, side by side.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Across {
+    /// The heading.
+    pub title: String,
+    /// The reports of those that were attacked, under their names.
+    pub victims: Vec<(String, Report)>,
+    /// The names of those that weren't yet.
+    pub missing: Vec<String>,
+}
+
+/// Draws the reports of an experiment's victims side by side, into `report/` in the folder of them all: a page, Markdown
+/// and CSV.
+///
+/// # Errors
+/// As [`write_report`](crate::write_report), which draws that of one victim.
+pub fn write_across(folder: &Path, victims: &Victims) -> Result<Across, ReportError> {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for (name, folder) in victims.names.iter().zip(victims.folders(folder)) {
+        match Plan::read(&folder) {
+            Ok(plan) => {
+                let records = plan.read_records(&folder)?;
+                found.push((name.clone(), Report::new(&plan, &records)?));
+            }
+            Err(ExperimentError::NotAnExperiment { .. }) => missing.push(name.clone()),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    let across = Across { title: victims.title.clone(), victims: found, missing };
+    let write = writer(folder)?;
+    write("report.md", across.markdown().as_bytes())?;
+    write("victims.csv", across.csv().as_bytes())?;
+    write("index.html", across.html().as_bytes())?;
+    Ok(across)
+}
