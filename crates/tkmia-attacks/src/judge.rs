@@ -52,6 +52,22 @@ impl BatchResult {
         self.judge_by(classifier, &*self.stop)
     }
 
+    /// The same on another classifier than the attacked one. That a success isn't one there is no
+    /// [sign](Indicator::SuccessLost) of a failing attack.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_elsewhere(
+        &self,
+        classifier: &dyn Classifier,
+    ) -> Result<Vec<Verdict>, AttackError> {
+        let mut verdicts = self.judge(classifier)?;
+        for verdict in &mut verdicts {
+            verdict.indicators.retain(|&sign| sign != Indicator::SuccessLost);
+        }
+        Ok(verdicts)
+    }
+
     /// The same, by another criterion than the attack's.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub struct NoiseAverage<'a> {
 }
 
 impl Classifier for NoiseAverage<'_> {
-    in_front_of!(self => self.classifier; label_names);
+    in_front_of!(self => self.classifier; pass_memory, label_names);
 
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         let noise = Tensor::from_data(self.noise.to_data(), &images.device());

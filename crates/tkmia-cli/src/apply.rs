@@ -86,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let workers = arguments.computing.workers(&*model, [input.shape[2], input.shape[3]]);
         let work = Work {
             model: &*model,
+            surrogate: None,
             attack: &attack,
             input: &input,
             targets: None,

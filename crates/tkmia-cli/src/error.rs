@@ -65,6 +65,12 @@ pub enum CliError {
     /// Two victims.
     #[error("victim: expected `model` or `command`, found both")]
     TwoVictims,
+    /// Input diversity without a surrogate.
+    #[error("diversity is for surrogates: expected --surrogate with one, found none")]
+    DiversityUnused,
+    /// Input diversity with an impossible probability.
+    #[error("diversity: expected a number from 0 to 1, found {found}")]
+    Diversity { found: f64 },
     /// Something is said of a victim or its passes, and there is none.
     #[error("{said}: that is for a victim, expected --model with one")]
     NoVictim { said: String },

@@ -12,10 +12,10 @@ use std::{io, iter, thread};
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
 use tkmia_core::{Classifier, device};
-use tkmia_data::{Dataset, DatasetSpec, Squeezer, Transform, load_batch, open};
+use tkmia_data::{Dataset, DatasetSpec, Defence, Transform, load_batch, open};
 use tkmia_experiment::{
     Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
-    VictimFacts, held_out,
+    VictimFacts, VictimSpec, held_out,
 };
 use tkmia_models::{Loaded, ScoringCommand, Source};
 use tkmia_report::write_report;
@@ -27,6 +27,7 @@ use crate::knobs::TaggerFlags;
 use crate::network::{CommandFlags, defended, load_noting};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
+use crate::surrogate::{Surrogate, SurrogateFlags};
 use crate::train::named;
 
 /// Where an experiment finds what it needs, and how the work is cut up.
@@ -47,8 +48,10 @@ pub struct Options {
     held_out: bool,
     /// What takes details out of the model's images first, as a defence that the attacks see through, in place of the experiment's
     /// `squeeze`
-    #[arg(long, value_parser = named::<Squeezer>())]
-    squeeze: Option<Squeezer>,
+    #[arg(long, value_parser = named::<Defence>())]
+    squeeze: Option<Defence>,
+    #[command(flatten)]
+    surrogate: SurrogateFlags,
     /// The data's folder, in place of the experiment's `root`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -165,16 +168,27 @@ impl Options {
         let device = device(&self.computing.device)?;
         let Loaded { classifier, tagger, .. } = load_noting(&source, spec, &device)?;
         experiment.victim.squeeze = self.squeeze.or(experiment.victim.squeeze);
-        let classifier = defended(classifier, experiment.victim.squeeze);
+        let (classifier, expected) = defended(classifier, experiment.victim.squeeze);
+        let VictimSpec { surrogate: own, diversity, .. } = &mut experiment.victim;
+        let given = &self.surrogate;
+        let surrogate = SurrogateFlags {
+            files: if given.files.is_empty() { take(own) } else { given.files.clone() },
+            diversity: given.diversity.or(*diversity),
+        };
+        let surrogate = surrogate.load(&classifier, &device, experiment.seed)?;
+        let surrogate = surrogate.or(expected.map(Surrogate::from));
         let facts = VictimFacts {
             sha256: source.fingerprint()?,
             description: classifier.description(),
+            surrogate: surrogate.as_ref().map(|surrogate| surrogate.name.clone()),
             trained_on,
             held_out: self.held_out || experiment.victim.held_out,
         };
         let transform = Transform::new(&tagger, kind, &classifier)?;
-        let victim = Victim::new(&classifier, dataset, &transform)?;
-        let workers = self.computing.workers(&classifier, [transform.resize.side as usize; 2]);
+        let attacked = surrogate.map(|surrogate| surrogate.classifier);
+        let victim = Victim::new(&classifier, dataset, &transform)?.by_way_of(attacked.as_deref());
+        let attacked = attacked.as_ref().unwrap_or(&classifier);
+        let workers = self.computing.workers(attacked, [transform.resize.side as usize; 2]);
         let campaign = Campaign {
             experiment,
             victim,

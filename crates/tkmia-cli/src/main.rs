@@ -34,6 +34,7 @@ mod results;
 mod run;
 mod scores;
 mod subject;
+mod surrogate;
 mod tagged;
 mod train;
 mod universal;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 use clap::Args;
 use tkmia_core::{Classifier, Tagger};
-use tkmia_data::{Defended, Squeezer};
+use tkmia_data::Defence;
 use tkmia_models::{Loaded, ModelError, ScoringCommand, Source};
 
 use crate::audit::above_zero;
@@ -78,13 +78,13 @@ pub fn load_noting(
     Ok(loaded)
 }
 
-/// A classifier, behind what takes details out of its images, if there is something.
+/// A classifier behind its defence, if it has one; and what is attacked in its place, where the defence has draws.
 pub fn defended(
     classifier: Box<dyn Classifier>,
-    squeezer: Option<Squeezer>,
-) -> Box<dyn Classifier> {
-    match squeezer {
-        Some(squeezer) => Box::new(Defended { classifier, squeezer }),
-        None => classifier,
+    defence: Option<Defence>,
+) -> (Box<dyn Classifier>, Option<Box<dyn Classifier>>) {
+    match defence {
+        Some(defence) => defence.of(classifier.into()),
+        None => (classifier, None),
     }
 }

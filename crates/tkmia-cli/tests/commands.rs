@@ -143,7 +143,7 @@ fn an_experiment_names_a_command_and_goes_on_with_the_same_only() {
         run.arg("--output").arg(folder.path().join("command"));
         shell::fail(&mut run)
     };
-    assert!(run("model = 'MODEL'").contains("inputs.victim.sha256"));
+    assert!(run("model = 'MODEL'").contains("victim.sha256: "));
     let both = run(&format!("model = 'MODEL'\n{command}"));
     assert!(both.contains("expected `model` or `command`, found both"), "{both}");
 }

@@ -1,6 +1,7 @@
 //! [`Classifier`]: what an attack needs to know of its victim.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
@@ -74,8 +75,8 @@ pub trait Classifier: Debug + Send + Sync {
     }
 }
 
-/// The methods of a classifier in front of another one that are those of the other: all but its scores and its description, and
-/// what follows the semicolon only if it is named.
+/// The methods of a classifier in front of another one that are those of the other: all but its scores and its description. Input
+/// size, memory, names and notes are among them where they are named.
 ///
 /// # Example
 ///
@@ -87,7 +88,7 @@ pub trait Classifier: Debug + Send + Sync {
 /// struct Mirrored<C>(C);
 ///
 /// impl<C: Classifier> Classifier for Mirrored<C> {
-///     in_front_of!(self => self.0; input_size, label_names, notes);
+///     in_front_of!(self => self.0; input_size, pass_memory, label_names, notes);
 ///
 ///     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
 ///         self.0.scores(images.flip([3]))
@@ -109,10 +110,6 @@ macro_rules! in_front_of {
             $other.device()
         }
 
-        fn pass_memory(&$self, size: [usize; 2]) -> $crate::PassMemory {
-            $other.pass_memory(size)
-        }
-
         fn has_gradients(&$self) -> bool {
             $other.has_gradients()
         }
@@ -128,6 +125,11 @@ macro_rules! in_front_of {
             $other.input_size()
         }
     };
+    (@pass_memory $self:ident $other:expr) => {
+        fn pass_memory(&$self, size: [usize; 2]) -> $crate::PassMemory {
+            $other.pass_memory(size)
+        }
+    };
     (@label_names $self:ident $other:expr) => {
         fn label_names(&$self) -> Option<&[String]> {
             $other.label_names()
@@ -140,19 +142,24 @@ macro_rules! in_front_of {
     };
 }
 
-/// A boxed classifier is a classifier, so that one whose kind is known only at run time is attacked as any
-/// other.
-impl<C: Classifier + ?Sized> Classifier for Box<C> {
-    in_front_of!(self => (**self); input_size, label_names, notes);
+macro_rules! behind_pointers {
+    ($($pointer:ident),+) => {$(
+        /// So that a classifier whose kind is known only at run time is attacked as any other.
+        impl<C: Classifier + ?Sized> Classifier for $pointer<C> {
+            in_front_of!(self => (**self); input_size, pass_memory, label_names, notes);
 
-    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
-        (**self).scores(images)
-    }
+            fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+                (**self).scores(images)
+            }
 
-    fn description(&self) -> String {
-        (**self).description()
-    }
+            fn description(&self) -> String {
+                (**self).description()
+            }
+        }
+    )+};
 }
+
+behind_pointers!(Box, Arc);
 
 /// Scores of images, and the gradient of `Σ weights · scores` by the images: of a 1 among zeros a row of the Jacobian.
 ///

@@ -1,10 +1,63 @@
-//! [`Defended`]: a classifier that takes details out of its images first.
+//! [`Defence`]: what a classifier's images pass first; [`Defended`]: one that takes details out of them.
+
+use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 use tkmia_core::{Classifier, in_front_of};
 
 use crate::picture::{fill, to_rgb};
-use crate::{DataError, Squeezer};
+use crate::{DataError, RandomlyResized, Squeezer};
+
+/// What a classifier's images pass first, as a defence that attacks see through.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Defence {
+    /// [`Squeezer::BitDepth`].
+    BitDepth,
+    /// [`Squeezer::Jpeg`].
+    Jpeg,
+    /// [`Squeezer::Blur`].
+    Blur,
+    /// Random scaling and padding, [`RandomlyResized`].
+    Resize,
+}
+
+/// Draws whose mean an attacker differentiates.
+const EXPECTED: usize = 10;
+
+impl Defence {
+    /// A classifier behind it; and, where that is drawn at random, what an attacker attacks who knows of it but not of the draws.
+    pub fn of(
+        self,
+        classifier: Arc<dyn Classifier>,
+    ) -> (Box<dyn Classifier>, Option<Box<dyn Classifier>>) {
+        let squeezer = match self {
+            Self::BitDepth => Squeezer::BitDepth,
+            Self::Jpeg => Squeezer::Jpeg,
+            Self::Blur => Squeezer::Blur,
+            Self::Resize => {
+                let resized = |draws, seed| -> Box<dyn Classifier> {
+                    let classifier = Arc::clone(&classifier);
+                    Box::new(RandomlyResized { classifier, probability: 1.0, draws, seed })
+                };
+                return (resized(1, 0), Some(resized(EXPECTED, 1)));
+            }
+        };
+        (Box::new(Defended { classifier, squeezer }), None)
+    }
+}
 
 /// A classifier behind an input transformation (Guo, Rana, Cissé & van der Maaten, ICLR 2018), as one sees it who attacks both.
 ///
@@ -40,7 +93,7 @@ impl<C: Classifier> Defended<C> {
 }
 
 impl<C: Classifier> Classifier for Defended<C> {
-    in_front_of!(self => self.classifier; input_size, label_names, notes);
+    in_front_of!(self => self.classifier; input_size, pass_memory, label_names, notes);
 
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         let fixed = images.clone().detach();

@@ -12,7 +12,7 @@ pub struct Adapted {
 }
 
 impl Classifier for Adapted {
-    in_front_of!(self => self.network; input_size);
+    in_front_of!(self => self.network; input_size, pass_memory);
 
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         self.network.scores(self.tagger.seen(images))
