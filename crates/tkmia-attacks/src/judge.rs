@@ -89,6 +89,7 @@ fn judge(
     result: &Perturbed,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
+    let criterion = criterion.wanted().unwrap_or(criterion);
     if goal.target().is_none() && criterion.needs_target() {
         return Err(AttackError::NoTarget { stop: criterion.to_string() });
     }
