@@ -126,7 +126,7 @@ fn judge(
         let found = [
             (non_finite, Indicator::NonFiniteScore),
             (outcome == Outcome::Exhausted && on_border[row], Indicator::OnBoxBorder),
-            (outcome == Outcome::Succeeded && !success, Indicator::SuccessLost),
+            (outcome == Outcome::Succeeded && takes_part && !success, Indicator::SuccessLost),
         ];
         indicators.extend(found.iter().filter(|(shows, _)| *shows).map(|&(_, sign)| sign));
         indicators.sort_unstable();

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_attacks::{
     AllRelevantOut, AttackBatch, AttackSettings, By, CRITERION_NAMES, Criterion, Imperceptible,
-    MeasureBudget, MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, SampleState,
-    SpecifiedOut, Stop, TargetSet,
+    MeasureBudget, MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, Reason,
+    SampleState, SpecifiedOut, Stop, TargetSet,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 use tkmia_metrics::{MEASURES, Measure, Ranking};
@@ -296,6 +296,19 @@ fn an_attack_goes_on_by_a_margin_and_is_judged_without_it() {
     let (last, _) = ended("excluded by 1000");
     assert_eq!([first, second, last], [Outcome::Succeeded, Outcome::Succeeded, Outcome::Exhausted]);
     assert!(near > -0.1 && far <= -0.1, "{near} {far}");
+    // A label that is out already, and is to go further.
+    let out = AttackBatch::new(batch.images().clone(), set(&[0, 1, 2]), set(&[2]), 2).unwrap();
+    for (stop, outcome) in [
+        ("excluded", Outcome::Ineligible(Reason::NothingToExclude)),
+        ("excluded by 0.2", Outcome::Succeeded),
+    ] {
+        let knobs = serde_json::json!({"lr": 0.05, "stop": stop});
+        let settings = AttackSettings::from_knobs(knobs.as_object().unwrap()).unwrap();
+        let result = settings.init().unwrap().run(&Identity, &out).unwrap();
+        assert_eq!(result.perturbed.outcomes, [outcome]);
+        let verdict = result.judge(&Identity).unwrap().remove(0);
+        assert!(!verdict.success && verdict.indicators.is_empty());
+    }
     let min_norm = serde_json::json!({"variant": "min-norm", "stop": "excluded by 1"});
     let settings = AttackSettings::from_knobs(min_norm.as_object().unwrap()).unwrap();
     assert!(settings.init().unwrap_err().to_string().contains("`excluded by 1`"));

@@ -8,7 +8,8 @@ use super::{Criterion, Leaving, SampleState};
 /// An attack goes on until a criterion holds by a margin: the confidence κ of Carlini & Wagner, S&P 2017. What counts as success is the
 /// criterion itself.
 ///
-/// An image that just fulfils it on a surrogate does so on hardly any other network.
+/// An image that just fulfils it on a surrogate does so on hardly any other network. Descents and Square take on samples too of which no
+/// specified label is in the clean top-k, as on a surrogate that doesn't see one.
 ///
 /// # Example
 ///
