@@ -12,7 +12,7 @@ use tkmia_data::DatasetKind;
 use tkmia_file::write_whole;
 use tkmia_metrics::mean_interval;
 use tkmia_models::TrainableResNet;
-use tkmia_train::{Evaluation, Hardening, Recipe, Training, evaluate_by_image};
+use tkmia_train::{Evaluation, Examples, Recipe, Training, evaluate_by_image};
 
 use crate::audit::{self, audited};
 use crate::compare;
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(short, long)]
     k: usize,
     /// How far beyond the border, in lengths of the smallest change
-    #[arg(long, default_value_t = Hardening::default().reach)]
+    #[arg(long, default_value_t = Examples::REACH)]
     reach: f64,
     /// How long each of the two audits may take, more or less
     #[arg(long, default_value_t = 10.0, value_parser = audit::above_zero)]
@@ -75,8 +75,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let [train, validation] = fitting.open()?;
     let device = fitting.device()?;
     let network = TrainableResNet::load(model, &device)?;
-    let hardening = Hardening { k: *k, reach: *reach, ..Hardening::default() };
-    let recipe = Recipe { hardening: Some(hardening), ..fitting.recipe() };
+    let examples = Examples { k: *k, reach: Some(*reach), ..Examples::default() };
+    let recipe = fitting.recipe()?;
+    if recipe.examples.is_some() {
+        return Err(
+            "--config: [examples] is for tkmia train, here they are those of --k and --reach"
+                .into(),
+        );
+    }
+    let recipe = Recipe { examples: Some(examples), ..recipe };
     let measured = |path: &Path| {
         let (victim, transform) =
             (TrainableResNet::load(path, &device)?.victim()?, recipe.transform());
@@ -99,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     // That of the last epoch: the best one is chosen on the images that are attacked.
     let last = output.join("last.safetensors");
     let audits = [("before", model.as_path()), ("after", &last)]
-        .map(|(name, model)| arguments.audit(name, model));
+        .map(|(name, model)| arguments.audit(&recipe, name, model));
     for audit in &audits {
         // The second does what the first did.
         if let Some(work) = audits[0].begun()? {
@@ -127,20 +134,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
 impl Arguments {
     /// The audit of a network on the images that aren't trained on.
-    fn audit(&self, name: &str, model: &Path) -> audit::Arguments {
-        let Fitting { kind, root, validation, seed, device, .. } = &self.fitting;
+    fn audit(&self, recipe: &Recipe, name: &str, model: &Path) -> audit::Arguments {
+        let Fitting { kind, root, validation, device, .. } = &self.fitting;
         let folder = match kind {
             DatasetKind::Folder => root.join(validation),
             _ => root.clone(),
         };
-        let input_size = Some(self.fitting.recipe().input_size);
+        let input_size = Some(recipe.input_size);
         audit::Arguments {
             model: model.to_owned(),
             images: Tagged { folder, kind: *kind, split: validation.clone(), labels: None },
             squeeze: None,
             k: Some(self.k),
             minutes: self.minutes,
-            seed: *seed,
+            seed: recipe.seed,
             fail_under: Vec::new(),
             output: self.output.join(name),
             tagger: TaggerFlags(Tagger { input_size, ..Tagger::default() }),

@@ -1,6 +1,7 @@
 //! `tkmia run`.
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -73,6 +74,10 @@ fn run_each(
     begin(&experiments[0])?;
     if Plan::read(&output).is_ok() {
         return Err(CliError::OneVictim { path: output }.into());
+    }
+    // Not after hours with the others.
+    for path in experiments.iter().filter_map(|experiment| experiment.victim.model.as_ref()) {
+        fs::metadata(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
     }
     if !options.dry_run {
         all.write(&output)?;

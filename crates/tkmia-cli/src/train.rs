@@ -10,14 +10,18 @@ use burn::tensor::Device;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use strum::VariantNames;
+use serde::Deserialize;
+use strum::{EnumString, VariantNames};
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_experiment::lock;
+use tkmia_file::read_text;
 use tkmia_models::{ARCHITECTURES, ModelError, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
-    Augmentation, Curve, Epoch, Optimiser, Progress, Published, Recipe, Training, WRITTEN,
+    Augmentation, Curve, Epoch, Examples, Loss, Optimiser, Progress, Published, Recipe, Training,
+    WRITTEN,
 };
 
+use crate::error::CliError;
 use crate::output::refuse_overwriting;
 use crate::progress::{self, INTERRUPTED, STOP};
 
@@ -64,9 +68,24 @@ pub struct Fitting {
     /// Split that is measured on
     #[arg(long, default_value = "val")]
     pub validation: String,
-    /// Settings for all that isn't given
-    #[arg(long, default_value_t = Published::Voc2012, value_parser = named::<Published>())]
-    recipe: Published,
+    /// Settings as TOML, by the names of flags; those that are given as flags too are as the flags say. Its table [examples] is
+    /// about adversarial examples
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Device: cpu, ndarray or cuda:N, as far as compiled in
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+/// How it is trained: flags, or fields of a file.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct Settings {
+    /// Settings for all that isn't given: voc-2012 if none is named
+    #[arg(long, value_parser = named::<Published>())]
+    recipe: Option<Published>,
     /// Rule of the steps
     #[arg(long, value_parser = named::<Optimiser>())]
     optimiser: Option<Optimiser>,
@@ -86,23 +105,55 @@ pub struct Fitting {
     #[arg(long, value_name = "PIXELS")]
     input_size: Option<u32>,
     /// Random changes of training images: those of a recipe, or none
-    #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
-    augment: Option<Augmentation>,
-    /// Standard deviation of Gaussian noise of training images, in pixels of [0, 1]: for `tkmia certify`
-    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, allow_negative_numbers = true)]
-    noise: f32,
-    /// Seed of all that is drawn
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Device: cpu, ndarray or cuda:N, as far as compiled in
-    #[arg(long, default_value = "cpu")]
-    pub device: String,
+    #[arg(long, value_name = "RECIPE", value_parser = named::<Changes>())]
+    augment: Option<Changes>,
+    /// Binary cross-entropy, or the asymmetric loss of Ridnik et al. 2021 [default: bce]
+    #[arg(long, value_parser = named::<Loss>())]
+    loss: Option<Loss>,
+    /// Standard deviation of Gaussian noise of training images, in pixels of [0, 1]: for `tkmia certify` [default: 0]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    noise: Option<f32>,
+    /// Seed of all that is drawn [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Adversarial examples; of a file alone.
+    #[arg(skip)]
+    examples: Option<Examples>,
+}
+
+/// Whose random changes.
+#[derive(Debug, Clone, Copy, Deserialize, EnumString, VariantNames)]
+#[serde(rename_all = "kebab-case")]
+enum Changes {
+    #[serde(rename = "voc-2012")]
+    #[strum(serialize = "voc-2012")]
+    Voc2012,
+    #[serde(rename = "coco-2014")]
+    #[strum(serialize = "coco-2014")]
+    Coco2014,
+    #[strum(serialize = "nus-wide")]
+    NusWide,
+    #[strum(serialize = "none")]
+    None,
+}
+
+impl Changes {
+    fn augmentation(self) -> Augmentation {
+        match self {
+            Self::Voc2012 => Augmentation::of(Published::Voc2012),
+            Self::Coco2014 => Augmentation::of(Published::Coco2014),
+            Self::NusWide => Augmentation::of(Published::NusWide),
+            Self::None => Augmentation::NONE,
+        }
+    }
 }
 
 const EXAMPLES: &str = "Examples:
   tkmia train --root VOCdevkit/VOC2012 --weights resnet50-imagenet.pth --output out/voc
   tkmia train --root assets/mini-voc/VOC2012 --new resnet18 --width 16 --input-size 64 --optimiser adam \\
       --lr 3e-3 --epochs 60 --augment nus-wide --output out/mini
+  tkmia train --root assets/mini-voc/VOC2012 --weights assets/victims/resnet14-tiny.pth --keep-head \\
+      --config experiments/adversarial.toml --output out/adversarial
   tkmia inspect out/mini/best.safetensors";
 
 /// A split of the data; a folder has none, and its parts are folders within the root.
@@ -126,30 +177,40 @@ where
     PossibleValuesParser::new(T::VARIANTS).try_map(|name| name.parse::<T>())
 }
 
-fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
-    let names = Published::VARIANTS.iter().copied().chain(["none"]);
-    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
-        "none" => Ok(Augmentation::NONE),
-        name => name.parse().map(Augmentation::of),
-    })
+impl Settings {
+    /// Those of a file.
+    fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let failed = |source| CliError::Read { path: path.to_owned(), source };
+        let text = read_text(path).map_err(failed)?;
+        toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()).into())
+    }
+
+    /// The published recipe, with what is given in its place.
+    fn over(self, file: Self) -> Recipe {
+        let published = self.recipe.or(file.recipe).unwrap_or(Published::Voc2012).recipe();
+        let changes = self.augment.or(file.augment).map(Changes::augmentation);
+        Recipe {
+            optimiser: self.optimiser.or(file.optimiser).unwrap_or(published.optimiser),
+            batch_size: self.batch_size.or(file.batch_size).unwrap_or(published.batch_size),
+            learning_rate: self.lr.or(file.lr).unwrap_or(published.learning_rate),
+            weight_decay: self.weight_decay.or(file.weight_decay).unwrap_or(published.weight_decay),
+            epochs: self.epochs.or(file.epochs).unwrap_or(published.epochs),
+            input_size: self.input_size.or(file.input_size).unwrap_or(published.input_size),
+            augmentation: changes.unwrap_or(published.augmentation),
+            seed: self.seed.or(file.seed).unwrap_or(published.seed),
+            noise: self.noise.or(file.noise).unwrap_or(published.noise),
+            loss: self.loss.or(file.loss).unwrap_or(published.loss),
+            examples: self.examples.or(file.examples),
+            ..published
+        }
+    }
 }
 
 impl Fitting {
-    /// The published recipe, with what is given in its place.
-    pub fn recipe(&self) -> Recipe {
-        let published = self.recipe.recipe();
-        Recipe {
-            optimiser: self.optimiser.unwrap_or(published.optimiser),
-            batch_size: self.batch_size.unwrap_or(published.batch_size),
-            learning_rate: self.lr.unwrap_or(published.learning_rate),
-            weight_decay: self.weight_decay.unwrap_or(published.weight_decay),
-            epochs: self.epochs.unwrap_or(published.epochs),
-            input_size: self.input_size.unwrap_or(published.input_size),
-            augmentation: self.augment.unwrap_or(published.augmentation),
-            seed: self.seed,
-            noise: self.noise,
-            ..published
-        }
+    /// The published recipe, with what flags and the file give in its place.
+    pub fn recipe(&self) -> Result<Recipe, Box<dyn Error>> {
+        let file = self.config.as_deref().map_or(Ok(Settings::default()), Settings::read)?;
+        Ok(self.settings.clone().over(file))
     }
 
     /// The device to train on.
@@ -171,6 +232,7 @@ impl Fitting {
     pub fn check_output(&self, model: Option<&Path>, output: &Path) -> Result<(), Box<dyn Error>> {
         let Self { root, train, validation, .. } = self;
         let mut inputs = vec![root.clone(), root.join(train), root.join(validation)];
+        inputs.extend(self.config.clone());
         inputs.extend(model.map(model_files).transpose()?.into_iter().flatten());
         let written = WRITTEN.iter().map(|name| output.join(name));
         let outputs: Vec<PathBuf> = written.chain([output.to_owned()]).collect();
@@ -189,17 +251,17 @@ fn network(
     classes: usize,
 ) -> Result<(TrainableResNet, String), Box<dyn Error>> {
     let Arguments { fitting, width, .. } = arguments;
-    let (seed, device) = (&fitting.seed, fitting.device()?);
+    let (seed, device) = (fitting.recipe()?.seed, fitting.device()?);
     if let Some(path) = &arguments.weights {
         let network = TrainableResNet::load(path, &device)?;
         let network = match arguments.keep_head {
             true => network,
-            false => network.with_head(classes, *seed),
+            false => network.with_head(classes, seed),
         };
         return Ok((network, origin(path)?));
     }
     let name = arguments.new.as_deref().unwrap_or_default();
-    let network = TrainableResNet::new(name, *width, classes, *seed, &device)?;
+    let network = TrainableResNet::new(name, *width, classes, seed, &device)?;
     Ok((network, "new weights".to_owned()))
 }
 
@@ -214,7 +276,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         origin: &origin,
         train: train.as_ref(),
         validation: validation.as_ref(),
-        recipe: fitting.recipe(),
+        recipe: fitting.recipe()?,
         output,
         stop: &STOP,
     })?;

@@ -91,6 +91,52 @@ fn what_cannot_be_trained_is_refused_by_name() {
     assert!(!output.exists(), "nothing is left");
 }
 
+/// As [`train`], with all settings from a file.
+fn configured(config: &Path, output: &Path) -> Command {
+    let mut command = shell::tkmia();
+    command.arg("train").arg("--root").arg(shell::repository("assets/mini-voc/VOC2012"));
+    command.args(["--new", "resnet18", "--width", "2"]).arg("--config").arg(config);
+    command.arg("--output").arg(output);
+    command
+}
+
+#[test]
+fn settings_come_from_a_file_and_flags_count_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let [config, plain, same, adversarial] =
+        ["c.toml", "plain", "same", "adversarial"].map(|name| folder.path().join(name));
+    let weights = |output: &Path| fs::read(output.join("last.safetensors")).unwrap();
+    let settings = "input-size = 32\noptimiser = \"adam\"\nlr = 1e-3\nepochs = 1\n";
+    shell::run(train(&plain).args(["--epochs", "1", "--loss", "asl"]));
+    fs::write(&config, format!("{settings}loss = \"bce\"\nseed = 9\n")).unwrap();
+    shell::run(configured(&config, &same).args(["--loss", "asl", "--seed", "0"]));
+    assert_eq!(weights(&plain), weights(&same));
+
+    // Examples make another network, the same one each time, and one that was trained without them doesn't go on with them.
+    let attack = "[examples.attack]\noptimiser = \"pgd\"\nradius = 0.5\nmax-iterations = 2\n";
+    fs::write(&config, format!("{settings}[examples]\nk = 2\nbeside = false\n{attack}")).unwrap();
+    shell::run(&mut configured(&config, &adversarial));
+    assert!(weights(&adversarial) != weights(&plain));
+    let error = shell::fail(&mut configured(&config, &same));
+    assert!(error.contains("examples"), "{error}");
+
+    for (text, says) in [
+        ("epoch = 3\n", "unknown field `epoch`"),
+        ("augment = \"voc\"\n", "unknown variant `voc`"),
+        ("[examples]\nk = 0\n", "k of examples: expected 1 at least"),
+        ("[examples]\nrange = 1\n", "unknown field `range`"),
+        ("[examples.attack]\nname = \"kfool\"\nlr = 1.0\n", "kfool (corrected) has no `lr`"),
+        ("[examples.attack]\nname = \"kuap\"\nradius = 1.0\n", "attack of examples"),
+    ] {
+        fs::write(&config, text).unwrap();
+        let error = shell::fail(&mut configured(&config, &folder.path().join("none")));
+        assert!(error.contains(says), "{error}");
+        assert!(!folder.path().join("none").exists());
+    }
+    let error = shell::fail(&mut configured(&folder.path().join("no.toml"), &plain));
+    assert!(error.contains("no.toml: can't be read"), "{error}");
+}
+
 #[test]
 fn a_network_is_hardened_and_what_that_did_is_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -139,6 +185,10 @@ fn a_network_is_hardened_and_what_that_did_is_told() {
     // All is there: the same again.
     shell::run(&mut harden());
     assert_eq!(fs::read(hardened.join("hardening.json")).unwrap(), json);
+    let config = folder.path().join("c.toml");
+    fs::write(&config, "[examples]\nk = 2\n").unwrap();
+    let error = shell::fail(harden().arg("--config").arg(&config));
+    assert!(error.contains("[examples] is for tkmia train"), "{error}");
     let error = shell::fail(harden().args(["--reach", "0"]));
-    assert!(error.contains("reach of hardening: expected a number above 0"), "{error}");
+    assert!(error.contains("reach of examples: expected a number above 0"), "{error}");
 }

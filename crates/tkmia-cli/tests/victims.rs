@@ -138,6 +138,13 @@ fn what_several_victims_cannot_have_is_told() {
     shell::run(run(folder, "out").args(["--dry-run"]));
     assert!(!folder.join("out").exists());
 
+    // Nothing is begun where one of them isn't there.
+    let gone = VICTIMS.replace("\"MODEL\"\nsqueeze", "\"gone.onnx\"\nsqueeze");
+    shell::write_experiment(folder, &format!("{EXPERIMENT}{gone}"));
+    let error = shell::fail(&mut run(folder, "out"));
+    assert!(error.contains("gone.onnx: can't be read") && !folder.join("out").exists(), "{error}");
+    shell::write_experiment(folder, &format!("{EXPERIMENT}{VICTIMS}"));
+
     // Another experiment's folder.
     shell::run(
         run(folder, "one").arg("--model").arg(shell::victim()).args(["--until", "manifests"]),

@@ -114,10 +114,10 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The attack of a hardening.
+    /// The attack that makes examples.
     #[error(transparent)]
     Attack(#[from] AttackError),
-    /// Labels of a hardening.
+    /// Labels of an example.
     #[error(transparent)]
     Core(#[from] CoreError),
     /// The measures of the validation split.

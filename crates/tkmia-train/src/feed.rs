@@ -23,7 +23,7 @@ pub struct Feed<'a> {
 }
 
 /// A batch as plain values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// `[rows, 3, side, side]`
     pub images: Vec<f32>,

@@ -8,7 +8,7 @@ use strum::{Display, EnumString, VariantArray, VariantNames};
 use tkmia_core::Bounds;
 use tkmia_data::{Resize, Transform};
 
-use crate::{Augmentation, Hardening, TrainError};
+use crate::{Augmentation, Examples, Loss, TrainError};
 
 /// A rule by which weights are moved along their gradients: `sgd` or `adam`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, EnumString, VariantNames)]
@@ -36,16 +36,21 @@ impl Optimiser {
 }
 
 /// A data set that the paper and its published code have a recipe for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, VariantArray, VariantNames)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Display, Deserialize, EnumString, VariantArray, VariantNames,
+)]
 #[strum(parse_err_fn = unknown, parse_err_ty = TrainError)]
 pub enum Published {
     /// `voc-2012`: SGD, batches of 32, images of 300 pixels.
+    #[serde(rename = "voc-2012")]
     #[strum(serialize = "voc-2012")]
     Voc2012,
     /// `coco-2014`: Adam, batches of 128, images of 448 pixels.
+    #[serde(rename = "coco-2014")]
     #[strum(serialize = "coco-2014")]
     Coco2014,
     /// `nus-wide`: Adam, batches of 64, images of 224 pixels.
+    #[serde(rename = "nus-wide")]
     #[strum(serialize = "nus-wide")]
     NusWide,
 }
@@ -72,7 +77,8 @@ impl Published {
             centre_crop: self == Self::Voc2012,
             seed: 0,
             noise: 0.0,
-            hardening: None,
+            loss: Loss::default(),
+            examples: None,
         }
     }
 }
@@ -118,9 +124,12 @@ pub struct Recipe {
     /// (Cohen, Rosenfeld & Kolter, ICML 2019). It isn't cut off at the range of pixels.
     #[serde(default, skip_serializing_if = "is_none")]
     pub noise: f32,
-    /// Examples at the border of what is hidden, beside the images.
+    /// What is lowered.
+    #[serde(default, skip_serializing_if = "Loss::is_default")]
+    pub loss: Loss,
+    /// Adversarial examples.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hardening: Option<Hardening>,
+    pub examples: Option<Examples>,
 }
 
 /// Recipes without noise are as they were before there was any.
@@ -155,7 +164,7 @@ impl Recipe {
         if !self.noise.is_finite() || self.noise < 0.0 {
             return refuse("noise", "0 or a number above it", self.noise.to_string());
         }
-        self.hardening.map_or(Ok(()), |hardening| hardening.check())?;
+        self.examples.as_ref().map_or(Ok(()), Examples::check)?;
         self.augmentation.check()
     }
 

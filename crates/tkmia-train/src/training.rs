@@ -15,7 +15,7 @@ use tkmia_models::TrainableResNet;
 use crate::checkpoint::Checkpoint;
 use crate::evaluation::evaluate;
 use crate::feed::{Batch, Feed};
-use crate::{Curve, Epoch, Hardening, Recipe, TrainError, binary_cross_entropy};
+use crate::{Curve, Epoch, Recipe, TrainError};
 
 /// A network, what it is trained on, and how.
 ///
@@ -128,10 +128,10 @@ impl Training<'_> {
                 }
                 let rate = recipe.learning_rate_at(at, recipe.epochs * steps);
                 let (before, by) = trained.take().expect("every step puts them back");
-                let batch = match &recipe.hardening {
+                let batch = match &recipe.examples {
                     None => batch,
-                    Some(hardening) => {
-                        hardening.extended(&before, batch, recipe.seed.wrapping_add(at as u64))?
+                    Some(examples) => {
+                        examples.extended(&before, batch, recipe.seed.wrapping_add(at as u64))?
                     }
                 };
                 let rows = batch.rows;
@@ -181,9 +181,9 @@ impl Training<'_> {
             let (labels, dataset) = (classes.len(), self.train.name().to_owned());
             return Err(TrainError::Labels { network, labels, dataset });
         }
-        if let Some(Hardening { k, .. }) = self.recipe.hardening.filter(|it| it.k >= network) {
-            let (field, expected) = ("k of hardening", "below the number of labels");
-            return Err(TrainError::Setting { field, expected, found: k.to_string() });
+        if let Some(examples) = self.recipe.examples.as_ref().filter(|it| it.k >= network) {
+            let (field, expected) = ("k of examples", "below the number of labels");
+            return Err(TrainError::Setting { field, expected, found: examples.k.to_string() });
         }
         if others.len() != classes.len() {
             let (labels, dataset) = (others.len(), self.validation.name().to_owned());
@@ -226,7 +226,7 @@ fn step(
     let images = TensorData::new(batch.images, [batch.rows, 3, side, side]);
     let targets = TensorData::new(batch.targets, [batch.rows, classes]);
     let logits = network.forward(Tensor::from_data(images, &device));
-    let loss = binary_cross_entropy(logits, Tensor::from_data(targets, &device)).sum();
+    let loss = recipe.loss.of(logits, Tensor::from_data(targets, &device)).sum();
     let value = f64::from(loss.clone().inner().into_scalar::<f32>());
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
     let network = optimiser.step(rate, network, gradients);

@@ -13,7 +13,7 @@ use tkmia_core::Classifier;
 use tkmia_data::Folder;
 use tkmia_models::{TrainableResNet, load};
 use tkmia_train::{
-    Augmentation, Curve, Hardening, Optimiser, Progress, Published, Recipe, TrainError, Training,
+    Augmentation, Curve, Examples, Optimiser, Progress, Published, Recipe, TrainError, Training,
     evaluate,
 };
 
@@ -185,9 +185,9 @@ fn what_cannot_be_trained_is_refused_before_anything_is_done() {
         |classes| TrainableResNet::new("resnet10", 2, classes, 0, &Device::flex()).unwrap();
     let error = refusal(network(7), &data, recipe(1));
     assert!(matches!(error, TrainError::Labels { network: 7, labels: 3, .. }), "{error}");
-    let hardening = Some(Hardening { k: 3, ..Hardening::default() });
-    let error = refusal(network(3), &data, Recipe { hardening, ..recipe(1) });
-    assert!(matches!(error, TrainError::Setting { field: "k of hardening", .. }), "{error}");
+    let examples = Some(Examples { k: 3, ..Examples::default() });
+    let error = refusal(network(3), &data, Recipe { examples, ..recipe(1) });
+    assert!(matches!(error, TrainError::Setting { field: "k of examples", .. }), "{error}");
     let error = refusal(network(3), &data, Recipe { batch_size: 1, ..recipe(1) });
     assert!(matches!(error, TrainError::Setting { field: "batch size", .. }), "{error}");
 
