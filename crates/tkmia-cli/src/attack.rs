@@ -69,7 +69,7 @@ const EXAMPLES: &str = "Examples:
   tkmia attack --model resnet50_voc.onnx --input in.npz --method kuap --fit fit.npz --radius 12 \\
       --k 3 --perturbation v.npz --output out.npz
   tkmia attack --command 'python score.py' --input-size 224 --surrogate a.onnx --surrogate b.onnx --diversity 0.5 \\
-      --input photographs --k 3 --optimiser pgd --norm linf --radius 0.06 --output out.npz";
+      --input photographs --k 3 --optimiser mi-fgsm --norm linf --radius 0.06 --stop 'excluded by 1e6' --output out.npz";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;

@@ -112,6 +112,7 @@ impl<C: Classifier> Classifier for Defended<C> {
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
+    use strum::VariantNames;
     use tkmia_core::Bounds;
 
     use super::*;
@@ -140,6 +141,26 @@ mod tests {
         fn device(&self) -> Device {
             Device::default()
         }
+    }
+
+    #[test]
+    fn only_a_defence_with_draws_is_attacked_by_another_classifier() {
+        let of = |defence: Defence| defence.of(Arc::new(Squares));
+        for name in Defence::VARIANTS.iter().filter(|name| **name != "resize") {
+            let (defended, attacked) = of(name.parse().unwrap());
+            assert!(attacked.is_none());
+            assert_eq!(defended.description(), format!("12 labels, 2×2, behind {name}"));
+        }
+        let (defended, attacked) = of(Defence::Resize);
+        let images = Tensor::<4>::full([1, 3, 2, 2], 0.9, &Device::default());
+        let scores =
+            |of: &dyn Classifier| of.scores(images.clone()).try_to_vec_as::<f32>().unwrap();
+        let (one, mean) = (scores(&defended), scores(&attacked.unwrap()));
+        // A side of 2 becomes 1, and three quarters of the image are grey.
+        assert_eq!(one.iter().filter(|&&score| (score - 0.81).abs() < 1e-6).count(), 3);
+        assert_eq!(one.iter().filter(|&&score| score == 0.25).count(), 9);
+        let sum: f32 = mean.iter().sum();
+        assert!((sum - (3.0 * 0.81 + 9.0 * 0.25)).abs() < 1e-4 && mean != one, "{mean:?}");
     }
 
     #[test]
