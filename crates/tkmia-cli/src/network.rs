@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use clap::Args;
 use tkmia_core::{Classifier, Tagger};
 use tkmia_data::Defence;
-use tkmia_models::{Loaded, ModelError, ScoringCommand, Source};
+use tkmia_models::{Loaded, ModelError, ScoringCommand, Source, check_device};
 
 use crate::audit::above_zero;
 use crate::knobs::TaggerFlags;
@@ -72,6 +72,12 @@ pub fn load_noting(
     device: &Device,
 ) -> Result<Loaded, ModelError> {
     let loaded = source.load(tagger, device)?;
+    if let Source::File(model) = source
+        && let Ok(cpu) = tkmia_core::device("cpu")
+        && *device != cpu
+    {
+        check_device(model, tagger, loaded.classifier.as_ref(), &cpu)?;
+    }
     for note in loaded.classifier.notes() {
         say(&format!("note: {source}: {note}"));
     }

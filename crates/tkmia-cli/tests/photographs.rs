@@ -129,7 +129,7 @@ fn what_does_not_go_with_photographs_is_said() {
     let says = shell::fail(command.args(["--specified", "person"]));
     assert!(says.contains("--specified: that is for photographs") && says.contains("input.npz"));
     let says = shell::fail(&mut attack(&path("none.jpg"), &path("out.npz")));
-    assert!(says.contains("none.jpg`: can't be read, expected a JPEG or PNG image"), "{says}");
+    assert!(says.contains("none.jpg: can't be read, expected a JPEG or PNG image"), "{says}");
     shell::photographs(folder.path(), 2);
     let says = shell::fail(attack(folder.path(), &path("out.npz")).args(["--specified", "bird"]));
     let refused = "expected a photograph with a label that is specified (bird), found none";

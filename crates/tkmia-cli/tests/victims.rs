@@ -111,7 +111,7 @@ fn an_experiment_on_several_victims_is_one_on_each_and_a_page_of_all() {
         ["index.html", "report.md"].map(|file| fs::read_to_string(report.join(file)).unwrap());
     assert!(page.contains("<h1>A &lt;small&gt; one</h1>") && !page.contains("Not attacked yet"));
     assert!(page.contains("<a href=\"../few bits/report/index.html\">few bits</a>"));
-    assert!(page.contains("Success by norm: few bits"));
+    assert!(page.contains("<figcaption>few bits</figcaption>") && page.contains("Success by norm"));
     let heading =
         |line: &str| ["Method", "bare", "few bits"].iter().all(|word| line.contains(word));
     assert_eq!(markdown.lines().filter(|line| heading(line)).count() % 2, 0);

@@ -245,11 +245,11 @@ mod tests {
     fn a_reference_to_nothing_is_named() {
         assert_eq!(
             broken(&[annotation(1, 7, 18), annotation(2, 8, 18)]),
-            "`instances_val2014.json` annotations[1].image_id: expected an id of `images`, found 8"
+            "instances_val2014.json annotations[1].image_id: expected an id of `images`, found 8"
         );
         assert_eq!(
             broken(&[annotation(1, 7, 2)]),
-            "`instances_val2014.json` annotations[0].category_id: expected an id of `categories`, found 2"
+            "instances_val2014.json annotations[0].category_id: expected an id of `categories`, found 2"
         );
     }
 
@@ -257,7 +257,7 @@ mod tests {
     fn whatever_is_there_twice_is_named() {
         assert_eq!(
             broken(&[annotation(5, 7, 1), annotation(6, 7, 1), annotation(5, 42, 1)]),
-            "`instances_val2014.json` annotations[2].id: 5 is that of annotations[0] already"
+            "instances_val2014.json annotations[2].id: 5 is that of annotations[0] already"
         );
         let twice = |images: &[String], categories: &[String]| {
             let json = file(&images.join(", "), &annotation(1, 7, 1), &categories.join(", "));
@@ -265,15 +265,15 @@ mod tests {
         };
         assert_eq!(
             twice(&[image(7), image(7)], &[category(1, "cat")]),
-            "`instances_val2014.json` images[1].id: 7 is that of images[0] already"
+            "instances_val2014.json images[1].id: 7 is that of images[0] already"
         );
         assert_eq!(
             twice(&[image(7)], &[category(1, "cat"), category(2, "dog"), category(1, "cow")]),
-            "`instances_val2014.json` categories[2].id: 1 is that of categories[0] already"
+            "instances_val2014.json categories[2].id: 1 is that of categories[0] already"
         );
         assert_eq!(
             twice(&[image(7)], &[category(1, "cat"), category(2, "cat")]),
-            "`instances_val2014.json` categories[1].name: `cat` is that of categories[0] already"
+            "instances_val2014.json categories[1].name: `cat` is that of categories[0] already"
         );
     }
 
@@ -285,7 +285,7 @@ mod tests {
             );
             let json = file(&images, &annotation(1, 7, 1), &categories());
             let expected = format!(
-                "`instances_val2014.json` images[1].file_name: expected a path within the folder of images, found `{outside}`"
+                "instances_val2014.json images[1].file_name: expected a path within the folder of images, found `{outside}`"
             );
             assert_eq!(open(&json).unwrap_err().to_string(), expected);
         }

@@ -168,7 +168,7 @@ mod tests {
         assert!(matches!(missing, DataError::Read { .. }));
         assert_eq!(
             missing.to_string(),
-            "`nowhere/a.jpg`: can't be read, expected a JPEG or PNG image"
+            "nowhere/a.jpg: can't be read, expected a JPEG or PNG image"
         );
 
         for bytes in [b"".as_slice(), b"not an image", b"GIF89a"] {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub enum DataError {
     // Any file.
     /// A file is missing or unreadable.
-    #[error("`{}`: can't be read, expected {expected}", path.display())]
+    #[error("{}: can't be read, expected {expected}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -19,7 +19,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A file or folder can't be written.
-    #[error("`{}`: can't be written", path.display())]
+    #[error("{}: can't be written", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -27,13 +27,13 @@ pub enum DataError {
         source: io::Error,
     },
     /// A list names no image.
-    #[error("`{}`: names no image, expected at least one line with one", path.display())]
+    #[error("{}: names no image, expected at least one line with one", path.display())]
     NoImages {
         /// The list.
         path: PathBuf,
     },
     /// A line of a list or label file holds something else.
-    #[error("`{}` line {line}: expected {expected}, found `{found}`", path.display())]
+    #[error("{} line {line}: expected {expected}, found `{found}`", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum DataError {
         found: String,
     },
     /// A file has too few or too many lines.
-    #[error("`{}`: expected {expected} lines, one for each {of}, found {found}", path.display())]
+    #[error("{}: expected {expected} lines, one for each {of}, found {found}", path.display())]
     LineCount {
         /// The file.
         path: PathBuf,
@@ -76,13 +76,13 @@ pub enum DataError {
         found: u32,
     },
     /// No image has a label.
-    #[error("`{}`: expected an image with a label, found none", path.display())]
+    #[error("{}: expected an image with a label, found none", path.display())]
     NoLabels {
         /// The file with the images or labels.
         path: PathBuf,
     },
     /// A list names an image twice.
-    #[error("`{}` line {line}: `{image}` is on line {first} already", path.display())]
+    #[error("{} line {line}: `{image}` is on line {first} already", path.display())]
     DuplicateImage {
         /// The list.
         path: PathBuf,
@@ -97,7 +97,7 @@ pub enum DataError {
     // VOC.
     /// A folder isn't in VOC 2012's layout.
     #[error(
-        "`{}`: expected VOC 2012's folders `Annotations`, `ImageSets/Main` and `JPEGImages` in it, in its `VOC2012` or in its `VOCdevkit/VOC2012`",
+        "{}: expected VOC 2012's folders `Annotations`, `ImageSets/Main` and `JPEGImages` in it, in its `VOC2012` or in its `VOCdevkit/VOC2012`",
         path.display()
     )]
     NotVoc {
@@ -105,7 +105,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The dataset has no split of that name.
-    #[error("`{}`: no split `{found}`, expected one of: {}", path.display(), known.join(", "))]
+    #[error("{}: no split `{found}`, expected one of: {}", path.display(), known.join(", "))]
     UnknownSplit {
         /// The folder of split lists.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub enum DataError {
         known: Vec<String>,
     },
     /// An annotation isn't well-formed XML.
-    #[error("`{}` byte {position}: expected an XML annotation", path.display())]
+    #[error("{} byte {position}: expected an XML annotation", path.display())]
     Xml {
         /// The annotation.
         path: PathBuf,
@@ -125,7 +125,7 @@ pub enum DataError {
         source: quick_xml::Error,
     },
     /// An annotation ends too early.
-    #[error("`{}`: the annotation ends before `{missing}`", path.display())]
+    #[error("{}: the annotation ends before `{missing}`", path.display())]
     TruncatedXml {
         /// The annotation.
         path: PathBuf,
@@ -133,7 +133,7 @@ pub enum DataError {
         missing: String,
     },
     /// An element of an annotation is absent or holds something else.
-    #[error("`{}`: {field}: expected {expected}, found {found}", path.display())]
+    #[error("{}: {field}: expected {expected}, found {found}", path.display())]
     Annotation {
         /// The annotation.
         path: PathBuf,
@@ -145,7 +145,7 @@ pub enum DataError {
         found: String,
     },
     /// An annotation names a class that the dataset doesn't have.
-    #[error("`{}`: object/name: expected one of VOC 2012's 20 classes, found `{found}`", path.display())]
+    #[error("{}: object/name: expected one of VOC 2012's 20 classes, found `{found}`", path.display())]
     UnknownClass {
         /// The annotation.
         path: PathBuf,
@@ -155,7 +155,7 @@ pub enum DataError {
 
     // COCO.
     /// A file isn't JSON in COCO's format, or ends too early.
-    #[error("`{}` {at}: expected COCO's instances format, JSON in UTF-8 or UTF-16", path.display())]
+    #[error("{} {at}: expected COCO's instances format, JSON in UTF-8 or UTF-16", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -165,7 +165,7 @@ pub enum DataError {
         source: serde_json::Error,
     },
     /// Two records of a list have the same id.
-    #[error("`{}` {list}[{at}].id: {id} is that of {list}[{first}] already", path.display())]
+    #[error("{} {list}[{at}].id: {id} is that of {list}[{first}] already", path.display())]
     DuplicateId {
         /// The file.
         path: PathBuf,
@@ -179,7 +179,7 @@ pub enum DataError {
         id: u64,
     },
     /// Two categories have the same name.
-    #[error("`{}` categories[{at}].name: `{name}` is that of categories[{first}] already", path.display())]
+    #[error("{} categories[{at}].name: `{name}` is that of categories[{first}] already", path.display())]
     DuplicateCategory {
         /// The file.
         path: PathBuf,
@@ -191,7 +191,7 @@ pub enum DataError {
         name: String,
     },
     /// An image's file is outside the folder of images.
-    #[error("`{}` images[{at}].file_name: expected a path within the folder of images, found `{found}`", path.display())]
+    #[error("{} images[{at}].file_name: expected a path within the folder of images, found `{found}`", path.display())]
     ImageOutside {
         /// The file.
         path: PathBuf,
@@ -201,7 +201,7 @@ pub enum DataError {
         found: String,
     },
     /// Images times categories are more than fit into memory.
-    #[error("`{}`: expected at most {most} images times categories (TKMIA_MAX_MEMORY), found {images} × {categories}", path.display())]
+    #[error("{}: expected at most {most} images times categories (TKMIA_MAX_MEMORY), found {images} × {categories}", path.display())]
     ManyLabels {
         /// The file.
         path: PathBuf,
@@ -213,7 +213,7 @@ pub enum DataError {
         most: u64,
     },
     /// An annotation refers to an image or category that isn't in the file.
-    #[error("`{}` annotations[{at}].{field}: expected an id of `{list}`, found {found}", path.display())]
+    #[error("{} annotations[{at}].{field}: expected an id of `{list}`, found {found}", path.display())]
     UnknownId {
         /// The file.
         path: PathBuf,
@@ -230,7 +230,7 @@ pub enum DataError {
     // NUS-WIDE.
     /// A folder isn't in one of NUS-WIDE's layouts.
     #[error(
-        "`{}`: expected NUS-WIDE's labels in its `TrainTestLabels`, `Groundtruth/TrainTestLabels` or `classification_labels`",
+        "{}: expected NUS-WIDE's labels in its `TrainTestLabels`, `Groundtruth/TrainTestLabels` or `classification_labels`",
         path.display()
     )]
     NotNusWide {
@@ -238,7 +238,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A label table has no column for a concept.
-    #[error("`{}`: expected a column for each of NUS-WIDE's 81 concepts, found none for `{concept}`", path.display())]
+    #[error("{}: expected a column for each of NUS-WIDE's 81 concepts, found none for `{concept}`", path.display())]
     MissingConcept {
         /// The table.
         path: PathBuf,
@@ -248,7 +248,7 @@ pub enum DataError {
 
     // Label tables.
     /// The first line of a label table isn't a header.
-    #[error("`{}` column {column}: expected {expected}, found `{found}`", path.display())]
+    #[error("{} column {column}: expected {expected}, found `{found}`", path.display())]
     Header {
         /// The table.
         path: PathBuf,
@@ -260,7 +260,7 @@ pub enum DataError {
         found: String,
     },
     /// A row of a label table can't be split into the header's columns.
-    #[error("`{}` line {line}: expected as many cells as the header has", path.display())]
+    #[error("{} line {line}: expected as many cells as the header has", path.display())]
     Csv {
         /// The table.
         path: PathBuf,
@@ -270,7 +270,7 @@ pub enum DataError {
         source: csv::Error,
     },
     /// A cell of a label table is neither of the two values that it may be.
-    #[error("`{}` line {line}, column `{class}`: expected {expected}, found `{found}`", path.display())]
+    #[error("{} line {line}, column `{class}`: expected {expected}, found `{found}`", path.display())]
     Cell {
         /// The table.
         path: PathBuf,
@@ -284,7 +284,7 @@ pub enum DataError {
         found: String,
     },
     /// A label table names an image that isn't there.
-    #[error("`{}` line {line}: expected an image file, found none at `{}`", path.display(), image.display())]
+    #[error("{} line {line}: expected an image file, found none at `{}`", path.display(), image.display())]
     MissingImage {
         /// The table.
         path: PathBuf,
@@ -296,7 +296,7 @@ pub enum DataError {
 
     // Images.
     /// A file isn't an image that can be decoded.
-    #[error("`{}`: expected a whole JPEG or PNG image", path.display())]
+    #[error("{}: expected a whole JPEG or PNG image", path.display())]
     Decode {
         /// The file.
         path: PathBuf,
@@ -304,7 +304,7 @@ pub enum DataError {
         source: image::ImageError,
     },
     /// A file holds another kind of image, or none.
-    #[error("`{}`: expected a baseline or progressive JPEG image or a PNG image, found {found}", path.display())]
+    #[error("{}: expected a baseline or progressive JPEG image or a PNG image, found {found}", path.display())]
     OtherImage {
         /// The file.
         path: PathBuf,
@@ -312,7 +312,7 @@ pub enum DataError {
         found: &'static str,
     },
     /// An image has more pixels than are decoded.
-    #[error("`{}`: expected an image of at most {most} pixels (TKMIA_MAX_MEMORY), found {width}×{height}", path.display())]
+    #[error("{}: expected an image of at most {most} pixels (TKMIA_MAX_MEMORY), found {width}×{height}", path.display())]
     ManyPixels {
         /// The file.
         path: PathBuf,
@@ -324,7 +324,7 @@ pub enum DataError {
         most: u64,
     },
     /// A JPEG file is cut short: a decoder would make up the missing part in grey.
-    #[error("`{}`: the JPEG data ends before its end-of-image marker (ff d9)", path.display())]
+    #[error("{}: the JPEG data ends before its end-of-image marker (ff d9)", path.display())]
     TruncatedJpeg {
         /// The file.
         path: PathBuf,
@@ -372,7 +372,7 @@ pub enum DataError {
         len: usize,
     },
     /// A split was asked for of a folder, which is one whole.
-    #[error("`{}`: a folder has no splits, found `{found}`", path.display())]
+    #[error("{}: a folder has no splits, found `{found}`", path.display())]
     SplitOfFolder {
         /// The folder.
         path: PathBuf,

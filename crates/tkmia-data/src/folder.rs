@@ -298,17 +298,17 @@ mod tests {
     fn a_bad_row_is_named_by_its_line() {
         assert_eq!(
             message("image,cat\na.png,1\nb.png,maybe\n"),
-            "`labels.csv` line 3, column `cat`: expected 0 or 1, found `maybe`"
+            "labels.csv line 3, column `cat`: expected 0 or 1, found `maybe`"
         );
         assert_eq!(
             message("image,cat\na.png,1\nb.png,1\na.png,0\n"),
-            "`labels.csv` line 4: `a.png` is on line 2 already"
+            "labels.csv line 4: `a.png` is on line 2 already"
         );
         for outside in ["../b.png", "/etc/passwd", "a/../../b.png", ""] {
             assert_eq!(
                 message(&format!("image,cat\na.png,1\n{outside},1\n")),
                 format!(
-                    "`labels.csv` line 3: expected an image by its path within the folder, found `{outside}`"
+                    "labels.csv line 3: expected an image by its path within the folder, found `{outside}`"
                 )
             );
         }

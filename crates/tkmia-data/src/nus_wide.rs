@@ -259,14 +259,11 @@ mod tests {
     fn a_bad_line_of_an_image_list_is_named() {
         let parse = |text| parse_image_list(text, Path::new("l.txt")).unwrap_err();
         assert!(matches!(parse("\r\n"), DataError::NoImages { .. }));
-        assert_eq!(parse("a\n\nb\n").to_string(), "`l.txt` line 2: expected an image, found ``");
+        assert_eq!(parse("a\n\nb\n").to_string(), "l.txt line 2: expected an image, found ``");
         assert_eq!(
             parse("a\\1\n..\\..\\b\n").to_string(),
-            "`l.txt` line 2: expected a path within the folder of images, found `..\\..\\b`"
+            "l.txt line 2: expected a path within the folder of images, found `..\\..\\b`"
         );
-        assert_eq!(
-            parse("a/1\nb\na\\1\n").to_string(),
-            "`l.txt` line 3: `a/1` is on line 1 already"
-        );
+        assert_eq!(parse("a/1\nb\na\\1\n").to_string(), "l.txt line 3: `a/1` is on line 1 already");
     }
 }

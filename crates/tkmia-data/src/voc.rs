@@ -218,7 +218,7 @@ mod tests {
         let dir = fixture();
         write(&dir, "ImageSets/Main/out.txt", "2008_000002\n../../secret\n");
         let error = Voc2012::open(dir.path(), "out").unwrap_err().to_string();
-        assert!(error.contains("out.txt` line 2: expected an image id, which"), "{error}");
+        assert!(error.contains("out.txt line 2: expected an image id, which"), "{error}");
         assert!(matches!(Voc2012::open(dir.path(), "train"), Err(DataError::NoImages { .. })));
         match Voc2012::open(dir.path(), "cat_val") {
             Err(DataError::Line { line: 1, found, .. }) => assert_eq!(found, "2008_000002  1"),

@@ -27,7 +27,7 @@ const OTHERS: &str = concat!("another network is read from ONNX: `", export!(), 
 #[non_exhaustive]
 pub enum ModelError {
     /// The file can't be opened or read.
-    #[error("cannot read {}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The model file.
         path: PathBuf,
@@ -48,6 +48,21 @@ pub enum ModelError {
     /// A command doesn't answer as it should.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A device computes the network otherwise than the CPU.
+    #[error(
+        "{}: expected {what} as on the CPU, found such that are {apart:.2} of their size away on {device}, which computes it wrongly: use another device",
+        path.display()
+    )]
+    Disagrees {
+        /// The model file.
+        path: PathBuf,
+        /// The device.
+        device: String,
+        /// Scores or gradients.
+        what: &'static str,
+        /// The L2 norm of the difference, over that of what is expected.
+        apart: f64,
+    },
     /// A file's content is wrong; the fault says how.
     #[error("{}: {fault}", path.display())]
     InFile {
@@ -175,7 +190,7 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// The file of a tensor's data can't be read.
-    #[error("tensor `{tensor}`: cannot read {}", path.display())]
+    #[error("tensor `{tensor}`: {}: can't be read", path.display())]
     ExternalRead {
         /// The initialiser.
         tensor: String,
@@ -370,7 +385,7 @@ pub enum ModelError {
         classes: usize,
     },
     /// A file can't be written.
-    #[error("cannot write {}", path.display())]
+    #[error("{}: can't be written", path.display())]
     Write {
         /// The file.
         path: PathBuf,

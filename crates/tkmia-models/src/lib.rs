@@ -12,6 +12,7 @@
 //! torchvision's strides.
 
 mod adapted;
+mod agreement;
 mod beside;
 mod budget;
 mod command;
@@ -24,8 +25,9 @@ mod load;
 mod resnet;
 mod source;
 
-pub use command::{CommandError, Fault, ScoringCommand, answer};
 #[cfg(feature = "flex")]
+pub use agreement::check_device;
+pub use command::{CommandError, Fault, ScoringCommand, answer};
 pub use direct::pullback::{Pullback, scored_by};
 pub use error::ModelError;
 pub use format::{FloatType, Format};

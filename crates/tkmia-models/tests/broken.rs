@@ -132,5 +132,5 @@ fn an_empty_truncated_or_foreign_file_is_an_error() {
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let message = load("no/such.onnx", &Device::flex()).unwrap_err().to_string();
-    assert_eq!(message, "cannot read no/such.onnx");
+    assert_eq!(message, "no/such.onnx: can't be read");
 }

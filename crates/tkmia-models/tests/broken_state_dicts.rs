@@ -148,5 +148,5 @@ fn a_truncated_or_foreign_file_is_an_error() {
     );
     let missing = tkmia_models::load("no/such.pth", &burn::tensor::Device::flex()).unwrap_err();
     assert!(matches!(&missing, ModelError::Read { .. }), "{missing}");
-    assert_eq!(missing.to_string(), "cannot read no/such.pth");
+    assert_eq!(missing.to_string(), "no/such.pth: can't be read");
 }

@@ -91,7 +91,7 @@ pub enum TrainError {
         reason: String,
     },
     /// A file can't be read.
-    #[error("cannot read {}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -100,7 +100,7 @@ pub enum TrainError {
         source: io::Error,
     },
     /// A file can't be written.
-    #[error("cannot write {}", path.display())]
+    #[error("{}: can't be written", path.display())]
     Write {
         /// The file.
         path: PathBuf,

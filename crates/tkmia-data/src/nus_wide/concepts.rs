@@ -64,15 +64,15 @@ mod tests {
         let message = |text: &str| parse(text).unwrap_err().to_string();
         assert_eq!(
             message(&whole.replace("bear", "boar")),
-            "`c.txt` line 4: expected one of NUS-WIDE's 81 concepts, found `boar`"
+            "c.txt line 4: expected one of NUS-WIDE's 81 concepts, found `boar`"
         );
         assert_eq!(
             message(&whole.replace("bear", "airport")),
-            "`c.txt` line 4: expected a concept that isn't on an earlier line, found `airport`"
+            "c.txt line 4: expected a concept that isn't on an earlier line, found `airport`"
         );
         assert_eq!(
             message(whole.trim_end_matches("zebra")),
-            "`c.txt`: expected 81 lines, one for each concept, found 80"
+            "c.txt: expected 81 lines, one for each concept, found 80"
         );
     }
 }

@@ -68,10 +68,10 @@ mod tests {
     #[test]
     fn a_bad_line_or_number_of_lines_is_named() {
         let message = |text| positives(text, Path::new("l.txt"), 2).unwrap_err().to_string();
-        assert_eq!(message("1\n-1\n"), "`l.txt` line 2: expected 0 or 1, found `-1`");
-        assert_eq!(message("\n1\n"), "`l.txt` line 1: expected 0 or 1, found ``");
+        assert_eq!(message("1\n-1\n"), "l.txt line 2: expected 0 or 1, found `-1`");
+        assert_eq!(message("\n1\n"), "l.txt line 1: expected 0 or 1, found ``");
         for (text, found) in [("", 0), ("1\n", 1), ("1\n0\n0\n", 3)] {
-            let expected = "`l.txt`: expected 2 lines, one for each image of the list, found ";
+            let expected = "l.txt: expected 2 lines, one for each image of the list, found ";
             assert_eq!(message(text), format!("{expected}{found}"));
         }
     }

@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn a_bad_header_is_named_by_its_column() {
-        let expected = "`t.csv` column 3: expected one of NUS-WIDE's 81 concepts, found `dog`";
+        let expected = "t.csv column 3: expected one of NUS-WIDE's 81 concepts, found `dog`";
         assert_eq!(message("image,cat,dog,sun\n"), expected);
         assert_eq!(
             message("cat,bear,cat\n"),
-            "`t.csv` column 3: expected a concept that isn't in an earlier column, found `cat`"
+            "t.csv column 3: expected a concept that isn't in an earlier column, found `cat`"
         );
         let error = table("image,sun,bear\n").unwrap_err();
         assert!(matches!(&error, DataError::MissingConcept { concept, .. } if concept == "cat"));
@@ -166,26 +166,26 @@ mod tests {
     #[test]
     fn a_bad_row_is_named_by_its_line() {
         let rows = |rows: &str| message(&format!("image,bear,cat,sun\n0,1,1,1\n{rows}"));
-        assert_eq!(rows("1,1,0,1\n"), "`t.csv` line 3, column `cat`: expected 1 or -1, found `0`");
+        assert_eq!(rows("1,1,0,1\n"), "t.csv line 3, column `cat`: expected 1 or -1, found `0`");
         for place in ["3", "-1", "zoo/3.jpg", ""] {
             let expected = "an image of the list, by its place from 0 or its path";
             assert_eq!(
                 rows(&format!("{place},1,1,1\n")),
-                format!("`t.csv` line 3: expected {expected}, found `{place}`")
+                format!("t.csv line 3: expected {expected}, found `{place}`")
             );
         }
         assert_eq!(
             rows("1,1,1,1\nzoo\\1.jpg,1,1,1\n"),
-            "`t.csv` line 4: `zoo/1.jpg` is on line 2 already"
+            "t.csv line 4: `zoo/1.jpg` is on line 2 already"
         );
-        assert!(rows("1,1,1\n").starts_with("`t.csv` line 3: expected as many cells"));
+        assert!(rows("1,1,1\n").starts_with("t.csv line 3: expected as many cells"));
     }
 
     #[test]
     fn without_a_column_for_it_every_image_needs_its_row() {
         for rows in [2, 4] {
             let text = format!("bear,cat,sun\n{}", "1,1,1\n".repeat(rows));
-            let expected = "`t.csv`: expected 3 lines, one for each image of the list, found ";
+            let expected = "t.csv: expected 3 lines, one for each image of the list, found ";
             assert_eq!(message(&text), format!("{expected}{rows}"));
         }
     }

@@ -229,11 +229,11 @@ mod tests {
         assert_eq!(read(&format!("{subset}{}", named("dog"))).unwrap()[0].name, "dog");
         assert_eq!(
             message(&named("&dog;")),
-            "`a.xml`: object: expected a character or an entity of XML's own, found `&dog;`"
+            "a.xml: object: expected a character or an entity of XML's own, found `&dog;`"
         );
         assert_eq!(
             message(&named("<b>dog</b>")),
-            "`a.xml`: object: expected text in an element, found markup within <name>"
+            "a.xml: object: expected text in an element, found markup within <name>"
         );
         assert!(matches!(read(&named("&#x110000;")), Err(DataError::Xml { .. })));
     }
@@ -279,25 +279,25 @@ mod tests {
             assert!(read(&PERSON_AND_DOG[..length]).is_err(), "cut to {length} bytes");
         }
         let cut = |at| message(&PERSON_AND_DOG[..PERSON_AND_DOG.find(at).unwrap()]);
-        assert_eq!(cut("</object>"), "`a.xml`: the annotation ends before `</object>`");
-        assert_eq!(cut("</part>"), "`a.xml`: the annotation ends before `</part>`");
-        assert_eq!(cut("person"), "`a.xml`: the annotation ends before `</name>`");
-        assert_eq!(message(""), "`a.xml`: the annotation ends before `</annotation>`");
+        assert_eq!(cut("</object>"), "a.xml: the annotation ends before `</object>`");
+        assert_eq!(cut("</part>"), "a.xml: the annotation ends before `</part>`");
+        assert_eq!(cut("person"), "a.xml: the annotation ends before `</name>`");
+        assert_eq!(message(""), "a.xml: the annotation ends before `</annotation>`");
     }
 
     #[test]
     fn what_is_not_an_annotation_is_named() {
         assert_eq!(
             message("<html></html>"),
-            "`a.xml`: root element: expected <annotation>, found <html>"
+            "a.xml: root element: expected <annotation>, found <html>"
         );
         assert_eq!(
             message("<annotation><object><pose>Left</pose></object></annotation>"),
-            "`a.xml`: object/name: expected a class, found no such element"
+            "a.xml: object/name: expected a class, found no such element"
         );
         assert_eq!(
             message("<annotation><object><difficult>yes</difficult></object></annotation>"),
-            "`a.xml`: object/difficult: expected 0 or 1, found `yes`"
+            "a.xml: object/difficult: expected 0 or 1, found `yes`"
         );
         let crossed = read("<annotation><object></annotation></object>").unwrap_err();
         assert!(matches!(crossed, DataError::Xml { position: 20, .. }), "{crossed:?}");

@@ -1,11 +1,12 @@
 //! [`Across`] as a page, as Markdown and as CSV.
 
+use tkmia_attacks::Norm;
 use tkmia_figure::escaped as in_html;
 
 use super::asides::Aside;
 use super::capitalised;
 use super::csv::{number, written};
-use super::html::{chart, list, page};
+use super::html::{list, page};
 use super::markdown::escaped;
 use crate::row::name_headings;
 use crate::{Across, Column, Form, Report, ReportTable, Row, columns};
@@ -47,17 +48,30 @@ impl Across {
                 body += &aside.html(if at < 2 { "details open" } else { "details" });
             }
             for norm in table.norms() {
-                for (name, report) in &self.victims {
-                    if let Some((title, curve)) = table_of(report, number)
-                        .and_then(|table| table.curves_by(norm).into_iter().next())
-                    {
-                        body += &chart("details", &format!("{title}: {}", in_html(name)), &curve);
-                    }
-                }
+                body += &self.curves(number, norm);
             }
             body += "</section>\n";
         }
         page(&self.title, &body)
+    }
+
+    /// Success by a norm, victim by victim.
+    fn curves(&self, number: usize, norm: Norm) -> String {
+        let mut heading = None;
+        let mut charts = String::new();
+        for (name, report) in &self.victims {
+            let curves = table_of(report, number).map(|table| table.curves_by(norm));
+            let Some((title, curve)) = curves.into_iter().flatten().next() else { continue };
+            heading = Some(title);
+            charts += &format!(
+                "<figure class=\"curve\"><div class=\"plot\">{}</div><figcaption>{}</figcaption></figure>\n",
+                curve.svg(),
+                in_html(name)
+            );
+        }
+        heading.map_or(String::new(), |title| {
+            format!("<details open><summary>{title}</summary>\n<div class=\"methods\">\n{charts}</div></details>\n")
+        })
     }
 
     /// The same tables as Markdown.

@@ -235,7 +235,7 @@ impl Aside {
     }
 }
 
-pub(super) fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
+fn chart(tag: &str, summary: &str, chart: &Chart) -> String {
     format!(
         "<{tag}><summary>{summary}</summary>\n<div class=\"plot\">{}</div></details>\n",
         chart.svg()
