@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use tkmia::attacks::{AttackName, Outcome, Variant};
-use tkmia::core::{Bounds, Classifier, device};
+use tkmia::core::{Classifier, device, in_front_of};
 use tkmia::data::{DatasetKind, Folder, Resize, Transform, Voc2012};
 use tkmia::experiment::{
     Campaign, DataSpec, Event, Experiment, ExperimentError, MethodSpec, Plan, Reached, Record,
@@ -117,25 +117,11 @@ fn results_are_written_whole_and_are_the_same_for_any_cut_of_the_work() {
 struct Counting<'a>(&'a dyn Classifier, AtomicUsize);
 
 impl Classifier for Counting<'_> {
+    in_front_of!(self => self.0; input_size);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         self.1.fetch_add(images.dims()[0], Ordering::Relaxed);
         self.0.scores(images)
-    }
-
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.0.bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        self.0.input_size()
-    }
-
-    fn device(&self) -> Device {
-        self.0.device()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use sha2::{Digest, Sha256};
-use tkmia_core::{Bounds, Classifier};
+use tkmia_core::{Bounds, Classifier, in_front_of};
 use tkmia_metrics::Ranking;
 
 use crate::criterion::SampleState;
@@ -62,24 +62,10 @@ impl Planted<'_> {
 }
 
 impl Classifier for Planted<'_> {
+    in_front_of!(self => self.classifier; input_size);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         self.alter(self.classifier.scores(images))
-    }
-
-    fn classes(&self) -> usize {
-        self.classifier.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.classifier.bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        self.classifier.input_size()
-    }
-
-    fn device(&self) -> Device {
-        self.classifier.device()
     }
 }
 

@@ -51,6 +51,11 @@ pub trait Attack: Debug + Send + Sync {
         View::Image
     }
 
+    /// Whether it can't do without gradients.
+    fn needs_gradients(&self) -> bool {
+        self.passes_at_most(1, 2).backward > 0
+    }
+
     /// Whether it aims at a [target](tkmia_core::Goal::target).
     fn is_targeted(&self) -> bool {
         false
@@ -83,8 +88,8 @@ pub trait Attack: Debug + Send + Sync {
     ///
     /// # Errors
     /// [`AttackError`] naming what doesn't fit: images of another size, range or device than the classifier
-    /// takes, labels of another number, a missing target, a start that the attack has no use for; and as
-    /// [`perturb`](Self::perturb).
+    /// takes, labels of another number, a missing target, a start that the attack has no use for; a classifier that
+    /// failed; and as [`perturb`](Self::perturb).
     fn run_watched(
         &self,
         classifier: &dyn Classifier,
@@ -93,14 +98,19 @@ pub trait Attack: Debug + Send + Sync {
     ) -> Result<BatchResult, AttackError> {
         admit(self, classifier, batch)?;
         let perturbed = self.perturb(Run { classifier, batch, watch })?;
+        classifier.check()?;
         Ok(BatchResult { perturbed, goal: batch.goal().clone(), stop: self.stop().clone() })
     }
 
     /// Whether it can be run on this classifier.
     ///
     /// # Errors
-    /// [`AttackError::NotSymmetric`] if it squashes images and the classifier isn't on `[-1, 1]`.
+    /// [`AttackError::NoGradients`] if it needs gradients and the classifier has none, [`AttackError::NotSymmetric`] if it
+    /// squashes images and the classifier isn't on `[-1, 1]`.
     fn check(&self, classifier: &dyn Classifier) -> Result<(), AttackError> {
+        if self.needs_gradients() && !classifier.has_gradients() {
+            return Err(AttackError::NoGradients);
+        }
         match (self.view(), classifier.bounds()) {
             (View::Image, _) | (View::Tanh, Bounds::SYMMETRIC) => Ok(()),
             (View::Tanh, Bounds { low, high }) => Err(AttackError::NotSymmetric { low, high }),

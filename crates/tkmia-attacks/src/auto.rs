@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tkmia_core::Bounds;
+use tkmia_core::{Bounds, Classifier};
 
 use crate::descent::pick;
 use crate::readback::values;
@@ -41,7 +41,7 @@ impl fmt::Display for Auto {
 }
 
 /// The minimum-norm form, where it searches for the criterion; JMA; and Square on the images on which neither succeeds.
-/// Each has a third of the passes.
+/// Each has a third of the passes. Where the classifier has no gradients, Square has all of them.
 ///
 /// After AutoAttack: Croce & Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
 /// Parameter-free Attacks", ICML 2020. That one stays within a radius, this one returns the smallest success.
@@ -64,7 +64,7 @@ impl Attack for AutoAttack {
         let mut rows: Vec<usize> = (0..batch.rows()).collect();
         let mut best: Option<Perturbed> = None;
         let (mut passes, mut flow) = (0, ControlFlow::Continue(()));
-        let attacks = self.attacks(classifier.bounds(), channels * height * width)?;
+        let attacks = self.attacks(classifier, channels * height * width)?;
         for (at, attack) in attacks.iter().enumerate() {
             if let Some(best) = &best {
                 let goes_on = |row: &usize| match best.outcomes[*row] {
@@ -109,6 +109,10 @@ impl Attack for AutoAttack {
         &self.stop
     }
 
+    fn needs_gradients(&self) -> bool {
+        false
+    }
+
     fn passes_at_most(&self, _: usize, _: usize) -> Passes {
         let most = self.limits.max_iterations;
         self.limits.cap(Passes { forward: most, backward: most })
@@ -119,7 +123,7 @@ impl AutoAttack {
     /// The attacks in their order, for images of so many values.
     fn attacks(
         &self,
-        Bounds { low, high }: Bounds,
+        classifier: &dyn Classifier,
         values: usize,
     ) -> Result<Vec<Box<dyn Attack>>, AttackError> {
         let Passes { forward, backward } = self.passes_at_most(0, 0);
@@ -127,7 +131,7 @@ impl AutoAttack {
         let limits =
             Limits { max_iterations: share, max_forward: Some(share), max_backward: Some(each) };
         let mut attacks: Vec<Box<dyn Attack>> = Vec::new();
-        if share > 0 && each > 0 {
+        if share > 0 && each > 0 && classifier.has_gradients() {
             match (MinNorm { norm: self.norm, ..MinNorm::default() }).init(limits, &self.stop) {
                 Ok(attack) => attacks.push(Box::new(attack)),
                 Err(AttackError::NotSearched { .. }) => {}
@@ -136,6 +140,7 @@ impl AutoAttack {
             let jma = Geometric { name: AttackName::Jma, variant: Variant::Corrected };
             attacks.push(Box::new(jma.init(limits, &self.stop)?));
         }
+        let Bounds { low, high } = classifier.bounds();
         let per_value = RADIUS * f64::from(high - low);
         let radius = match self.norm {
             Norm::L2 => per_value * (values as f64).sqrt(),

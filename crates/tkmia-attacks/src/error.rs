@@ -38,6 +38,11 @@ pub enum AttackError {
         /// The highest value that the classifier takes.
         high: f32,
     },
+    /// The attack needs gradients, and the classifier gives scores alone.
+    #[error(
+        "the attack needs gradients, and the classifier gives scores alone: expected square or auto, or a surrogate to attack"
+    )]
+    NoGradients,
     /// The tanh change of variable is for images in `[-1, 1]`.
     #[error(
         "the released variant squashes images with tanh and needs a classifier on [-1, 1], this one takes [{low}, {high}]"

@@ -47,9 +47,25 @@ impl BatchResult {
     /// an image.
     ///
     /// # Errors
-    /// [`AttackError::NoTarget`] if the criterion needs a target and the goal has none.
+    /// [`AttackError::NoTarget`] if the criterion needs a target and the goal has none, and a classifier that failed.
     pub fn judge(&self, classifier: &dyn Classifier) -> Result<Vec<Verdict>, AttackError> {
         self.judge_by(classifier, &*self.stop)
+    }
+
+    /// The same on another classifier than the attacked one. That a success isn't one there is no
+    /// [sign](Indicator::SuccessLost) of a failing attack.
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub fn judge_elsewhere(
+        &self,
+        classifier: &dyn Classifier,
+    ) -> Result<Vec<Verdict>, AttackError> {
+        let mut verdicts = self.judge(classifier)?;
+        for verdict in &mut verdicts {
+            verdict.indicators.retain(|&sign| sign != Indicator::SuccessLost);
+        }
+        Ok(verdicts)
     }
 
     /// The same, by another criterion than the attack's.
@@ -73,6 +89,7 @@ fn judge(
     result: &Perturbed,
     criterion: &dyn Criterion,
 ) -> Result<Vec<Verdict>, AttackError> {
+    let criterion = criterion.wanted().unwrap_or(criterion);
     if goal.target().is_none() && criterion.needs_target() {
         return Err(AttackError::NoTarget { stop: criterion.to_string() });
     }
@@ -109,7 +126,7 @@ fn judge(
         let found = [
             (non_finite, Indicator::NonFiniteScore),
             (outcome == Outcome::Exhausted && on_border[row], Indicator::OnBoxBorder),
-            (outcome == Outcome::Succeeded && !success, Indicator::SuccessLost),
+            (outcome == Outcome::Succeeded && takes_part && !success, Indicator::SuccessLost),
         ];
         indicators.extend(found.iter().filter(|(shows, _)| *shows).map(|&(_, sign)| sign));
         indicators.sort_unstable();
@@ -127,7 +144,9 @@ fn judge(
             scores: scores(now),
         }
     };
-    Ok((0..goal.rows()).map(verdict).collect())
+    let verdicts = (0..goal.rows()).map(verdict).collect();
+    classifier.check()?;
+    Ok(verdicts)
 }
 
 /// A row by its scores before and now, where they are finite.

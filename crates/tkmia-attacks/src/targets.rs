@@ -83,7 +83,8 @@ impl Targets {
     /// data set calls them. One forward pass.
     ///
     /// # Errors
-    /// [`CoreError::ShapeMismatch`](tkmia_core::CoreError::ShapeMismatch) if the classifier hasn't the goal's labels.
+    /// [`CoreError::ShapeMismatch`](tkmia_core::CoreError::ShapeMismatch) if the classifier hasn't the goal's labels,
+    /// and a classifier that failed.
     pub fn aim(
         &self,
         goal: Goal,
@@ -92,6 +93,7 @@ impl Targets {
         ids: &[impl AsRef<str>],
     ) -> Result<Goal, AttackError> {
         let clean = scored(classifier.scores(unattacked));
+        classifier.check()?;
         let targets = clean.iter().zip(ids).enumerate().map(|(row, (clean, id))| {
             let (Ok(clean), relevant) = (clean, goal.relevant().row(row)) else {
                 return Vec::new();

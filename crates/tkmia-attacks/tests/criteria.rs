@@ -7,9 +7,9 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_attacks::{
-    AllRelevantOut, AttackBatch, AttackSettings, CRITERION_NAMES, Criterion, Imperceptible,
-    MeasureBudget, MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, SampleState,
-    SpecifiedOut, Stop, TargetSet,
+    AllRelevantOut, AttackBatch, AttackSettings, By, CRITERION_NAMES, Criterion, Imperceptible,
+    MeasureBudget, MeasurePreserving, OrderedTopK, Outcome, PrecisionPreserved, Reason,
+    SampleState, SpecifiedOut, Stop, TargetSet,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 use tkmia_metrics::{MEASURES, Measure, Ranking};
@@ -204,6 +204,19 @@ proptest! {
     }
 
     #[test]
+    fn what_holds_by_a_margin_holds(
+        sample in with_ties(),
+        criterion in of_scores(),
+        margin in 0.1..9.0_f64,
+    ) {
+        let by = By { criterion: criterion.clone(), margin };
+        let (met, beyond) = (sample.is_met(&by), sample.margin(&by));
+        prop_assert_eq!(met, sample.is_met(&criterion) && sample.margin(&criterion) <= -margin);
+        let agrees = if met { beyond <= 0.0 } else { beyond >= 0.0 };
+        prop_assert!(agrees);
+    }
+
+    #[test]
     fn imperceptible_implies_measure_preserving_where_others_can_fill_the_places(
         sample in with_ties(),
     ) {
@@ -262,6 +275,43 @@ fn a_combined_criterion_stops_an_attack_and_judges_its_result() {
     assert_eq!(judged(&budget).margin, 0.0);
     let opposite = judged(&SpecifiedOut.not());
     assert_eq!((opposite.success, opposite.margin), (false, -verdict.margin));
+}
+
+#[test]
+fn an_attack_goes_on_by_a_margin_and_is_judged_without_it() {
+    let data = TensorData::new(vec![0.5_f32, 0.4, 0.3, 0.2, 0.1, 0.0], [1, 3, 1, 2]);
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels], 6).unwrap();
+    let images = Tensor::from_data(data, &Device::default());
+    let batch = AttackBatch::new(images, set(&[0, 1, 2]), set(&[0]), 2).unwrap();
+    let ended = |stop: &str| {
+        let knobs = serde_json::json!({"optimiser": "pgd", "radius": 1.0, "stop": stop, "max-iterations": 20});
+        let settings = AttackSettings::from_knobs(knobs.as_object().unwrap()).unwrap();
+        let result = settings.init().unwrap().run(&Identity, &batch).unwrap();
+        let verdict = result.judge(&Identity).unwrap().remove(0);
+        assert!(verdict.success, "{stop}");
+        (result.perturbed.outcomes[0], verdict.margin)
+    };
+    let (first, near) = ended("excluded");
+    let (second, far) = ended("excluded by 0.1");
+    let (last, _) = ended("excluded by 1000");
+    assert_eq!([first, second, last], [Outcome::Succeeded, Outcome::Succeeded, Outcome::Exhausted]);
+    assert!(near > -0.1 && far <= -0.1, "{near} {far}");
+    // A label that is out already, and is to go further.
+    let out = AttackBatch::new(batch.images().clone(), set(&[0, 1, 2]), set(&[2]), 2).unwrap();
+    for (stop, outcome) in [
+        ("excluded", Outcome::Ineligible(Reason::NothingToExclude)),
+        ("excluded by 0.2", Outcome::Succeeded),
+    ] {
+        let knobs = serde_json::json!({"lr": 0.05, "stop": stop});
+        let settings = AttackSettings::from_knobs(knobs.as_object().unwrap()).unwrap();
+        let result = settings.init().unwrap().run(&Identity, &out).unwrap();
+        assert_eq!(result.perturbed.outcomes, [outcome]);
+        let verdict = result.judge(&Identity).unwrap().remove(0);
+        assert!(!verdict.success && verdict.indicators.is_empty());
+    }
+    let min_norm = serde_json::json!({"variant": "min-norm", "stop": "excluded by 1"});
+    let settings = AttackSettings::from_knobs(min_norm.as_object().unwrap()).unwrap();
+    assert!(settings.init().unwrap_err().to_string().contains("`excluded by 1`"));
 }
 
 #[test]

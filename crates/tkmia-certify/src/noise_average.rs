@@ -1,7 +1,7 @@
 //! [`NoiseAverage`]: what an attacker differentiates who knows of the noise.
 
-use burn::tensor::{Device, Tensor};
-use tkmia_core::{Bounds, Classifier, PassMemory};
+use burn::tensor::Tensor;
+use tkmia_core::{Classifier, in_front_of};
 
 /// A classifier's average scores over fixed noise.
 ///
@@ -17,6 +17,8 @@ pub struct NoiseAverage<'a> {
 }
 
 impl Classifier for NoiseAverage<'_> {
+    in_front_of!(self => self.classifier; pass_memory, label_names);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         let noise = Tensor::from_data(self.noise.to_data(), &images.device());
         let draws = noise.dims()[0];
@@ -28,28 +30,8 @@ impl Classifier for NoiseAverage<'_> {
         sum / draws as f32
     }
 
-    fn classes(&self) -> usize {
-        self.classifier.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.classifier.bounds()
-    }
-
     fn input_size(&self) -> Option<[usize; 2]> {
         let [_, _, height, width] = self.noise.dims();
         Some([height, width])
-    }
-
-    fn device(&self) -> Device {
-        self.classifier.device()
-    }
-
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        self.classifier.pass_memory(size)
-    }
-
-    fn label_names(&self) -> Option<&[String]> {
-        self.classifier.label_names()
     }
 }

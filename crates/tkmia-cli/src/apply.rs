@@ -10,7 +10,7 @@ use tkmia_attacks::{Attack, Stop};
 use tkmia_core::device;
 use tkmia_experiment::read_perturbation;
 use tkmia_file::{Axis, Npz};
-use tkmia_models::model_files;
+use tkmia_models::{Source, model_files};
 
 use crate::attack::{Work, attack_all, ended};
 use crate::computing::Computing;
@@ -77,7 +77,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let mut inputs = model_files(model)?;
         inputs.extend([arguments.input.clone(), arguments.perturbation.clone()]);
         progress::watch_interrupt()?;
-        let model = load_noting(model, &arguments.tagger.0, &device)?.classifier;
+        let model =
+            load_noting(&Source::File(model.clone()), &arguments.tagger.0, &device)?.classifier;
         let attack = perturbation.attack(arguments.stop.clone().unwrap_or_default());
         attack.check(&*model)?;
         let input = Input::read(&arguments.input, &*model, k, None)?;
@@ -85,6 +86,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let workers = arguments.computing.workers(&*model, [input.shape[2], input.shape[3]]);
         let work = Work {
             model: &*model,
+            surrogate: None,
             attack: &attack,
             input: &input,
             targets: None,

@@ -17,6 +17,7 @@ use crate::output::{Output, refuse_overwriting, tell};
 use crate::progress::{self, INTERRUPTED, STOP};
 use crate::results::{AttackedImage, AttackedImages, Results};
 use crate::subject::{SubjectFlags, batch};
+use crate::surrogate::SurrogateFlags;
 use crate::universal::{FitFlags, describe};
 
 /// Attack images of an npz file, or photographs, and write the adversarial ones to an npz file
@@ -42,6 +43,8 @@ pub struct Arguments {
     #[command(flatten)]
     subject: SubjectFlags,
     #[command(flatten)]
+    surrogate: SurrogateFlags,
+    #[command(flatten)]
     fit: FitFlags,
     /// Write the loss of each forward pass too
     #[arg(long)]
@@ -64,14 +67,16 @@ const EXAMPLES: &str = "Examples:
   tkmia attack --model resnet50_voc.onnx --input in.npz --method tkml-ap-t --target worst --k 3 \\
       --stop target-reached --output out.npz
   tkmia attack --model resnet50_voc.onnx --input in.npz --method kuap --fit fit.npz --radius 12 \\
-      --k 3 --perturbation v.npz --output out.npz";
+      --k 3 --perturbation v.npz --output out.npz
+  tkmia attack --command 'python score.py' --input-size 224 --surrogate a.onnx --surrogate b.onnx --diversity 0.5 \\
+      --input photographs --k 3 --optimiser mi-fgsm --norm linf --radius 0.06 --stop 'excluded by 1e6' --output out.npz";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let flags = &arguments.subject;
-    let subject = flags.open()?;
+    let subject = flags.open(&arguments.surrogate)?;
     let mut inputs = flags.files()?;
-    inputs.extend(arguments.fit.inputs());
+    inputs.extend(arguments.surrogate.files.iter().cloned().chain(arguments.fit.inputs()));
     let output = Output::create(&arguments.output, &inputs)?;
     let mut others = arguments.fit.outputs();
     others.extend(arguments.pictures.clone());
@@ -89,6 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let own = subject.attack.as_ref();
     let work = Work {
         model,
+        surrogate: subject.surrogate.as_deref(),
         attack: applied.as_ref().map_or(own, |applied| applied as &dyn Attack),
         input,
         targets: subject.targets,
@@ -96,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         trace: arguments.trace,
     };
     let trace = arguments.trace.then_some(settings.limits.max_iterations);
-    let workers = flags.computing.workers(model, [input.shape[2], input.shape[3]]);
+    let workers = flags.computing.workers(subject.attacked(), [input.shape[2], input.shape[3]]);
     let results = attack_all(&work, workers, trace)?;
     output.finish(|npz| results.add_to(npz))?;
     if let Some(folder) = &arguments.pictures {
@@ -105,7 +111,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let (name, k) = (settings.short_name(), flags.k);
     let fit = fitted.as_ref().map_or(String::new(), describe);
-    let says = format!("{fit}{name}, k = {k}: {}", results.summary(settings.view()));
+    let mut says = format!("{fit}{name}, k = {k}: {}", results.summary(settings.view()));
+    if let Some(surrogate) = &subject.surrogate {
+        let (count, what) = (results.ended_in_success(), surrogate.description());
+        says += &format!("attacked in its place, with {count} successes of its own: {what}\n");
+    }
     tell(&arguments.output, &says)?;
     ended(&results, &arguments.output)
 }
@@ -149,6 +159,8 @@ pub fn ended(results: &Results<'_>, output: &Path) -> Result<ExitCode, Box<dyn E
 /// An attack on the images of an input.
 pub struct Work<'a> {
     pub model: &'a dyn Classifier,
+    /// What is attacked in its place.
+    pub surrogate: Option<&'a dyn Classifier>,
     pub attack: &'a dyn Attack,
     pub input: &'a Input,
     /// What a targeted attack aims at; random targets are drawn by the images' names.
@@ -168,7 +180,8 @@ impl Work<'_> {
         finished: impl Fn(usize),
     ) -> Result<AttackedImages, AttackError> {
         let (model, size) = (self.model, self.input.image_size());
-        let batch = batch(self.input, model, (self.targets, self.attack.view()), rows)?;
+        let attacked = self.surrogate.unwrap_or(model);
+        let batch = batch(self.input, attacked, (self.targets, self.attack.view()), rows)?;
         let mut losses = vec![Vec::new(); rows.len()];
         let mut watch = |step: &Step<'_>| {
             if let Some(loss) = step.loss.filter(|_| self.trace) {
@@ -182,8 +195,11 @@ impl Work<'_> {
                 false => ControlFlow::Continue(()),
             }
         };
-        let result = self.attack.run_watched(model, &batch, &mut watch)?;
-        let verdicts = result.judge(model)?;
+        let result = self.attack.run_watched(attacked, &batch, &mut watch)?;
+        let verdicts = match self.surrogate {
+            Some(_) => result.judge_elsewhere(model)?,
+            None => result.judge(model)?,
+        };
         let controls = self.controlled.map(|v| Controls::of(v, &result.stop, model, &batch));
         let controls = controls.transpose()?;
 

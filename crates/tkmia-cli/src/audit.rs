@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tkmia_audit::{Findings, Limit, PAGE, Work, write_audit};
 use tkmia_core::device;
-use tkmia_data::{DatasetKind, Squeezer, Transform, photographs};
+use tkmia_data::{DatasetKind, Defence, Transform, photographs};
 use tkmia_experiment::{
     Campaign, DataSpec, Experiment, ExperimentError, Reached, TableSpec, Victim, VictimFacts,
     VictimSpec, pass_time,
 };
 use tkmia_file::{read_text, write_whole};
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::{Loaded, Source};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
@@ -43,8 +43,8 @@ pub struct Arguments {
     #[command(flatten)]
     pub images: Tagged,
     /// What takes details out of the tagger's images first, as a defence that the attacks see through
-    #[arg(long, value_parser = named::<Squeezer>())]
-    pub squeeze: Option<Squeezer>,
+    #[arg(long, value_parser = named::<Defence>())]
+    pub squeeze: Option<Defence>,
     /// Size of the predicted set [default: 3, or less where most images have fewer labels than that and one more]
     #[arg(short, long)]
     pub k: Option<usize>,
@@ -104,12 +104,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>> {
     let Arguments { model, images, output, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
-    let device = device(&arguments.computing.device)?;
-    let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
-    let classifier = defended(classifier, arguments.squeeze);
+    let (source, device) = (Source::File(model.clone()), device(&arguments.computing.device)?);
+    let Loaded { classifier, tagger, .. } = load_noting(&source, &arguments.tagger.0, &device)?;
+    let (classifier, expected) = defended(classifier, arguments.squeeze);
+    let attacked = expected.as_ref().unwrap_or(&classifier);
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let size = [transform.resize.side as usize; 2];
-    let workers = arguments.computing.workers(&classifier, size);
+    let workers = arguments.computing.workers(attacked, size);
 
     let labelled = images.labelled()?;
     let classes = classifier.classes();
@@ -119,7 +120,7 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let work = match arguments.begun()? {
         Some(work) => arguments.checked(work, count, classes)?,
         None => {
-            let time = pass_time(&classifier, size, workers)?;
+            let time = pass_time(attacked, size, workers)?;
             Work::within(60.0 * arguments.minutes, time, count, k, arguments.seed)
         }
     };
@@ -143,11 +144,13 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let (squeeze, tagger) = (arguments.squeeze, arguments.tagger.0.clone());
     experiment.victim = VictimSpec { squeeze, tagger, ..VictimSpec::default() };
     let facts = VictimFacts {
-        sha256: fingerprint(model)?,
+        sha256: source.fingerprint()?,
         description: classifier.description(),
+        surrogate: expected.as_ref().map(|expected| expected.description()),
         ..VictimFacts::default()
     };
-    let victim = Victim::new(&classifier, dataset.as_ref(), &transform)?;
+    let victim =
+        Victim::new(&classifier, dataset.as_ref(), &transform)?.by_way_of(expected.as_deref());
     arguments.begin(&work)?;
     let campaign = Campaign::new(&experiment, victim, &facts, output, workers);
     arguments.finish(&campaign)

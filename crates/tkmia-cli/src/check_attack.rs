@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::input::Input;
 use crate::progress::{self, INTERRUPTED, STOP};
 use crate::subject::{Subject, SubjectFlags};
+use crate::surrogate::SurrogateFlags;
 
 /// Test whether an attack finds adversarial examples that are surely there
 ///
@@ -39,7 +40,7 @@ const EXAMPLES: &str = "Examples:
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let flags = &arguments.subject;
-    let subject = flags.open()?;
+    let subject = flags.open(&SurrogateFlags::default())?;
     let test = ActiveTest::new(ball(&subject, arguments.within)?, flags.seed);
     let [images, _, height, width] = subject.input.shape;
 

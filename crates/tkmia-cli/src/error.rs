@@ -62,6 +62,15 @@ pub enum CliError {
     /// Neither the command nor the experiment says what is needed.
     #[error("{option} is needed: {place}")]
     OptionMissing { option: &'static str, place: &'static str },
+    /// Two victims.
+    #[error("victim: expected `model` or `command`, found both")]
+    TwoVictims,
+    /// Input diversity without a surrogate.
+    #[error("diversity is for surrogates: expected --surrogate with one, found none")]
+    DiversityUnused,
+    /// Input diversity with an impossible probability.
+    #[error("diversity: expected a number from 0 to 1, found {found}")]
+    Diversity { found: f64 },
     /// Something is said of a victim or its passes, and there is none.
     #[error("{said}: that is for a victim, expected --model with one")]
     NoVictim { said: String },

@@ -12,21 +12,22 @@ use std::{io, iter, thread};
 use clap::{Args, ValueEnum};
 use tkmia_attacks::View;
 use tkmia_core::{Classifier, device};
-use tkmia_data::{Dataset, DatasetSpec, Squeezer, Transform, load_batch, open};
+use tkmia_data::{Dataset, DatasetSpec, Defence, Transform, load_batch, open};
 use tkmia_experiment::{
     Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
-    VictimFacts, held_out,
+    VictimFacts, VictimSpec, held_out,
 };
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::{Loaded, ScoringCommand, Source};
 use tkmia_report::write_report;
 
 use crate::computing::Computing;
 use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::{defended, load_noting};
+use crate::network::{CommandFlags, defended, load_noting};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
+use crate::surrogate::{Surrogate, SurrogateFlags};
 use crate::train::named;
 
 /// Where an experiment finds what it needs, and how the work is cut up.
@@ -34,7 +35,9 @@ use crate::train::named;
 pub struct Options {
     /// The victim's file, in place of the experiment's `model`, or of all its victims
     #[arg(short, long, value_name = "FILE")]
-    pub model: Option<PathBuf>,
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    command: CommandFlags,
     #[command(flatten)]
     tagger: TaggerFlags,
     /// The split that the model was trained on, which is then not tuned on; `other` for none of the data's images
@@ -45,8 +48,10 @@ pub struct Options {
     held_out: bool,
     /// What takes details out of the model's images first, as a defence that the attacks see through, in place of the experiment's
     /// `squeeze`
-    #[arg(long, value_parser = named::<Squeezer>())]
-    squeeze: Option<Squeezer>,
+    #[arg(long, value_parser = named::<Defence>())]
+    squeeze: Option<Defence>,
+    #[command(flatten)]
+    surrogate: SurrogateFlags,
     /// The data's folder, in place of the experiment's `root`
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -95,6 +100,11 @@ impl Options {
         output.ok_or(CliError::OptionMissing { option: "--output", place: PLACE })
     }
 
+    /// The victim in place of the experiment's.
+    pub fn source(&self) -> Option<Source> {
+        self.command.or(self.model.as_ref())
+    }
+
     /// Whether it is about a part of the work, or takes over another folder's: that is of one victim.
     pub fn is_of_one(&self) -> bool {
         self.shard.is_some() || self.from.is_some() || self.until.is_some()
@@ -106,13 +116,18 @@ impl Options {
         output: &Path,
         experiment: &mut Experiment,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let own = experiment.victim.model.take();
-        if self.model.is_some() && own.is_some() {
+        let own = match (experiment.victim.model.take(), experiment.victim.command.take()) {
+            (Some(_), Some(_)) => return Err(CliError::TwoVictims.into()),
+            (model, None) => model.map(Source::File),
+            (None, Some(words)) => Some(Source::Command(ScoringCommand::new(words))),
+        };
+        let given = self.source();
+        if given.is_some() && own.is_some() {
             // What the file says of its own model isn't true of another one.
             experiment.victim = take(&mut experiment.victim).of_another_model();
         }
-        let model = self.model.clone().or(own);
-        let model = model.ok_or(CliError::OptionMissing { option: "--model", place: PLACE })?;
+        let source = given.or(own);
+        let source = source.ok_or(CliError::OptionMissing { option: "--model", place: PLACE })?;
         let root = self.root.clone().or(experiment.data.root.take());
         let root = root.ok_or(CliError::OptionMissing { option: "--root", place: PLACE })?;
 
@@ -151,18 +166,29 @@ impl Options {
         let spec = &mut experiment.victim.tagger;
         *spec = self.tagger.0.clone().over(take(spec)).0;
         let device = device(&self.computing.device)?;
-        let Loaded { classifier, tagger, .. } = load_noting(&model, spec, &device)?;
+        let Loaded { classifier, tagger, .. } = load_noting(&source, spec, &device)?;
         experiment.victim.squeeze = self.squeeze.or(experiment.victim.squeeze);
-        let classifier = defended(classifier, experiment.victim.squeeze);
+        let (classifier, expected) = defended(classifier, experiment.victim.squeeze);
+        let VictimSpec { surrogate: own, diversity, .. } = &mut experiment.victim;
+        let given = &self.surrogate;
+        let surrogate = SurrogateFlags {
+            files: if given.files.is_empty() { take(own) } else { given.files.clone() },
+            diversity: given.diversity.or(*diversity),
+        };
+        let surrogate = surrogate.load(&classifier, &device, experiment.seed)?;
+        let surrogate = surrogate.or(expected.map(Surrogate::from));
         let facts = VictimFacts {
-            sha256: fingerprint(&model)?,
+            sha256: source.fingerprint()?,
             description: classifier.description(),
+            surrogate: surrogate.as_ref().map(|surrogate| surrogate.name.clone()),
             trained_on,
             held_out: self.held_out || experiment.victim.held_out,
         };
         let transform = Transform::new(&tagger, kind, &classifier)?;
-        let victim = Victim::new(&classifier, dataset, &transform)?;
-        let workers = self.computing.workers(&classifier, [transform.resize.side as usize; 2]);
+        let attacked = surrogate.map(|surrogate| surrogate.classifier);
+        let victim = Victim::new(&classifier, dataset, &transform)?.by_way_of(attacked.as_deref());
+        let attacked = attacked.as_ref().unwrap_or(&classifier);
+        let workers = self.computing.workers(attacked, [transform.resize.side as usize; 2]);
         let campaign = Campaign {
             experiment,
             victim,
@@ -186,7 +212,9 @@ impl Options {
         }
         let rows: Vec<usize> = (0..looked_at(dataset.len())).collect();
         // Where a run goes on it was said before; an image that can't be read is named when it is needed.
+        // And queries of a command may cost something.
         if !output.exists()
+            && classifier.has_gradients()
             && !rows.is_empty()
             && let Ok(images) = load_batch(dataset, &rows, &transform, &classifier.device())
         {

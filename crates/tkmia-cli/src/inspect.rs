@@ -10,11 +10,12 @@ use serde_json::json;
 use tkmia_core::{Bounds, Channels, Classifier, Tagger, device};
 use tkmia_data::{Dataset, DatasetKind, Folder, Transform, open_image, photographs};
 use tkmia_experiment::{Evidence, PassTime, Victim, Way, Workers, pass_time, ways};
-use tkmia_models::{Architecture, GraphSummary, Holding, Loaded, load_with};
+use tkmia_models::{Architecture, GraphSummary, Holding, Loaded};
 
 use crate::computing::Computing;
 use crate::doubt::told;
 use crate::knobs::TaggerFlags;
+use crate::network::CommandFlags;
 use crate::progress;
 
 /// Say what network a model file holds
@@ -22,13 +23,15 @@ use crate::progress;
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// A network in an ONNX file, or a ResNet in a safetensors or PyTorch file
-    #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    #[arg(value_name = "MODEL", required_unless_present = "command")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    command: CommandFlags,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
     /// Measure how long passes through it take here
-    #[arg(long)]
+    #[arg(long, conflicts_with = "command")]
     time: bool,
     /// Photographs, by which to tell how the network wants to see images: ranges, ImageNet's normalisation and orders of
     /// the channels are tried on at most 64 of them
@@ -47,12 +50,15 @@ const EXAMPLES: &str = "Examples:
   tkmia inspect resnet50_voc.onnx
   tkmia inspect resnet50_voc.pth --json | jq .parameters
   tkmia inspect tagger.onnx --images photographs
+  tkmia inspect --command 'python score.py' --input-size 224 --images photographs
   tkmia inspect resnet50_voc.pth --time --input-size 300";
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = device(&arguments.computing.device)?;
+    let source = arguments.command.or(arguments.model.as_ref());
+    let source = source.expect("the parser asks for one of them");
     let Loaded { classifier: model, holding, tagger } =
-        load_with(&arguments.model, &arguments.tagger.0, &device)?;
+        source.load(&arguments.tagger.0, &device)?;
     let time = match arguments.time {
         true => {
             let given = tagger.input_size.map(|side| [side as usize; 2]);
@@ -73,6 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = match arguments.json {
         true => {
             let mut object = match &holding {
+                Holding::Command => json!({"classes": model.classes()}),
                 Holding::ResNet(architecture) => {
                     let mut object = serde_json::to_value(architecture)?;
                     object["depth"] = json!(architecture.depth());
@@ -93,6 +100,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         false => {
             let time = time.map(|(time, workers)| line(time, workers));
             let table = match &holding {
+                Holding::Command => {
+                    let (labels, seen) = (model.classes(), seen(&tagger));
+                    format!(
+                        "command        {source}\nlabels         {labels}\ninput          {seen}\n"
+                    )
+                }
                 Holding::ResNet(architecture) => table(architecture, &tagger),
                 Holding::Graph(summary) => table_of_graph(summary, &tagger),
             };

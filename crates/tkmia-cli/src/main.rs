@@ -1,5 +1,6 @@
 //! The `tkmia` command: attacks, experiments, measures and models from the shell.
 
+mod answer;
 mod apply;
 mod attack;
 mod audit;
@@ -33,6 +34,7 @@ mod results;
 mod run;
 mod scores;
 mod subject;
+mod surrogate;
 mod tagged;
 mod train;
 mod universal;
@@ -86,6 +88,7 @@ enum Command {
     Monitor(Box<monitor::Arguments>),
     Metrics(metrics::Arguments),
     Scores(scores::Arguments),
+    Answer(answer::Arguments),
     Inspect(inspect::Arguments),
     Train(Box<train::Arguments>),
     Harden(Box<harden::Arguments>),
@@ -124,6 +127,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Scores(arguments) => scores::run(&arguments),
+        Command::Answer(arguments) => answer::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),
         Command::Harden(arguments) => harden::run(&arguments),

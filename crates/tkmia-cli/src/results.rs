@@ -83,6 +83,11 @@ impl<'a> Results<'a> {
         self.len() < self.of()
     }
 
+    /// On how many the attack ended in a success by what it attacked.
+    pub fn ended_in_success(&self) -> usize {
+        self.rows.iter().filter(|row| row.outcome == Outcome::Succeeded).count()
+    }
+
     /// Whether the victim gave finite scores for all of them.
     pub fn are_finite(&self) -> bool {
         !self.rows.iter().any(|row| matches!(row.outcome, Outcome::NonFiniteScore { .. }))

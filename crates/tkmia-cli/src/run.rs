@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(value_name = "EXPERIMENT.toml")]
     experiment: PathBuf,
     /// Of several victims the one of this name alone
-    #[arg(long, value_name = "NAME", conflicts_with = "model")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["model", "command"])]
     victim: Option<String>,
     #[command(flatten)]
     options: Options,
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     for experiment in &mut experiments {
         experiment.anchor(path.parent().unwrap_or(Path::new("")));
     }
-    if experiments.len() == 1 || options.model.is_some() {
+    if experiments.len() == 1 || options.source().is_some() {
         return options.run(&mut experiments[0]);
     }
     let all = Victims { title: experiments[0].title.clone(), names };

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use burn::tensor::{Tensor, TensorData};
 use clap::Args;
+use tkmia_attacks::AttackError;
 use tkmia_core::{device, scores_and_gradient};
 use tkmia_data::{DatasetKind, Transform};
 use tkmia_file::{Axis, Elements, Npz};
@@ -64,6 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let name = if npz.has("input") { "input" } else { "images" };
             let (images, shape) = images_for(&mut npz, path, name, model)?;
             let cotangent = match npz.has("cotangent") {
+                true if !model.has_gradients() => return Err(AttackError::NoGradients.into()),
                 true => {
                     let array = npz.array("cotangent")?;
                     let axes = [Axis::Is(shape[0]), Axis::Is(classes)];
@@ -75,7 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             (images, shape, cotangent)
         }
     };
-    let mut inputs = arguments.network.files()?;
+    let mut inputs = arguments.network.source().files()?;
     inputs.push(path.clone());
     let output = Output::create(&arguments.output, &inputs)?;
 
@@ -89,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let part = |all: &[f32], size| all[first * size..][..count * size].to_vec();
         let images = TensorData::new(part(&images, size), [count, channels, height, width]);
         let images = Tensor::from_data(images, &device);
-        Ok(match &cotangent {
+        let found = match &cotangent {
             Some(weights) => {
                 let weights = TensorData::new(part(weights, classes), [count, classes]);
                 let weights = Tensor::from_data(weights, &device);
@@ -97,7 +99,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 (host(scores), host(gradient))
             }
             None => (host(model.scores(images)), Vec::new()),
-        })
+        };
+        model.check()?;
+        Ok(found)
     };
     let workers = arguments.computing.workers(model, [height, width]);
     workers.run(&rows, batch, |(of_batch, back)| {

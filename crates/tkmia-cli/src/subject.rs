@@ -16,6 +16,7 @@ use crate::input::Input;
 use crate::knobs::KnobFlags;
 use crate::network::Network;
 use crate::photographs::PhotographFlags;
+use crate::surrogate::SurrogateFlags;
 
 /// The flags that say what it is.
 #[derive(Debug, Args)]
@@ -59,18 +60,21 @@ impl SubjectFlags {
 
     /// The files that it is read from.
     pub fn files(&self) -> Result<Vec<PathBuf>, ModelError> {
-        let mut files = self.network.files()?;
+        let mut files = self.network.source().files()?;
         files.push(self.input.clone());
         files.extend(self.photographs.labels.clone());
         Ok(files)
     }
 
-    /// Loads the victim and reads the images.
-    pub fn open(&self) -> Result<Subject, Box<dyn Error>> {
+    /// Loads the victim, and what is attacked in its place, and reads the images.
+    pub fn open(&self, surrogate: &SurrogateFlags) -> Result<Subject, Box<dyn Error>> {
         let settings = self.settings()?;
         let attack = settings.init()?;
-        let loaded = self.network.load(&device(&self.computing.device)?)?;
-        attack.check(loaded.classifier.as_ref())?;
+        let device = device(&self.computing.device)?;
+        let loaded = self.network.load(&device)?;
+        let surrogate = surrogate.load(&loaded.classifier, &device, self.seed)?;
+        let surrogate = surrogate.map(|surrogate| surrogate.classifier);
+        attack.check(surrogate.as_ref().unwrap_or(&loaded.classifier))?;
         let wanted = (self.k, self.delta.map(NonZeroUsize::get));
         let victim = (&loaded, attack.view());
         let photographs = self.photographs.read(&self.input, wanted, victim, &self.computing)?;
@@ -80,13 +84,14 @@ impl SubjectFlags {
             None => Input::read(&self.input, model.as_ref(), wanted.0, wanted.1)?,
         };
         let rows: Vec<usize> = (0..looked_at(input.shape[0])).collect();
-        if !rows.is_empty() && !input.is_presumed {
+        // Queries of a command may cost something.
+        if !rows.is_empty() && !input.is_presumed && model.has_gradients() {
             let images = input.tensor(&rows, model.as_ref());
             let workers = self.computing.workers(&model, [input.shape[2], input.shape[3]]);
             warn(&model, &tagger, &images, &input.goal.relevant().select(&rows), workers)?;
         }
         let targets = settings.target().map(|choice| Targets { choice, seed: self.seed });
-        Ok(Subject { settings, attack, model, input, targets })
+        Ok(Subject { settings, attack, model, surrogate, input, targets })
     }
 }
 
@@ -95,12 +100,19 @@ pub struct Subject {
     pub settings: AttackSettings,
     pub attack: Box<dyn Attack>,
     pub model: Box<dyn Classifier>,
+    /// What is attacked in its place.
+    pub surrogate: Option<Box<dyn Classifier>>,
     pub input: Input,
     /// What a targeted attack aims at; random targets are drawn by the images' names.
     pub targets: Option<Targets>,
 }
 
 impl Subject {
+    /// What is attacked.
+    pub fn attacked(&self) -> &dyn Classifier {
+        self.surrogate.as_ref().unwrap_or(&self.model)
+    }
+
     /// Consecutive images and what is wanted of them.
     pub fn batch(&self, rows: &[usize]) -> Result<AttackBatch, AttackError> {
         batch(&self.input, self.model.as_ref(), (self.targets, self.attack.view()), rows)

@@ -46,7 +46,7 @@ impl FitFlags {
         subject: &Subject,
         flags: &SubjectFlags,
     ) -> Result<Option<Fitted>, Box<dyn Error>> {
-        let (model, attack) = (subject.model.as_ref(), subject.attack.as_ref());
+        let (model, attack) = (subject.attacked(), subject.attack.as_ref());
         let (attack, fit) = match (attack.universal(), &self.fit) {
             (Some(attack), Some(fit)) => (attack, fit),
             (None, None) => return Ok(None),

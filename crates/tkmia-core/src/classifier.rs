@@ -1,10 +1,11 @@
 //! [`Classifier`]: what an attack needs to know of its victim.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
-use crate::{Bounds, PassMemory};
+use crate::{Bounds, CoreError, PassMemory};
 
 /// A multi-label image classifier in evaluation mode.
 ///
@@ -47,6 +48,21 @@ pub trait Classifier: Debug + Send + Sync {
         &[]
     }
 
+    /// Whether gradients lead back from its scores to the images. Where they don't, the attacks are left that ask for
+    /// scores alone.
+    fn has_gradients(&self) -> bool {
+        true
+    }
+
+    /// Whether all that it gave until now were scores. Where they come from elsewhere that may fail: they are NaN from then
+    /// on, and whoever has used them asks here.
+    ///
+    /// # Errors
+    /// [`CoreError::Victim`] with what went wrong.
+    fn check(&self) -> Result<(), CoreError> {
+        Ok(())
+    }
+
     /// What the network is, in a few words: by default its number of labels and its input size.
     ///
     /// An experiment's plan keeps it: the same network must give the same text in every version.
@@ -59,45 +75,91 @@ pub trait Classifier: Debug + Send + Sync {
     }
 }
 
-/// A boxed classifier is a classifier, so that one whose kind is known only at run time is attacked as any
-/// other.
-impl<C: Classifier + ?Sized> Classifier for Box<C> {
-    fn scores(&self, images: Tensor<4>) -> Tensor<2> {
-        (**self).scores(images)
-    }
+/// The methods of a classifier in front of another one that are those of the other: all but its scores and its description. Input
+/// size, memory, names and notes are among them where they are named.
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tkmia_core::{Classifier, in_front_of};
+///
+/// #[derive(Debug)]
+/// struct Mirrored<C>(C);
+///
+/// impl<C: Classifier> Classifier for Mirrored<C> {
+///     in_front_of!(self => self.0; input_size, pass_memory, label_names, notes);
+///
+///     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+///         self.0.scores(images.flip([3]))
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! in_front_of {
+    ($self:ident => $other:expr $(; $($also:ident),+)?) => {
+        fn classes(&$self) -> usize {
+            $other.classes()
+        }
 
-    fn classes(&self) -> usize {
-        (**self).classes()
-    }
+        fn bounds(&$self) -> $crate::Bounds {
+            $other.bounds()
+        }
 
-    fn bounds(&self) -> Bounds {
-        (**self).bounds()
-    }
+        fn device(&$self) -> $crate::burn::tensor::Device {
+            $other.device()
+        }
 
-    fn input_size(&self) -> Option<[usize; 2]> {
-        (**self).input_size()
-    }
+        fn has_gradients(&$self) -> bool {
+            $other.has_gradients()
+        }
 
-    fn device(&self) -> Device {
-        (**self).device()
-    }
+        fn check(&$self) -> Result<(), $crate::CoreError> {
+            $other.check()
+        }
 
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        (**self).pass_memory(size)
-    }
-
-    fn label_names(&self) -> Option<&[String]> {
-        (**self).label_names()
-    }
-
-    fn notes(&self) -> &[String] {
-        (**self).notes()
-    }
-
-    fn description(&self) -> String {
-        (**self).description()
-    }
+        $($($crate::in_front_of!(@$also $self $other);)+)?
+    };
+    (@input_size $self:ident $other:expr) => {
+        fn input_size(&$self) -> Option<[usize; 2]> {
+            $other.input_size()
+        }
+    };
+    (@pass_memory $self:ident $other:expr) => {
+        fn pass_memory(&$self, size: [usize; 2]) -> $crate::PassMemory {
+            $other.pass_memory(size)
+        }
+    };
+    (@label_names $self:ident $other:expr) => {
+        fn label_names(&$self) -> Option<&[String]> {
+            $other.label_names()
+        }
+    };
+    (@notes $self:ident $other:expr) => {
+        fn notes(&$self) -> &[String] {
+            $other.notes()
+        }
+    };
 }
+
+macro_rules! behind_pointers {
+    ($($pointer:ident),+) => {$(
+        /// So that a classifier whose kind is known only at run time is attacked as any other.
+        impl<C: Classifier + ?Sized> Classifier for $pointer<C> {
+            in_front_of!(self => (**self); input_size, pass_memory, label_names, notes);
+
+            fn scores(&self, images: Tensor<4>) -> Tensor<2> {
+                (**self).scores(images)
+            }
+
+            fn description(&self) -> String {
+                (**self).description()
+            }
+        }
+    )+};
+}
+
+behind_pointers!(Box, Arc);
 
 /// Scores of images, and the gradient of `Σ weights · scores` by the images: of a 1 among zeros a row of the Jacobian.
 ///

@@ -1,6 +1,9 @@
 //! What can be wrong with labels, goals, settings of an objective, descriptions of a tagger, and devices.
 
-/// An input that the vocabulary of this crate refuses.
+use std::error::Error;
+use std::sync::Arc;
+
+/// An input that the vocabulary of this crate refuses, or a classifier that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CoreError {
@@ -78,6 +81,19 @@ pub enum CoreError {
         /// What it is.
         found: String,
     },
+    /// A classifier can't be attacked in place of another one.
+    #[error("surrogate {number}: expected {expected}, found {found}")]
+    Surrogate {
+        /// Which one, from 1.
+        number: usize,
+        /// What it would have to be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A classifier gives no scores any more.
+    #[error(transparent)]
+    Victim(Arc<dyn Error + Send + Sync>),
     /// A device name that isn't in the vocabulary.
     #[error("unknown device `{name}`: expected cpu, ndarray, cuda, cuda:N or wgpu")]
     UnknownDevice {

@@ -2,7 +2,7 @@
 //!
 //! - [`LabelSet`] and [`Goal`]: relevant labels `Y_p`, specified labels `S`, and `k`
 //! - [`Classifier`]: what an attack needs to know of its victim; [`scores_and_gradient`]: a pass both ways; [`PassMemory`]: what
-//!   passes take; [`Tagger`]: how it sees an image
+//!   passes take; [`Tagger`]: how it sees an image; [`Ensemble`]: what is attacked in place of another one
 //! - [`relaxation`]: the average-top-k relaxation (Ogryczak & Tamir 2003)
 //! - [`objective`]: the losses, Eq. 3 and Eq. 6 of Sun et al. 2023 among them
 //! - [`pixels`]: ranges, norms and the tanh change of variable
@@ -16,6 +16,7 @@
 
 mod classifier;
 mod device;
+mod ensemble;
 mod error;
 mod goal;
 mod knob;
@@ -29,6 +30,7 @@ mod tagger;
 pub use burn;
 pub use classifier::{Classifier, scores_and_gradient};
 pub use device::{AVAILABLE as AVAILABLE_DEVICES, device, devices};
+pub use ensemble::Ensemble;
 pub use error::CoreError;
 pub use goal::Goal;
 pub use knob::{Knob, KnobKind, described};

@@ -25,6 +25,15 @@ impl Bounds {
     pub fn pixels_per_unit(&self) -> f64 {
         255.0 / f64::from(self.high - self.low)
     }
+
+    /// The same images with their values in another range.
+    pub fn mapped(&self, images: Tensor<4>, to: Self) -> Tensor<4> {
+        if *self == to {
+            return images;
+        }
+        let scale = (to.high - to.low) / (self.high - self.low);
+        images.sub_scalar(self.low).mul_scalar(scale).add_scalar(to.low)
+    }
 }
 
 /// L2 norm of each image over all its values, in the values' own unit.

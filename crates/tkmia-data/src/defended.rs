@@ -1,10 +1,63 @@
-//! [`Defended`]: a classifier that takes details out of its images first.
+//! [`Defence`]: what a classifier's images pass first; [`Defended`]: one that takes details out of them.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use tkmia_core::{Bounds, Classifier, PassMemory};
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use tkmia_core::{Classifier, in_front_of};
 
 use crate::picture::{fill, to_rgb};
-use crate::{DataError, Squeezer};
+use crate::{DataError, RandomlyResized, Squeezer};
+
+/// What a classifier's images pass first, as a defence that attacks see through.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::EnumString,
+    strum::VariantNames,
+)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Defence {
+    /// [`Squeezer::BitDepth`].
+    BitDepth,
+    /// [`Squeezer::Jpeg`].
+    Jpeg,
+    /// [`Squeezer::Blur`].
+    Blur,
+    /// Random scaling and padding, [`RandomlyResized`].
+    Resize,
+}
+
+/// Draws whose mean an attacker differentiates.
+const EXPECTED: usize = 10;
+
+impl Defence {
+    /// A classifier behind it; and, where that is drawn at random, what an attacker attacks who knows of it but not of the draws.
+    pub fn of(
+        self,
+        classifier: Arc<dyn Classifier>,
+    ) -> (Box<dyn Classifier>, Option<Box<dyn Classifier>>) {
+        let squeezer = match self {
+            Self::BitDepth => Squeezer::BitDepth,
+            Self::Jpeg => Squeezer::Jpeg,
+            Self::Blur => Squeezer::Blur,
+            Self::Resize => {
+                let resized = |draws, seed| -> Box<dyn Classifier> {
+                    let classifier = Arc::clone(&classifier);
+                    Box::new(RandomlyResized { classifier, probability: 1.0, draws, seed })
+                };
+                return (resized(1, 0), Some(resized(EXPECTED, 1)));
+            }
+        };
+        (Box::new(Defended { classifier, squeezer }), None)
+    }
+}
 
 /// A classifier behind an input transformation (Guo, Rana, Cissé & van der Maaten, ICLR 2018), as one sees it who attacks both.
 ///
@@ -40,6 +93,8 @@ impl<C: Classifier> Defended<C> {
 }
 
 impl<C: Classifier> Classifier for Defended<C> {
+    in_front_of!(self => self.classifier; input_size, pass_memory, label_names, notes);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         let fixed = images.clone().detach();
         let (shape, device) = (images.dims(), images.device());
@@ -49,34 +104,6 @@ impl<C: Classifier> Classifier for Defended<C> {
         self.classifier.scores(images + (squeezed - fixed))
     }
 
-    fn classes(&self) -> usize {
-        self.classifier.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.classifier.bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        self.classifier.input_size()
-    }
-
-    fn device(&self) -> Device {
-        self.classifier.device()
-    }
-
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        self.classifier.pass_memory(size)
-    }
-
-    fn label_names(&self) -> Option<&[String]> {
-        self.classifier.label_names()
-    }
-
-    fn notes(&self) -> &[String] {
-        self.classifier.notes()
-    }
-
     fn description(&self) -> String {
         format!("{}, behind {}", self.classifier.description(), self.squeezer)
     }
@@ -84,6 +111,10 @@ impl<C: Classifier> Classifier for Defended<C> {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+    use strum::VariantNames;
+    use tkmia_core::Bounds;
+
     use super::*;
 
     /// Label i is scored by the square of the image's i-th value.
@@ -110,6 +141,26 @@ mod tests {
         fn device(&self) -> Device {
             Device::default()
         }
+    }
+
+    #[test]
+    fn only_a_defence_with_draws_is_attacked_by_another_classifier() {
+        let of = |defence: Defence| defence.of(Arc::new(Squares));
+        for name in Defence::VARIANTS.iter().filter(|name| **name != "resize") {
+            let (defended, attacked) = of(name.parse().unwrap());
+            assert!(attacked.is_none());
+            assert_eq!(defended.description(), format!("12 labels, 2×2, behind {name}"));
+        }
+        let (defended, attacked) = of(Defence::Resize);
+        let images = Tensor::<4>::full([1, 3, 2, 2], 0.9, &Device::default());
+        let scores =
+            |of: &dyn Classifier| of.scores(images.clone()).try_to_vec_as::<f32>().unwrap();
+        let (one, mean) = (scores(&defended), scores(&attacked.unwrap()));
+        // A side of 2 becomes 1, and three quarters of the image are grey.
+        assert_eq!(one.iter().filter(|&&score| (score - 0.81).abs() < 1e-6).count(), 3);
+        assert_eq!(one.iter().filter(|&&score| score == 0.25).count(), 9);
+        let sum: f32 = mean.iter().sum();
+        assert!((sum - (3.0 * 0.81 + 9.0 * 0.25)).abs() < 1e-4 && mean != one, "{mean:?}");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! - [`load_batch`]: images by index, decoded and transformed in parallel, as one tensor; [`open_image`]:
 //!   one photograph; [`read_rgb`]: its pixels; [`to_tensor`]: an image in memory; [`photographs`]: those of a folder, [`decodable`]: those that are whole.
 //! - [`to_image`], [`to_rgb`]: back from such values to a picture, which [`save_png`] keeps.
-//! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them; [`Defended`]: a classifier that takes them out first.
+//! - [`Squeezer`]: what takes details out of an image; [`Squeezed`]: a data set without them; [`Defended`]: a classifier that takes them out first;
+//!   [`RandomlyResized`]: one that scales and moves its images; [`Defence`]: any of them.
 //! - [`type_classes`]: the paper's types of categories ("Animals") as label indices.
 //! - [`miniature`]: small synthetic data sets in the same layouts, for trials without the real ones.
 //!
@@ -28,6 +29,7 @@ mod folder;
 pub mod miniature;
 mod nus_wide;
 mod picture;
+mod random_resize;
 mod resample;
 mod spec;
 mod squeeze;
@@ -40,12 +42,13 @@ pub use categories::type_classes;
 pub use coco::Coco2014;
 pub use dataset::{Dataset, Listing};
 pub use decode::read_rgb;
-pub use defended::Defended;
+pub use defended::{Defence, Defended};
 pub use error::DataError;
 pub use folder::{Folder, decodable, is_photograph, photographs};
 pub use image;
 pub use nus_wide::{NUS_WIDE_CONCEPTS, NusWide};
 pub use picture::{save_png, to_image, to_png, to_rgb};
+pub use random_resize::RandomlyResized;
 pub use spec::{DatasetKind, DatasetSpec, open};
 pub use squeeze::{Squeezed, Squeezer};
 pub use transform::{Resize, Transform};

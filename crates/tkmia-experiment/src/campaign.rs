@@ -203,13 +203,13 @@ impl<'a> Campaign<'a> {
     }
 
     fn inputs(&self) -> Result<Inputs, ExperimentError> {
-        let Victim { classifier, dataset, transform } = self.victim;
+        let Victim { classifier, dataset, transform, .. } = self.victim;
         let (bounds, seed) = (classifier.bounds(), self.experiment.seed);
         let name = self.experiment.data.name.as_deref().unwrap_or(dataset.name());
         let tables = self.experiment.expand(name)?;
         // What can't be started shows before anything is scored.
         for run in tables.iter().flat_map(Table::runs) {
-            let contender = Contender::new(run, classifier, seed)?;
+            let contender = Contender::new(run, self.victim.attacked(), seed)?;
             if self.shard.is_some() && contender.attack.universal().is_some() {
                 return Err(ExperimentError::ShardedUniversal { run: contender.named.method });
             }

@@ -84,6 +84,9 @@ pub struct VictimFacts {
     pub sha256: String,
     /// What it is, in words.
     pub description: String,
+    /// What is attacked in its place, where that is another one: the SHA-256 of the files, and in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surrogate: Option<String>,
     /// The split of the data that it was trained on, or `other`; none if that isn't stated.
     pub trained_on: Option<String>,
     /// Whether nothing about the attacks was chosen on it.

@@ -189,7 +189,7 @@ impl<'a> Stage<'a> {
         workers: Workers<'_>,
         progress: &(dyn Fn(Event<'_>) + Sync),
     ) -> Result<Option<BTreeMap<usize, Contender>>, ExperimentError> {
-        let (jobs, classifier) = (&self.plan.jobs, self.victim.classifier);
+        let (jobs, classifier) = (&self.plan.jobs, self.victim.attacked());
         let mut contenders = BTreeMap::new();
         let mut to_fit = Vec::new();
         for job in chunks.iter().map(|chunk| chunk.job) {
@@ -232,7 +232,7 @@ impl<'a> Stage<'a> {
         if cohort.members.is_empty() {
             return Err(ExperimentError::NothingToFit { setting: cohort.setting.to_string() });
         }
-        let contender = Contender::new(run, self.victim.classifier, self.plan.inputs.seed)?;
+        let contender = Contender::new(run, self.victim.attacked(), self.plan.inputs.seed)?;
         self.fit_victim.fit(&cohort.setting, &cohort.members, &contender, workers)
     }
 

@@ -20,8 +20,10 @@ use crate::workers::Workers;
 /// A classifier and the images that it is attacked on.
 #[derive(Debug, Clone, Copy)]
 pub struct Victim<'a> {
-    /// The classifier.
+    /// The classifier, which judges.
     pub classifier: &'a dyn Classifier,
+    /// What is attacked in its place, where that is another one.
+    pub surrogate: Option<&'a dyn Classifier>,
     /// Images and their labels.
     pub dataset: &'a dyn Dataset,
     /// From a file's pixels to the classifier's input.
@@ -102,7 +104,17 @@ impl<'a> Victim<'a> {
             let dataset = dataset.name().to_owned();
             return Err(ExperimentError::LabelCount { dataset, data, classifier: found });
         }
-        Ok(Self { classifier, dataset, transform })
+        Ok(Self { classifier, surrogate: None, dataset, transform })
+    }
+
+    /// The same with another classifier that is attacked in its place.
+    pub fn by_way_of(self, surrogate: Option<&'a dyn Classifier>) -> Self {
+        Self { surrogate, ..self }
+    }
+
+    /// What is attacked.
+    pub(crate) fn attacked(&self) -> &'a dyn Classifier {
+        self.surrogate.unwrap_or(self.classifier)
     }
 
     fn images(&self, indices: &[usize]) -> Result<Tensor<4>, ExperimentError> {
@@ -114,7 +126,7 @@ impl<'a> Victim<'a> {
     /// Fewer are handed over if the work was stopped.
     ///
     /// # Errors
-    /// The first image that can't be read, or the first error of `take`.
+    /// The first image that can't be read, a classifier that failed, or the first error of `take`.
     pub fn scores(
         &self,
         indices: &[usize],
@@ -124,6 +136,7 @@ impl<'a> Victim<'a> {
     ) -> Result<(), ExperimentError> {
         let score = |batch: &[usize]| {
             let scores = self.classifier.scores(view.of(self.images(batch)?));
+            self.classifier.check()?;
             let scores = scores.try_to_vec_as::<f32>().expect("float tensors convert to f32");
             Ok((batch.to_vec(), scores))
         };
@@ -165,7 +178,7 @@ impl<'a> Victim<'a> {
     ) -> Result<Option<Fit>, ExperimentError> {
         let attack = method.attack.universal().expect("only universal attacks are fitted");
         let batch = self.batch(setting, &members.iter().collect::<Vec<_>>())?;
-        Fit::new(attack, self.classifier, &batch, workers).map_err(|source| {
+        Fit::new(attack, self.attacked(), &batch, workers).map_err(|source| {
             let ids = format!("{} images to fit to, {setting}", members.len());
             ExperimentError::Attack { ids, source }
         })
@@ -197,7 +210,7 @@ impl<'a> Victim<'a> {
         let mut batch = self.batch(setting, members)?;
         if let Some(targets) = method.targets {
             let view = method.attack.view();
-            batch = batch.aim(targets, view, self.classifier, &ids).map_err(failed)?;
+            batch = batch.aim(targets, view, self.attacked(), &ids).map_err(failed)?;
         }
 
         let start = Instant::now();
@@ -208,10 +221,14 @@ impl<'a> Victim<'a> {
                 false => ControlFlow::Continue(()),
             }
         };
-        let result = method.attack.run_watched(self.classifier, &batch, &mut watch);
+        let result = method.attack.run_watched(self.attacked(), &batch, &mut watch);
         let result = result.map_err(failed)?;
         let seconds = start.elapsed().as_secs_f64() / indices.len() as f64;
-        let verdicts = result.judge(self.classifier).map_err(failed)?;
+        let verdicts = match self.surrogate {
+            Some(_) => result.judge_elsewhere(self.classifier),
+            None => result.judge(self.classifier),
+        };
+        let verdicts = verdicts.map_err(failed)?;
         let mut universal = match &method.fit {
             None => vec![None; indices.len()],
             Some(Fit { perturbation, facts: fit }) => {

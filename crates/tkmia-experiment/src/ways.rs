@@ -46,7 +46,7 @@ pub struct Evidence<'a> {
 /// - images: `[n, 3, height, width]`, in the classifier's range
 ///
 /// # Errors
-/// [`ExperimentError::Interrupted`] if [`Workers::stop`] was set.
+/// [`ExperimentError::Interrupted`] if [`Workers::stop`] was set, and a classifier that failed.
 pub fn ways(
     classifier: &dyn Classifier,
     tagger: &Tagger,
@@ -58,10 +58,9 @@ pub fn ways(
     let now = Tagger { range: Some(bounds), ..tagger.clone() };
     let rows: Vec<usize> = (0..count).collect();
     let try_one = |tagger: Tagger| {
-        let Bounds { low, high } = tagger.range.unwrap_or(bounds);
-        let scale = (high - low) / (bounds.high - bounds.low);
+        let range = tagger.range.unwrap_or(bounds);
         let seen = |images: Tensor<4>| {
-            let images = images.sub_scalar(bounds.low).mul_scalar(scale).add_scalar(low);
+            let images = bounds.mapped(images, range);
             // The classifier itself goes on to see it as now.
             classifier.scores(now.unseen(tagger.seen(images)))
         };
@@ -69,7 +68,9 @@ pub fn ways(
         let batch = |rows: &[usize]| {
             let images = images.clone().narrow(0, rows[0], rows.len());
             let mirrored = evidence.mirrored.then(|| of_rows(seen(images.clone().flip([3]))));
-            Ok((of_rows(seen(images)), mirrored.unwrap_or_default()))
+            let found = (of_rows(seen(images)), mirrored.unwrap_or_default());
+            classifier.check()?;
+            Ok(found)
         };
         workers.run(&rows, batch, |(of_batch, of_mirrored)| {
             scores.extend(of_batch);

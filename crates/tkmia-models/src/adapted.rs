@@ -1,7 +1,7 @@
 //! A network behind what its images go through first: [`Adapted`].
 
-use burn::tensor::{Device, Tensor};
-use tkmia_core::{Bounds, Channels, Classifier, PassMemory, Tagger};
+use burn::tensor::Tensor;
+use tkmia_core::{Channels, Classifier, Tagger, in_front_of};
 
 /// A network that is given images as its [`Tagger`] describes them; gradients go back through that.
 #[derive(Debug)]
@@ -12,28 +12,10 @@ pub struct Adapted {
 }
 
 impl Classifier for Adapted {
+    in_front_of!(self => self.network; input_size, pass_memory);
+
     fn scores(&self, images: Tensor<4>) -> Tensor<2> {
         self.network.scores(self.tagger.seen(images))
-    }
-
-    fn classes(&self) -> usize {
-        self.network.classes()
-    }
-
-    fn bounds(&self) -> Bounds {
-        self.network.bounds()
-    }
-
-    fn input_size(&self) -> Option<[usize; 2]> {
-        self.network.input_size()
-    }
-
-    fn device(&self) -> Device {
-        self.network.device()
-    }
-
-    fn pass_memory(&self, size: [usize; 2]) -> PassMemory {
-        self.network.pass_memory(size)
     }
 
     fn label_names(&self) -> Option<&[String]> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::ARCHITECTURES;
+use crate::{ARCHITECTURES, CommandError};
 
 /// The line of PyTorch that puts any network into a file that is read.
 macro_rules! export {
@@ -45,6 +45,9 @@ pub enum ModelError {
         /// The largest size that is read.
         limit: u64,
     },
+    /// A command doesn't answer as it should.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// A device computes the network otherwise than the CPU.
     #[error(
         "{}: expected {what} as on the CPU, found such that are {apart:.2} of their size away on {device}, which computes it wrongly: use another device",

@@ -1,11 +1,11 @@
 //! The one door for files: [`load`], and [`load_with`] for what they don't say.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use tkmia_core::{Bounds, Classifier, Layout, Tagger};
-use tkmia_file::{open, sha256_read};
+use tkmia_file::open;
 
 use crate::adapted::Adapted;
 use crate::beside::{self, Beside};
@@ -94,6 +94,8 @@ pub struct Loaded {
 /// What a model file holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Holding {
+    /// Nothing that can be looked at: there is no file.
+    Command,
     /// A ResNet.
     ResNet(Architecture),
     /// Another network.
@@ -263,21 +265,6 @@ pub fn model_files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, ModelError> {
     Ok(files)
 }
 
-/// SHA-256 of the [files](model_files) that a network is read from, in hexadecimal digits: one hash of one after
-/// the other.
-///
-/// # Errors
-/// Those of [`model_files`].
-pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, ModelError> {
-    let path = path.as_ref();
-    let mut content: Box<dyn Read> = Box::new(io::empty());
-    for path in model_files(path)? {
-        let file = open(&path).map_err(|source| ModelError::Read { path, source })?;
-        content = Box::new(content.chain(file));
-    }
-    sha256_read(content).map_err(|source| ModelError::Read { path: path.to_owned(), source })
-}
-
 /// The kind of a model's file, and its bytes; of a PyTorch file, which is read piece by piece, none.
 fn bytes(path: &Path) -> Result<(Format, Vec<u8>), ModelError> {
     let unreadable = |source| ModelError::Read { path: path.to_owned(), source };
@@ -304,6 +291,7 @@ mod tests {
     use burn::tensor::{Tensor, TensorData};
 
     use super::*;
+    use crate::fingerprint;
     use crate::graph::written::file;
 
     /// A tagger of four tags by the mean of each channel, in its own order.

@@ -31,6 +31,7 @@ pub fn judge<'py>(
     if stop.needs_target() {
         return Err(PyValueError::new_err(format!("`stop`: {stop} needs a target")));
     }
+    let wanted = stop.wanted().unwrap_or(&*stop);
     let (now, shape @ [rows, classes]) = self::scores::<f32>(scores)?;
     let (clean, _) = read::<f32, 2>(clean_scores, "clean_scores", shape.map(Axis::Is))?;
     let goal = goal(labels, specified, shape, k, delta)?;
@@ -52,7 +53,7 @@ pub fn judge<'py>(
             k,
             delta,
         };
-        eligible(&clean, relevant, specified, k, delta).is_ok() && stop.is_met(&state)
+        eligible(&clean, relevant, specified, k, delta).is_ok() && wanted.is_met(&state)
     };
     Ok(array(py, (0..rows).map(success).collect(), [rows]))
 }

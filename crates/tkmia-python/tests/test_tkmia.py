@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import unittest
@@ -31,6 +32,19 @@ def golden():
     """Images, relevant and specified labels of a recorded run, and its k."""
     case = np.load(GOLDEN / "input.npz")
     return case["images"], case["labels"], case["specified"], 3
+
+
+class CommandTest(unittest.TestCase):
+    def test_the_script_of_the_book_answers(self):
+        page = (REPOSITORY / "docs/src/victims.md").read_text()
+        script = next(block for block in page.split("```python\n")[1:] if "images.mean" in block)
+        images = np.random.default_rng(0).random((5, 3, 4, 6), dtype="float32")
+        batches = [images[:2], images[2:]]
+        asked = b"".join(b"%d %d %d %d\n" % one.shape + one.tobytes() for one in batches)
+        command = [sys.executable, "-c", script.split("```")[0]]
+        answer = subprocess.run(command, input=asked, stdout=subprocess.PIPE, check=True).stdout
+        scores = [[float(score) for score in line.split()] for line in answer.splitlines()]
+        np.testing.assert_allclose(scores, images.mean(axis=(2, 3)), rtol=1e-6)
 
 
 class MeasuresTest(unittest.TestCase):

@@ -11,8 +11,10 @@
 //! | [`TargetSet`], [`OrderedTopK`] | it is a given set, or a given list, the same for all samples |
 //! | [`MeasureBudget`] | a measure of the sample has dropped by no more than τ |
 //! | [`And`], [`Or`], [`Not`] | others do, together |
+//! | [`By`] | another does, by a margin that only an attack keeps to |
 
 mod at_least;
+mod by;
 mod combine;
 mod keep;
 mod measure_budget;
@@ -31,6 +33,7 @@ use tkmia_metrics::{Measure, Ranking};
 
 use crate::readback::Scored;
 
+pub use by::By;
 pub use combine::{And, Not, Or};
 pub use keep::Keep;
 pub use measure_budget::MeasureBudget;
@@ -194,6 +197,11 @@ pub trait Criterion: Debug + Display + Send + Sync {
         false
     }
 
+    /// What counts as success, where an attack is to go on [beyond](By) it.
+    fn wanted(&self) -> Option<&dyn Criterion> {
+        None
+    }
+
     /// This condition and another one.
     fn and(self, other: impl Criterion + 'static) -> And
     where
@@ -239,6 +247,10 @@ impl<C: Criterion + ?Sized> Criterion for Arc<C> {
 
     fn needs_target(&self) -> bool {
         self.as_ref().needs_target()
+    }
+
+    fn wanted(&self) -> Option<&dyn Criterion> {
+        self.as_ref().wanted()
     }
 }
 

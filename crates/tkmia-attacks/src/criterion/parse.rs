@@ -3,13 +3,14 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use super::{And, CRITERION_NAMES, NAMED, Not, Or, Shared};
+use super::{And, By, CRITERION_NAMES, NAMED, Not, Or, Shared};
 
 /// A text that is no criterion.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown criterion `{found}`: expected one of {names}, the last three as in target-set(1, 2), \
-     ordered-top-k(2, 1), measure-budget(ndcg, 0.05), or several with `and`, `or` and `not`",
+     ordered-top-k(2, 1), measure-budget(ndcg, 0.05), or several with `and`, `or` and `not`; and after them, as in \
+     excluded by 2.5, a margin above 0 for the attack",
     names = CRITERION_NAMES.join(", ")
 )]
 pub struct UnknownCriterion {
@@ -19,7 +20,7 @@ pub struct UnknownCriterion {
 /// Parentheses and negations in a criterion at most.
 const MOST_NESTED: usize = 64;
 
-/// Reads a criterion: `or` binds least, then `and`, then `not`.
+/// Reads a criterion: `by` binds least, then `or`, `and` and `not`.
 ///
 /// # Errors
 /// [`UnknownCriterion`] with the whole text or the part of it that isn't one.
@@ -32,11 +33,21 @@ pub(super) fn parse(text: &str) -> Result<Shared, UnknownCriterion> {
         return Err(UnknownCriterion { found });
     }
     let mut words = words.collect::<Vec<_>>().into_iter().peekable();
-    let parsed = either(&mut words).and_then(|parsed| match words.next() {
-        None => Ok(parsed),
-        Some(_) => Err(text.to_owned()),
+    let parsed = either(&mut words).and_then(|parsed| match (words.next(), words.next()) {
+        (None, _) => Ok(parsed),
+        (Some("by"), Some(margin)) if words.next().is_none() => beyond(parsed, margin),
+        _ => Err(text.to_owned()),
     });
     parsed.map_err(|found| UnknownCriterion { found })
+}
+
+/// A criterion with its margin.
+fn beyond(criterion: Shared, margin: &str) -> Result<Shared, String> {
+    let margin = match margin.parse() {
+        Ok(margin) if 0.0 < margin && margin < f64::INFINITY => margin,
+        _ => return Err(format!("by {margin}")),
+    };
+    Ok(Arc::new(By { criterion, margin }))
 }
 
 /// Names, numbers and signs.
@@ -117,6 +128,8 @@ mod tests {
             "excluded or (imperceptible and target-reached)",
             "not(all-relevant-out)",
             "not(excluded and measure-preserving)",
+            "excluded by 2.5",
+            "excluded and precision-preserved by 1000000",
         ] {
             assert_eq!(read(text), Ok(text.to_owned()));
         }
@@ -144,6 +157,10 @@ mod tests {
             ("measure-budget(beauty, 0.1)", "measure-budget(beauty, 0.1)"),
             ("excluded excluded", "excluded excluded"),
             ("(excluded", "("),
+            ("excluded by", "excluded by"),
+            ("excluded by 0", "by 0"),
+            ("excluded by inf", "by inf"),
+            ("excluded by 1 and imperceptible", "excluded by 1 and imperceptible"),
         ] {
             assert_eq!(read(text), Err(found.to_owned()), "{text}");
         }

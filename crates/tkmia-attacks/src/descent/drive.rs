@@ -6,7 +6,7 @@ use tkmia_core::{Bounds, Classifier, Goal};
 
 use super::Space;
 use crate::criterion::SampleState;
-use crate::eligibility::eligible;
+use crate::eligibility::{eligible, eligible_by_labels};
 use crate::error::check;
 use crate::indicator::Trail;
 use crate::readback::{NonFinite, Scored, Seen, read, scored, values};
@@ -312,7 +312,12 @@ fn end(
 ) -> Option<Outcome> {
     if pass == 1 {
         let SampleState { clean, relevant, specified, target, k, delta, .. } = *state;
-        if let Err(reason) = eligible(clean, relevant, specified, k, delta) {
+        let taken = match rules.stop.wanted() {
+            // It goes beyond a criterion that may hold already, as on a surrogate.
+            Some(_) => eligible_by_labels(relevant, specified, k),
+            None => eligible(clean, relevant, specified, k, delta),
+        };
+        if let Err(reason) = taken {
             return Some(Outcome::Ineligible(reason));
         }
         if rules.targeted && target.is_none_or(<[usize]>::is_empty) {

@@ -16,7 +16,7 @@ use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, Transform, load_batch, photographs};
 use tkmia_experiment::{Workers, in_one_line, lock};
 use tkmia_metrics::Ranking;
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::{Loaded, Source};
 
 use crate::computing::Computing;
 use crate::knobs::TaggerFlags;
@@ -95,8 +95,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let Arguments { model, images, output, sigma, alpha, seed, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
-    let device = device(&arguments.computing.device)?;
-    let Loaded { classifier, tagger, .. } = load_noting(model, &arguments.tagger.0, &device)?;
+    let (source, device) = (Source::File(model.clone()), device(&arguments.computing.device)?);
+    let Loaded { classifier, tagger, .. } = load_noting(&source, &arguments.tagger.0, &device)?;
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let workers = arguments.computing.workers(&classifier, [transform.resize.side as usize; 2]);
 
@@ -116,7 +116,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let smoothing = Smoothing { sigma: sigma * pixels, kept, seed: *seed };
     smoothing.check(&classifier)?;
     let setup = Setup {
-        victim: fingerprint(model)?,
+        victim: source.fingerprint()?,
         data: dataset.name().to_owned(),
         samples: most,
         k,

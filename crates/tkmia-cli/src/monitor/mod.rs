@@ -15,7 +15,7 @@ use clap::{Args, value_parser};
 use tkmia_core::device;
 use tkmia_data::{Dataset, DatasetKind, DatasetSpec, Resize, Squeezer, Transform, open};
 use tkmia_experiment::{Plan, Record, Victim, Workers, held_out};
-use tkmia_models::{Loaded, fingerprint};
+use tkmia_models::Loaded;
 use tkmia_monitor::{FalseAlarms, MIN_CLEAN, MonitorError, Statistic};
 
 use crate::computing::Computing;
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { experiment: folder, network, root, .. } = arguments;
     let rate = FalseAlarms::per_10_000(arguments.false_alarms)?;
     let output = arguments.output.clone().unwrap_or_else(|| folder.join("monitor"));
-    let inputs = [&[root.clone(), folder.clone()][..], &network.files()?].concat();
+    let inputs = [&[root.clone(), folder.clone()][..], &network.source().files()?].concat();
     refuse_overwriting(slice::from_ref(&output), &inputs)?;
     let plan = Plan::read(folder)?;
     let records = plan.read_records(folder)?;
@@ -153,11 +153,12 @@ impl Arguments {
     /// Nothing if the work was stopped. Squeezed images are scored too where all attacked ones are kept.
     fn seen(&self, plan: &Plan, records: &[Record]) -> Result<Option<Seen>, Box<dyn Error>> {
         let Self { network, kind, root, split, computing, calibration: share, .. } = self;
-        let (expected, found) = (&plan.inputs.victim.sha256, fingerprint(&network.model)?);
+        let source = network.source();
+        let (expected, found) = (&plan.inputs.victim.sha256, source.fingerprint()?);
         if *expected != found {
-            let (folder, model) = (self.experiment.display(), network.model.display());
+            let folder = self.experiment.display();
             return Err(format!(
-                "{model}: expected the victim of {folder}, of SHA-256 {expected}, found {found}"
+                "{source}: expected the victim of {folder}, of SHA-256 {expected}, found {found}"
             )
             .into());
         }

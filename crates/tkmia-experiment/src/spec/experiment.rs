@@ -202,7 +202,7 @@ impl Experiment {
         let tuning = self.tuning.as_mut().and_then(|tuning| tuning.root.as_mut());
         let fit = self.fit.root.as_mut();
         let paths = [self.victim.model.as_mut(), self.data.root.as_mut(), tuning, fit];
-        for path in paths.into_iter().flatten() {
+        for path in paths.into_iter().flatten().chain(&mut self.victim.surrogate) {
             *path = folder.join(&path);
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tkmia_core::{Tagger, described};
-use tkmia_data::Squeezer;
+use tkmia_data::Defence;
 
 /// `[victim]`: the classifier, and how it sees images.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct VictimSpec {
     pub name: Option<String>,
     /// Its file.
     pub model: Option<PathBuf>,
+    /// In place of a file, a program that scores images, with its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// The split of `[data]` that it was trained on, or `other` if on none of its images: hyper-parameters are not chosen
     /// on its training images.
     pub trained_on: Option<String>,
@@ -23,7 +26,13 @@ pub struct VictimSpec {
     pub held_out: bool,
     /// What takes details out of its images first: an input transformation as a defence, which attacks see through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub squeeze: Option<Squeezer>,
+    pub squeeze: Option<Defence>,
+    /// Files of networks that are attacked in its place, the mean of their scores; it judges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub surrogate: Vec<PathBuf>,
+    /// The probability with which their images are scaled and moved at random in each pass: input diversity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diversity: Option<f64>,
     /// What its file, and those beside it, don't say or say differently.
     #[serde(flatten)]
     pub tagger: Tagger,
@@ -32,20 +41,30 @@ pub struct VictimSpec {
 impl VictimSpec {
     /// The names of its fields.
     pub(super) fn fields() -> Vec<String> {
-        let own = ["name", "model", "trained-on", "held-out", "squeeze"].map(str::to_owned);
+        let own = [
+            "name",
+            "model",
+            "command",
+            "trained-on",
+            "held-out",
+            "squeeze",
+            "surrogate",
+            "diversity",
+        ];
         let tagger = described::<Tagger>().into_iter().map(|field| field.name);
-        own.into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
+        own.map(str::to_owned).into_iter().chain(tagger).map(|name| format!("`{name}`")).collect()
     }
 
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Of what is said of a model, what is as true of another one: how photographs become a square.
+    /// Of what is said of a model, what is as true of another one: how photographs become a square, and what is attacked in its place.
     #[must_use]
     pub fn of_another_model(self) -> Self {
         let Tagger { input_size, resize, resize_to, filter, .. } = self.tagger;
         let tagger = Tagger { input_size, resize, resize_to, filter, ..Tagger::default() };
-        Self { tagger, ..Self::default() }
+        let Self { surrogate, diversity, .. } = self;
+        Self { tagger, surrogate, diversity, ..Self::default() }
     }
 }

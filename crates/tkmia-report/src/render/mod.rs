@@ -40,6 +40,9 @@ impl Report {
             format!("Victim: {}; {}; {role}.", text(&victim.description), text(&trained_on)),
             format!("Data: {}.", text(&data.to_string())),
         ];
+        if let Some(surrogate) = &victim.surrogate {
+            lines.insert(1, format!("Attacked in its place: {}.", text(surrogate)));
+        }
         if let Some(tuning) = tuning {
             lines.push(format!(
                 "Hyper-parameters were chosen on other images: {}; at most {} samples of each setting.",
