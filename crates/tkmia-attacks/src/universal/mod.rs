@@ -28,8 +28,8 @@ pub use settings::Universal;
 /// the others `v` is judged on it, and the best `v` is the result; fewer than four images are all stepped and judged on. Five rounds that bring nothing better end a
 /// search; while rounds are left, another follows from a random point of the ball, three at most.
 ///
-/// CMLU (Mahmood & Elhamifar 2025) fits one of each label, which compose. `Δ` of a label is the mean over the images for which it is
-/// specified, in [the same](UniversalPerturbation::of_labels) ball.
+/// CMLU (Mahmood & Elhamifar 2025) fits one of each label, which [compose](UniversalPerturbation::of_labels): `Δ` is the mean over
+/// the images for which the label is specified.
 ///
 /// An iteration is a round. All that is drawn is drawn by the numbers of round and search: the same batch
 /// gives the same `v`.
