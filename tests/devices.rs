@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia::attacks::{AttackBatch, AttackName, AttackSettings, Family, OptimiserName, Targets};
 use tkmia::core::objective::{
-    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+    Class, Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective,
+    TkmlApT, TkmlApU,
 };
 use tkmia::core::{Classifier, Goal, LabelSet, Tagger, device, scores_and_gradient};
 use tkmia::models::{load, load_with};
@@ -62,7 +63,7 @@ fn goal(rows: usize, device: &Device) -> (Vec<f64>, Goal) {
     }
     let set = |labels: &[Vec<usize>]| LabelSet::from_indices(labels, LABELS).unwrap();
     let goal = Goal::new(set(&relevant), set(&specified), 3, device).unwrap();
-    (scores, goal.with_target(set(&target)).unwrap())
+    (scores, goal.with_target(target).unwrap())
 }
 
 #[test]
@@ -73,6 +74,8 @@ fn losses_and_their_gradients_are_those_of_64_bits_on_the_cpu() {
         Box::new(MlCwUPrinted),
         Box::new(MlCwT),
         Box::new(TkmlApT),
+        Box::new(QuadAttack),
+        Box::new(Class),
         Box::new(Gmla),
     ];
     for margins in [Margins::Hinged, Margins::Signed] {

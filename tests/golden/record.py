@@ -1,9 +1,11 @@
-"""Record GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`.
+"""Record QuadAttacK, CMLU, CLASS, GMLA, JMA and Square, written from their equations: `pip install torch numpy`, then `python3 record.py`, with names
+of cases to record those alone.
 
 Each image by itself, in f32 where the library is, on the images of `tkmia-corrected-k3`.
 """
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +56,99 @@ class Sample:
         enough = int(self.relevant.sum()) >= k + int(self.specified.sum())
         self.takes_part = enough and bool(self.inside)
 
+        self.target, self.delta = None, len(self.inside)
+
+    def aim(self):
+        self.target = [label for label in top(self.clean, len(self.clean)) if not self.relevant[label]][:self.k]
+
+    def margin(self, values):
+        """The best specified label minus the k-th of the others."""
+        return float(values[self.specified].max()) - float(values[~self.specified].sort(descending=True).values[self.k - 1])
+
     def is_met(self, values):
-        left = top(values, self.k)
-        return self.takes_part and not any(bool(self.specified[label]) for label in left)
+        if self.target is not None:
+            return self.takes_part and top(values, self.k) == self.target
+        inside = sum(bool(self.specified[label]) for label in top(values, self.k))
+        return self.takes_part and len(self.inside) - inside >= self.delta
+
+
+def multipliers(rows, bound):
+    """Non-negative least squares, one multiplier at a time."""
+    gram, dual = rows @ rows.T, np.zeros(len(rows))
+    for _ in range(20000):
+        before = dual.copy()
+        for q in range(len(rows)):
+            dual[q] = max(0.0, dual[q] - (gram[q] @ dual + bound[q]) / gram[q, q])
+        if np.abs(dual - before).max() < 1e-13:
+            break
+    return dual
+
+
+def quadattack(sample, weight, max_iterations):
+    sample.aim()
+    ahead, others = sample.target, [label for label in range(len(sample.clean)) if label not in sample.target]
+    pairs = list(zip(ahead, ahead[1:])) + [(ahead[-1], other) for other in others]
+    order = np.zeros((len(pairs), len(sample.clean)))
+    for row, (high, low) in zip(order, pairs):
+        row[high], row[low] = 1, -1
+    by = torch.zeros_like(sample.image).requires_grad_()
+    optimiser = torch.optim.AdamW([by], lr=2 * 0.0022)
+    least, best, losses = np.inf, None, []
+    while True:
+        image = sample.image + by
+        now = scores(image)
+        at = now.detach().double().numpy()
+        nearest = at + order.T @ multipliers(order, order @ at - 0.2)
+        loss = ((now - torch.from_numpy(nearest).float()) ** 2).sum()
+        losses.append(float(loss.detach()))
+        met, norm = sample.is_met(now), float(by.detach().norm())
+        if met and norm < least:
+            best = image.detach()
+        if not sample.takes_part or len(losses) == max_iterations:
+            return image.detach() if best is None else best, len(losses), losses
+        optimiser.zero_grad()
+        # Of images in [0, 1].
+        (weight * loss + (by / 2).square().sum()).backward()
+        optimiser.step()
+        if met and norm <= least:
+            weight *= 0.75
+            least = norm
+        with torch.no_grad():
+            by.copy_((sample.image + by).clamp(-1, 1) - sample.image)
+
+
+def chosen(sample, delta):
+    labels = sorted(sample.inside)
+    if len(labels) <= delta:
+        return labels
+    rows = torch.stack([gradient(sample.image, lambda f: f[label]).flatten() for label in labels]).double()
+    p = torch.sigmoid(sample.clean[labels].double())
+    ease = (1 - p) / (1 - p).max()
+    # How far a step of length 1 down the score of one label lowers the probability of another.
+    lowered = (rows / rows.norm(dim=1, keepdim=True)) @ rows.T * (p * (1 - p))
+    helps = (lowered - lowered.min()) / (lowered.max() - lowered.min())
+    subset = [int(ease.argmax())]
+    while len(subset) < delta:
+        gains = ease + sum(helps[:, at] + helps[at, :] for at in subset)
+        gains[subset] = -torch.inf
+        subset.append(int(gains.argmax()))
+    return [labels[at] for at in subset]
+
+
+def class_(sample, lr, alpha, momentum, max_iterations, delta):
+    sample.delta = delta
+    subset = chosen(sample, delta)
+    modifier, velocity, losses = torch.zeros_like(sample.image), None, []
+    while True:
+        image = (sample.image + modifier).clamp(-1, 1)
+        now = scores(image)
+        losses.append(float(F.softplus(now[subset]).sum() + alpha / 2 * (modifier ** 2).sum()))
+        if sample.is_met(now) or not sample.takes_part or len(losses) == max_iterations:
+            return image, len(losses), losses
+        step = gradient(image, lambda f: F.softplus(f[subset]).sum())
+        step = torch.where(image.abs() >= 1, 0.0, step) + alpha * modifier
+        velocity = step if velocity is None else momentum * velocity + step
+        modifier = modifier - lr * velocity
 
 
 def gmla(sample, lr, alpha, momentum, max_iterations):
@@ -95,13 +187,8 @@ def jma(sample, max_iterations):
         if step == max_iterations:
             return image, step, []
         rows = torch.stack([gradient(image, lambda f: f[s] - f[t]).flatten() for s, t in pairs]).double()
-        gram, bound = (rows @ rows.T).numpy(), np.array([float(now[t] - now[s]) - confidence for s, t in pairs])
-        # Non-negative least squares, one multiplier at a time.
-        dual = np.zeros(len(pairs))
-        for _ in range(20000):
-            for q in range(len(pairs)):
-                dual[q] = max(0.0, dual[q] - (gram[q] @ dual + bound[q]) / gram[q, q])
-        by = (-torch.from_numpy(dual) @ rows).reshape(image.shape)
+        bound = np.array([float(now[t] - now[s]) - confidence for s, t in pairs])
+        by = (-torch.from_numpy(multipliers(rows.numpy(), bound)) @ rows).reshape(image.shape)
         by = by * min(1.0, 1.0 / float(by.norm()))
         before, image = image, box(image + by.float())
         now = scores(image)
@@ -119,6 +206,68 @@ def jma(sample, max_iterations):
         else:
             fails = middle
     return image, step, []
+
+
+def label_wise(fit, radius, rounds):
+    """CMLU's perturbations of labels, in L∞, and how they are added."""
+    n = len(fit[0].clean)
+    members = [(row, one) for row, one in enumerate(fit) if one.takes_part]
+    judged, members = members[-(len(members) // 4):], members[:-(len(members) // 4)]
+
+    def drawn(round, number):
+        digest = hashlib.sha256(round.to_bytes(8, "little") + number.to_bytes(8, "little") + b"compose").digest()
+        return max(2 * (int.from_bytes(digest[:8], "big") >> 11) / 2 ** 53 - 1, 0)
+
+    def added(u, weights):
+        v = torch.tensordot(torch.tensor(weights, dtype=torch.float32), u, 1)
+        return v * min(1.0, radius / float(v.abs().max())) if v.any() else v
+
+    def applied(u, one):
+        return (one.image + added(u, [float(s) for s in one.specified])).clamp(-1, 1)
+
+    def dependence(u):
+        length = u.flatten(1).norm(dim=1)
+        free = u.clone().requires_grad_()
+        directions = free.flatten(1)[length > 0]
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        squares = (directions @ directions.T - torch.eye(len(directions))) ** 2
+        return torch.autograd.grad(squares.sum() / n ** 2, free)[0]
+
+    u = torch.zeros(n, *fit[0].image.shape)
+    velocities, best, result = torch.zeros_like(u), (len(fit) + 1, np.inf), u
+    for round in range(1, rounds + 1):
+        gradients = []
+        for row, one in members:
+            weights = [1.0 if s else drawn(round, row * n + label) for label, s in enumerate(one.specified)]
+            image = (one.image + added(u, weights)).clamp(-1, 1)
+            kept = torch.tensor(weights) == 0
+
+            def loss(f):
+                turned = F.relu(-torch.tanh(f * one.clean))[kept]
+                return F.softplus(f[one.specified]).mean() + 20 * turned.mean()
+
+            gradients.append((one.specified, torch.where(image.abs() >= 1, 0.0, gradient(image, loss)), one.is_met(scores(image))))
+        if not all(met for *_, met in gradients):
+            gradients = [one for one in gradients if not one[2]]
+        penalty, moved = dependence(u), u.clone()
+        for label in range(n):
+            own = [g for specified, g, _ in gradients if specified[label]]
+            if own:
+                g = torch.stack(own).mean(0) + penalty[label]
+                velocities[label] = 0.9 * velocities[label] + g / g.abs().sum()
+                moved[label] = (u[label] - 0.1 * radius * velocities[label].sign()).clamp(-radius, radius)
+        u = moved
+        found = [(one, scores(applied(u, one))) for _, one in judged]
+        score = (sum(not one.is_met(f) for one, f in found), float(np.mean([one.margin(f) for one, f in found])))
+        if score < best:
+            best, result = score, u
+        if best[0] == 0:
+            break
+    return lambda sample: applied(result, sample)
+
+
+def cmlu(sample, norm, radius, max_iterations, added):
+    return added(sample) if sample.takes_part else sample.image, 1, []
 
 
 class Draws:
@@ -153,10 +302,6 @@ def bump(side, transposed):
 def square(sample, norm, radius, max_iterations):
     draws, origin = Draws(sample.image), sample.image.numpy()
     channels, height, width = origin.shape
-
-    def margin(values):
-        """The best specified label minus the k-th of the others."""
-        return float(values[sample.specified].max()) - float(values[~sample.specified].sort(descending=True).values[sample.k - 1])
 
     def place(side):
         top = draws.below(height - side + 1)
@@ -220,14 +365,17 @@ def square(sample, norm, radius, max_iterations):
         if query == 1:
             tried = attempt(first())
         else:
-            if margin(now) < least:
-                least, best = margin(now), tried
+            if sample.margin(now) < least:
+                least, best = sample.margin(now), tried
             tried = attempt(following(best, query - 2))
         image = torch.from_numpy(np.clip(origin + tried, -1, 1))
         now = scores(image)
 
 
 CASES = {
+    "cmlu-k3": (cmlu, dict(norm="linf", radius=0.25), 5),
+    "quadattack-k3": (quadattack, dict(weight=10.0), 60),
+    "class-k3-delta1": (class_, dict(lr=0.002, alpha=1e-4, momentum=0.9, delta=1), 150),
     "gmla-corrected-k3": (gmla, dict(lr=0.002, alpha=1e-4, momentum=0.9), 150),
     "jma-corrected-k3": (jma, {}, 30),
     "square-linf-k3": (square, dict(norm="linf", radius=0.25), 150),
@@ -237,12 +385,19 @@ CASES = {
 
 def record(name, attack, knobs, max_iterations):
     given = np.load(HERE / INPUT / "input.npz")
-    case = dict(method=attack.__name__, variant="corrected", k=3, **knobs, max_iterations=max_iterations,
-                delta=None, stop="excluded", input=INPUT)
+    case = dict(method=attack.__name__.rstrip("_"), variant="corrected", k=3, **knobs, max_iterations=max_iterations)
+    case.setdefault("delta", None)
+    case.update(stop="excluded", input=INPUT)
+    if attack is quadattack:
+        case.update(stop="target-in-order", target="best")
+    samples = lambda images: [Sample(torch.from_numpy(image.copy()), labels, specified, case["k"])
+                              for image, labels, specified in zip(images, given["labels"], given["specified"])]
+    own = dict(knobs)
+    if attack is cmlu:
+        own["added"] = label_wise(samples(given["images"][..., ::-1]), knobs["radius"], max_iterations)
     out = {of: [] for of in ("clean_scores", "scores", "topk", "success", "iterations", "norm", "norm_input", "excluded", "loss")}
-    for image, labels, specified in zip(given["images"], given["labels"], given["specified"]):
-        sample = Sample(torch.from_numpy(image), labels, specified, case["k"])
-        attacked, iterations, losses = attack(sample, **knobs, max_iterations=max_iterations)
+    for sample in samples(given["images"]):
+        attacked, iterations, losses = attack(sample, **own, max_iterations=max_iterations)
         now = scores(attacked)
         norm = float((attacked - sample.image).double().norm())
         left = sum(bool(sample.specified[label]) for label in top(now, case["k"]))
@@ -259,5 +414,5 @@ def record(name, attack, knobs, max_iterations):
 
 
 if __name__ == "__main__":
-    for name, case in CASES.items():
-        record(name, *case)
+    for name in sys.argv[1:] or CASES:
+        record(name, *CASES[name])

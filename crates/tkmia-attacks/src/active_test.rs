@@ -305,14 +305,17 @@ fn readout(points: &[Vec<f32>], chosen: usize) -> Option<Vec<f32>> {
 /// Scores that criteria may ask for, those first that are nearest to the scores as they are: the specified labels out,
 /// the other relevant ones in their places, all relevant labels out, the target in.
 fn plans(state: &SampleState<'_>) -> Vec<Vec<f32>> {
-    let SampleState { relevant, specified, target, .. } = *state;
+    let SampleState { relevant, specified, .. } = *state;
     let none = vec![false; relevant.len()];
+    let target = state.target.map(|target| -> Vec<bool> {
+        (0..relevant.len()).map(|label| target.contains(&label)).collect()
+    });
     let others: Vec<bool> = relevant.iter().zip(specified).map(|(&r, &s)| r && !s).collect();
     let plans = [
         Some((&none[..], specified)),
         Some((&others[..], specified)),
         Some((&none[..], relevant)),
-        target.map(|target| (target, &none[..])),
+        target.as_ref().map(|target| (&target[..], &none[..])),
     ];
     plans.into_iter().flatten().filter_map(|(up, down)| planned(state, up, down)).collect()
 }

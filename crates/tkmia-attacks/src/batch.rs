@@ -58,8 +58,8 @@ impl AttackBatch {
     /// The same batch with a target for each image, see [`Goal::with_target`].
     ///
     /// # Errors
-    /// [`CoreError::ShapeMismatch`], [`CoreError::TargetSize`].
-    pub fn with_target(self, target: LabelSet) -> Result<Self, CoreError> {
+    /// As there.
+    pub fn with_target(self, target: Vec<Vec<usize>>) -> Result<Self, CoreError> {
         Ok(Self { goal: self.goal.with_target(target)?, ..self })
     }
 

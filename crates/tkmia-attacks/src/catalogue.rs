@@ -1,8 +1,11 @@
 //! [`AttackName`]: every attack by its name.
 
 use tkmia_core::objective::{
-    Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT, TkmlApU,
+    Class, Gmla, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack, TkmiaObjective,
+    TkmlApT, TkmlApU,
 };
+
+use crate::OptimiserName;
 
 named! {
     /// What an attack is after.
@@ -25,14 +28,22 @@ named! {
         #[serde(rename = "kuap")]
         #[strum(serialize = "kuap")]
         KUap,
+        /// A perturbation of each label, whose sum takes specified labels out: Mahmood & Elhamifar 2025
+        Cmlu,
         /// All relevant labels below all irrelevant ones: Carlini & Wagner 2017, multi-label
         MlCwU,
         /// The formula that Sun et al. 2023 print for ml-cw-u, which doesn't attack a good prediction
         MlCwUPrinted,
         /// A target set as the top-k, by the margin of its worst label: Carlini & Wagner 2017, multi-label
         MlCwT,
+        /// A target list as the top-k in its order, by the nearest scores there: Paniagua et al. 2023
+        #[serde(rename = "quadattack")]
+        #[strum(serialize = "quadattack")]
+        QuadAttack,
         /// Specified labels below the decision threshold, all others as they are: Song et al. 2018
         MlDp,
+        /// As many of the specified labels as must leave, chosen by how they help each other, below the threshold: CLASS
+        Class,
         /// Specified labels' scores down along gradients that don't harm the others: Mahmood & Elhamifar 2024
         Gmla,
         /// Specified labels below the k best others, by the step of least norm to there: Tondi et al. 2024
@@ -94,57 +105,51 @@ pub enum Repeats {
     TkmlApU,
     /// The steps of kFool.
     KFool,
+    /// The descent of CMLU, with a perturbation of each label.
+    Cmlu,
 }
 
 impl AttackName {
     /// What it is called in papers and tables.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Tkmia => "TkMIA",
-            Self::TkmlApU => "TkML-AP-U",
-            Self::TkmlApT => "TkML-AP-T",
-            Self::TkmlApUv => "TkML-AP-Uv",
-            Self::KFool => "kFool",
-            Self::KUap => "kUAP",
-            Self::MlCwU => "ML-CW-U",
-            Self::MlCwUPrinted => "ML-CW-U as printed",
-            Self::MlCwT => "ML-CW-T",
-            Self::MlDp => "ML-DP",
-            Self::Gmla => "GMLA",
-            Self::Jma => "JMA",
-            Self::Square => "Square",
-            Self::Auto => "Auto",
-        }
+        self.row().0
     }
 
     /// What settings it has, but for the [minimum-norm form](Variant::MinNorm), which has its own.
     pub fn family(self) -> Family {
-        match self {
-            Self::KFool => Family::Geometric(Steps::KFool),
-            Self::MlDp => Family::Geometric(Steps::MlDp),
-            Self::Jma => Family::Geometric(Steps::Jma),
-            Self::TkmlApUv => Family::Universal(Repeats::TkmlApU),
-            Self::KUap => Family::Universal(Repeats::KFool),
-            Self::Square => Family::Square,
-            Self::Auto => Family::Auto,
-            Self::Tkmia
-            | Self::TkmlApU
-            | Self::TkmlApT
-            | Self::MlCwU
-            | Self::MlCwUPrinted
-            | Self::MlCwT
-            | Self::Gmla => Family::Descent,
-        }
+        self.row().1
     }
 
     /// The variants that it comes in.
     pub fn variants(self) -> &'static [Variant] {
+        self.row().2
+    }
+
+    /// Title, family and variants.
+    fn row(self) -> (&'static str, Family, &'static [Variant]) {
+        use Family::{Auto, Descent, Geometric, Square, Universal};
         use Variant::{Corrected, Literal, MinNorm, Released};
-        match (self, self.family()) {
-            (Self::Tkmia, _) => &[Corrected, Released, Literal, MinNorm],
-            (Self::MlDp | Self::Gmla | Self::Jma | Self::Square | Self::Auto, _) => &[Corrected],
-            (_, Family::Geometric(_) | Family::Universal(_)) => &[Corrected, Released],
-            (_, Family::Descent | Family::Square | Family::Auto) => &[Corrected, Released, Literal],
+        const LITERAL_TOO: &[Variant] = &[Corrected, Released, Literal];
+        const RELEASED_TOO: &[Variant] = &[Corrected, Released];
+        const CORRECTED: &[Variant] = &[Corrected];
+        match self {
+            Self::Tkmia => ("TkMIA", Descent, &[Corrected, Released, Literal, MinNorm]),
+            Self::TkmlApU => ("TkML-AP-U", Descent, LITERAL_TOO),
+            Self::TkmlApT => ("TkML-AP-T", Descent, LITERAL_TOO),
+            Self::TkmlApUv => ("TkML-AP-Uv", Universal(Repeats::TkmlApU), RELEASED_TOO),
+            Self::KFool => ("kFool", Geometric(Steps::KFool), RELEASED_TOO),
+            Self::KUap => ("kUAP", Universal(Repeats::KFool), RELEASED_TOO),
+            Self::Cmlu => ("CMLU", Universal(Repeats::Cmlu), CORRECTED),
+            Self::MlCwU => ("ML-CW-U", Descent, LITERAL_TOO),
+            Self::MlCwUPrinted => ("ML-CW-U as printed", Descent, LITERAL_TOO),
+            Self::MlCwT => ("ML-CW-T", Descent, LITERAL_TOO),
+            Self::QuadAttack => ("QuadAttacK", Descent, CORRECTED),
+            Self::MlDp => ("ML-DP", Geometric(Steps::MlDp), CORRECTED),
+            Self::Class => ("CLASS", Descent, CORRECTED),
+            Self::Gmla => ("GMLA", Descent, CORRECTED),
+            Self::Jma => ("JMA", Geometric(Steps::Jma), CORRECTED),
+            Self::Square => ("Square", Square, CORRECTED),
+            Self::Auto => ("Auto", Auto, CORRECTED),
         }
     }
 
@@ -157,10 +162,13 @@ impl AttackName {
             Self::MlCwU => Box::new(MlCwU),
             Self::MlCwUPrinted => Box::new(MlCwUPrinted),
             Self::MlCwT => Box::new(MlCwT),
+            Self::QuadAttack => Box::new(QuadAttack),
+            Self::Class => Box::new(Class),
             Self::Gmla => Box::new(Gmla),
             Self::TkmlApUv
             | Self::KFool
             | Self::KUap
+            | Self::Cmlu
             | Self::MlDp
             | Self::Jma
             | Self::Square
@@ -170,12 +178,17 @@ impl AttackName {
         })
     }
 
+    /// How it steps where nothing else is said.
+    pub(crate) fn optimiser(self) -> OptimiserName {
+        if self == Self::QuadAttack { OptimiserName::Adamw } else { OptimiserName::Sgd }
+    }
+
     /// Whether it needs a [target](tkmia_core::Goal::target) for each image.
     pub fn is_targeted(self) -> bool {
         self.objective(Margins::Hinged).is_some_and(|objective| objective.needs_target())
     }
 
-    /// Whether it finds one perturbation for all images.
+    /// Whether it finds one perturbation for all images, or one for each label.
     pub fn is_universal(self) -> bool {
         matches!(self.family(), Family::Universal(_))
     }
@@ -211,7 +224,7 @@ mod tests {
         let all = |is: fn(AttackName) -> bool| -> Vec<&str> {
             AttackName::iter().filter(|&name| is(name)).map(Into::into).collect()
         };
-        assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t"]);
-        assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap"]);
+        assert_eq!(all(AttackName::is_targeted), ["tkml-ap-t", "ml-cw-t", "quadattack"]);
+        assert_eq!(all(AttackName::is_universal), ["tkml-ap-uv", "kuap", "cmlu"]);
     }
 }

@@ -1,4 +1,4 @@
-//! [`draw`]: labels at random, by seed and sample, and [`shuffled`].
+//! What is drawn: labels by seed and sample, signs, numbers, and orders, all from SHA-256.
 
 use sha2::{Digest, Sha256};
 
@@ -25,22 +25,30 @@ pub(crate) fn signs(count: usize, seed: u64, id: &str) -> impl Iterator<Item = f
     shuffled(0..count, seed, id).into_iter().map(sign)
 }
 
-/// Numbers in the order of their SHA-256 of (seed, number, id), as bytes; seed and number are 8 bytes each,
-/// little-endian, and the id is its UTF-8.
+/// A number in [0, 1): the first 8 bytes of the SHA-256, big-endian.
+pub(crate) fn uniform(seed: u64, number: usize, id: &str) -> f64 {
+    let bytes: [u8; 8] = digest(seed, number, id)[..8].try_into().expect("eight bytes");
+    // As many bits as an f64 holds.
+    (u64::from_be_bytes(bytes) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// SHA-256 of (seed, number, id); seed and number are 8 bytes each, little-endian, and the id is its UTF-8.
+fn digest(seed: u64, number: usize, id: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update((number as u64).to_le_bytes());
+    hash.update(id);
+    hash.finalize().into()
+}
+
+/// Numbers in the order of their SHA-256, as bytes.
 pub(crate) fn shuffled(
     numbers: impl IntoIterator<Item = usize>,
     seed: u64,
     id: &str,
 ) -> Vec<usize> {
-    let digest = |number: usize| {
-        let mut hash = Sha256::new();
-        hash.update(seed.to_le_bytes());
-        hash.update((number as u64).to_le_bytes());
-        hash.update(id);
-        hash.finalize()
-    };
     let mut shuffled: Vec<usize> = numbers.into_iter().collect();
-    shuffled.sort_by_cached_key(|&number| digest(number));
+    shuffled.sort_by_cached_key(|&number| digest(seed, number, id));
     shuffled
 }
 

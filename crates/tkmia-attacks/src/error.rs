@@ -131,6 +131,9 @@ pub enum AttackError {
         /// Its size.
         found: [usize; 4],
     },
+    /// The perturbations of labels are composed for specified labels, and there are none.
+    #[error("a perturbation of each label: expected images with specified labels")]
+    NoLabels,
     /// Images and classifier are on two devices.
     #[error("images are on {images}, the classifier is on {classifier}")]
     DeviceMismatch {

@@ -5,8 +5,8 @@ use tkmia_core::{Knob, described};
 
 use crate::min_norm::MinNorm;
 use crate::{
-    AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, Shrinking, TargetChoice,
-    Variant,
+    AdamwSteps, AttackName, Lambda, Limits, MiFgsmSteps, OptimiserName, PenalisedSgd, Shrinking,
+    TargetChoice, Variant,
 };
 
 /// Knobs that aren't fields of one family's settings.
@@ -18,8 +18,9 @@ struct Selectors {
     method: AttackName,
     /// Its form: corrected, as the published code is, as the paper is printed, or of the smallest norm
     variant: Variant,
-    /// How a method with an objective steps: sgd, within a ball of --radius, or ddn and fmn for the smallest norm
-    optimiser: OptimiserName,
+    /// How a method with an objective steps: sgd, within a ball of --radius, or ddn, fmn and adamw for the smallest norm
+    /// [default: sgd; adamw for quadattack]
+    optimiser: Option<OptimiserName>,
     /// How the objective's λ are set [default: exact; gradient in the literal variant]
     lambda: Option<Lambda>,
     /// What targeted methods make the top-k: the irrelevant labels nearest to it, farthest, or any
@@ -34,6 +35,7 @@ pub fn all_knobs() -> Vec<Knob> {
         described::<PenalisedSgd>(),
         described::<MiFgsmSteps>(),
         described::<Shrinking>(),
+        described::<AdamwSteps>(),
         described::<MinNorm>(),
         described::<Limits>(),
     ];

@@ -50,9 +50,9 @@ pub use batch::AttackBatch;
 pub use catalogue::{AttackName, Family, Repeats, Steps, Variant};
 pub use criterion::*;
 pub use descent::{
-    At, AutoPgd, Ball, Ddn, Descent, Fmn, GradientAttack, Lambda, MiFgsm, MiFgsmSteps, Norm,
-    Optimiser, OptimiserName, PenalisedSgd, Pgd, PgdSteps, ScoreKind, Sgd, Shrinking, Space,
-    StepRule, Stepping,
+    Adamw, AdamwSteps, At, AutoPgd, Ball, Ddn, Descent, Fmn, GradientAttack, Lambda, MiFgsm,
+    MiFgsmSteps, Norm, Optimiser, OptimiserName, PenalisedSgd, Pgd, PgdSteps, ScoreKind, Sgd,
+    Shrinking, Space, StepRule, Stepping,
 };
 pub use eligibility::{Reason, eligible, eligible_by_labels, global_selection, random_selection};
 pub use error::AttackError;

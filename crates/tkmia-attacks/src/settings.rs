@@ -263,7 +263,7 @@ impl AttackSettings {
         }
         let name: AttackName = selected(knobs, "name")?;
         let variant: Variant = selected(knobs, "variant")?;
-        let by: OptimiserName = selected(knobs, "optimiser")?;
+        let by = knob(knobs, "optimiser")?.unwrap_or(name.optimiser());
         let min_norm = name == AttackName::Tkmia && variant == Variant::MinNorm;
         let stays_in_a_ball = name.is_in_a_ball() || by.is_in_a_ball();
         if by != OptimiserName::Sgd && (min_norm || name.family() != Family::Descent) {
@@ -285,6 +285,7 @@ impl AttackSettings {
                     OptimiserName::AutoPgd => Optimiser::AutoPgd(part(knobs)?),
                     OptimiserName::Ddn => Optimiser::Ddn(part(knobs)?),
                     OptimiserName::Fmn => Optimiser::Fmn(part(knobs)?),
+                    OptimiserName::Adamw => Optimiser::Adamw(part(knobs)?),
                 },
                 lambda: knob(knobs, "lambda")?.filter(|_| name.has_lambdas()),
                 target: name.is_targeted().then(|| selected(knobs, "target")).transpose()?,

@@ -1,15 +1,16 @@
 //! [`Targets`]: which labels a targeted attack makes the top-k.
 
 use burn::tensor::Tensor;
-use tkmia_core::{Classifier, Goal, LabelSet};
+use tkmia_core::{Classifier, Goal};
 use tkmia_metrics::Ranking;
 
 use crate::AttackError;
-use crate::draw::draw;
+use crate::draw::shuffled;
 use crate::readback::scored;
 
 named! {
-    /// The three cases of Hu et al. 2021: `k` irrelevant labels, by how near they are to the top-k.
+    /// The three cases of Hu et al. 2021: `k` irrelevant labels, by how near they are to the top-k. In which order only
+    /// ordered attacks care: that of their scores, or as they were drawn.
     #[derive(Default)]
     pub enum TargetChoice {
         /// Those with the highest scores: the attacker's best case
@@ -23,7 +24,7 @@ named! {
 }
 
 impl TargetChoice {
-    /// The target of one sample: `k` labels that aren't relevant, or none where there are fewer than `k`.
+    /// The target of one sample in its order: `k` labels that aren't relevant, or none where there are fewer than `k`.
     ///
     /// `id` is what the data set calls the sample; the same seed and id draw the same labels, whatever else
     /// is drawn.
@@ -37,7 +38,7 @@ impl TargetChoice {
     /// let clean = Ranking::new(&[0.9_f32, 0.1, 0.4, 0.2])?;
     /// let relevant = [true, false, false, false];
     /// assert_eq!(TargetChoice::Best.target(&clean, &relevant, 2, 0, "a"), [2, 3]);
-    /// assert_eq!(TargetChoice::Worst.target(&clean, &relevant, 2, 0, "a"), [1, 3]);
+    /// assert_eq!(TargetChoice::Worst.target(&clean, &relevant, 2, 0, "a"), [3, 1]);
     /// # Ok::<(), tkmia_metrics::MetricsError>(())
     /// ```
     pub fn target(
@@ -56,9 +57,11 @@ impl TargetChoice {
         match self {
             Self::Best => labels.truncate(k),
             Self::Worst => labels.drain(..labels.len() - k).for_each(drop),
-            Self::Random => labels = draw(labels, k, seed, id),
+            Self::Random => {
+                labels = shuffled(labels, seed, id);
+                labels.truncate(k);
+            }
         }
-        labels.sort_unstable();
         labels
     }
 }
@@ -97,8 +100,7 @@ impl Targets {
             };
             self.choice.target(&clean.ranking, relevant, goal.k(), self.seed, id.as_ref())
         });
-        let targets: Vec<Vec<usize>> = targets.collect();
-        let targets = LabelSet::from_indices(&targets, goal.relevant().classes())?;
+        let targets = targets.collect();
         Ok(goal.with_target(targets)?)
     }
 }
@@ -121,7 +123,6 @@ mod tests {
             let target = draw(7, &id.to_string());
             assert_eq!(target.len(), 4);
             assert!(target.iter().all(|&label| !relevant[label]));
-            assert!(target.is_sorted_by(|a, b| a < b));
         }
     }
 

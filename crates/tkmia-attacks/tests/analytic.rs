@@ -12,7 +12,7 @@ use tkmia_attacks::{
     Variant, Verdict,
 };
 use tkmia_core::LabelSet;
-use victim::{CLASSES, Linear, PIXELS, settings as knobs};
+use victim::{CLASSES, Linear, PIXELS, and, fitting};
 
 /// Label i is scored by the i-th value of the image: `f_i = 4 x_i`.
 fn one_value_per_label() -> Linear {
@@ -40,7 +40,7 @@ fn batch(rows: std::ops::Range<usize>) -> AttackBatch {
     let set = |labels: &[usize]| LabelSet::from_indices(&vec![labels; count], CLASSES).unwrap();
     let images = Tensor::from_data(data, &Device::default());
     let batch = AttackBatch::new(images, set(&[0, 1]), set(&[1]), 1).unwrap();
-    batch.with_target(set(&[2])).unwrap()
+    batch.with_target(vec![vec![2]; count]).unwrap()
 }
 
 /// The L2 and L∞ norms of the smallest perturbation that does what the method is after.
@@ -65,11 +65,11 @@ fn smallest(method: Name, row: usize) -> (f32, f32) {
 ///
 /// The released variants' smallest perturbation in model-input units is that of `tanh(x)`, a little
 /// smaller. TkML-AP-U pushes down the better of labels 0 and 1 and raises all labels, ML-CW-U pushes it
-/// down and raises the last label as much: twice the smallest norm, before any overshoot. GMLA lowers
+/// down and raises the last label as much: twice the smallest norm, before any overshoot. CLASS pushes it down alone, and GMLA lowers
 /// irrelevant labels too. A universal perturbation must serve the image that needs most, within a ball of
 /// that many times its norm; in such a ball Square finds something. The minimum-norm form has no overshoot; what it is
 /// above the smallest lets it survive rounding to 8-bit pixels.
-const TABLE: [(Name, Variant, Option<f64>); 30] = [
+const TABLE: [(Name, Variant, Option<f64>); 33] = [
     (Name::Tkmia, Variant::Corrected, Some(1.2)),
     (Name::Tkmia, Variant::Released, Some(1.2)),
     (Name::Tkmia, Variant::Literal, Some(1.3)),
@@ -86,6 +86,7 @@ const TABLE: [(Name, Variant, Option<f64>); 30] = [
     (Name::KFool, Variant::Released, Some(1.2)),
     (Name::KUap, Variant::Corrected, Some(1.2)),
     (Name::KUap, Variant::Released, Some(1.2)),
+    (Name::Cmlu, Variant::Corrected, Some(1.5)),
     (Name::MlCwU, Variant::Corrected, Some(2.3)),
     (Name::MlCwU, Variant::Released, Some(2.3)),
     (Name::MlCwU, Variant::Literal, Some(2.3)),
@@ -95,7 +96,9 @@ const TABLE: [(Name, Variant, Option<f64>); 30] = [
     (Name::MlCwT, Variant::Corrected, Some(1.2)),
     (Name::MlCwT, Variant::Released, Some(1.2)),
     (Name::MlCwT, Variant::Literal, Some(1.2)),
+    (Name::QuadAttack, Variant::Corrected, Some(1.2)),
     (Name::MlDp, Variant::Corrected, Some(1.05)),
+    (Name::Class, Variant::Corrected, Some(2.1)),
     (Name::Gmla, Variant::Corrected, Some(1.5)),
     (Name::Jma, Variant::Corrected, Some(1.02)),
     (Name::Square, Variant::Corrected, Some(5.0)),
@@ -105,20 +108,8 @@ const TABLE: [(Name, Variant, Option<f64>); 30] = [
 /// The attack with what it needs to come near, and other knobs.
 fn settings(name: Name, variant: Variant, more: Value) -> Result<AttackSettings, AttackError> {
     let stop = if name.is_targeted() { "target-reached" } else { "excluded" };
-    let mut own = json!({
-        "name": name, "variant": variant, "stop": stop, "max-iterations": 2000,
-    });
-    let by_sgd = more.get("optimiser").is_none() && variant != Variant::MinNorm;
-    if by_sgd
-        && !name.is_in_a_ball()
-        && !matches!(name, Name::KFool | Name::MlDp | Name::Jma | Name::Auto)
-    {
-        own["lr"] = json!(2e-4);
-    }
-    if name.is_in_a_ball() {
-        own["radius"] = json!(3.0);
-    }
-    knobs(own, more)
+    let own = json!({"name": name, "variant": variant, "stop": stop, "max-iterations": 2000});
+    fitting(2e-4, 3.0, and(own, more))
 }
 
 /// Attacks the first `size` images, and judges.

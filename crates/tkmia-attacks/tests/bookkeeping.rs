@@ -11,33 +11,18 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia_attacks::{
-    Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Reason, Step,
+    Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Passes, Reason, Step,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 use victim::{
-    CLASSES, Changed, Linear, PIXELS, batch, hand_made, images, linear, run, scattered, settings,
-    values,
+    CLASSES, Changed, Linear, PIXELS, and, batch, fitting, hand_made, images, linear, run,
+    scattered, settings, values,
 };
 
 /// The attack within few iterations, and its other knobs.
 fn of(name: AttackName, more: Value) -> Box<dyn Attack> {
     let knobs = json!({"name": name, "max-iterations": 20});
     settings(knobs, more).unwrap().init().unwrap()
-}
-
-/// Its learning rate, where it has one.
-fn rate(name: AttackName) -> Value {
-    match name {
-        AttackName::KFool | AttackName::MlDp | AttackName::Jma | AttackName::Auto => json!({}),
-        AttackName::Square => json!({"radius": 1.0}),
-        _ => json!({"lr": 0.05}),
-    }
-}
-
-fn and(one: &Value, other: Value) -> Value {
-    let mut both = one.as_object().unwrap().clone();
-    both.extend(other.as_object().unwrap().clone());
-    Value::Object(both)
 }
 
 proptest! {
@@ -48,8 +33,10 @@ proptest! {
         victim in linear(), images in images(4), forward in 1_usize..30, backward in 0_usize..20,
     ) {
         for method in AttackName::iter().filter(|method| !method.is_universal()) {
-            let caps = json!({"max-forward": forward, "max-backward": backward});
-            let attack = of(method, and(&rate(method), caps));
+            let attack = fitting(0.05, 1.0, json!({
+                "name": method, "max-iterations": 20, "max-forward": forward, "max-backward": backward,
+            }));
+            let attack = attack.unwrap().init().unwrap();
             let result = run(attack.as_ref(), &victim, &batch(&images));
             for passes in result.passes {
                 prop_assert!(passes.forward <= forward && passes.backward <= backward, "{method:?} {passes:?}");
@@ -137,12 +124,37 @@ fn the_minimum_norm_form_refuses_what_it_does_not_search_for() {
 }
 
 #[test]
+fn labels_are_chosen_once_and_the_passes_counted() {
+    // Label i is scored by value i, and label 1, which is the nearer to the threshold, is the one to sink.
+    let mut weights = vec![0.0; PIXELS * CLASSES];
+    (0..CLASSES).for_each(|label| weights[label * CLASSES + label] = 4.0);
+    let victim = Linear::new(weights, vec![2.0, 1.9, 1.0, 0.9, 0.0, -0.1]);
+    let set = |labels: &[usize]| LabelSet::from_indices(&[labels, labels], CLASSES).unwrap();
+    let images = batch(&[0.0; 2 * PIXELS]).images().clone();
+    let both = AttackBatch::new(images, set(&[0, 1, 2, 3]), set(&[0, 1]), 2).unwrap();
+    let attack = of(AttackName::Class, json!({"lr": 0.05, "alpha": 0.0}));
+    for (delta, compared, moves) in [(1, 2, [false, true]), (2, 0, [true, true])] {
+        let both = both.clone().with_delta(delta).unwrap();
+        let result = run(attack.as_ref(), &victim, &both);
+        assert_eq!(result.outcomes, [Outcome::Succeeded; 2]);
+        let looks = result.iterations[0];
+        let Passes { forward, backward } = result.passes[0];
+        assert_eq!((forward, backward), (looks + compared, looks - 1 + compared));
+        let moved = values(result.perturbation.clone());
+        assert_eq!([moved[0] != 0.0, moved[1] != 0.0], moves);
+        assert!(moved[2..PIXELS].iter().all(|&value| value == 0.0));
+        let alone = run(attack.as_ref(), &victim, &both.select(&[1]));
+        assert_eq!(values(alone.perturbation), moved[PIXELS..]);
+    }
+}
+
+#[test]
 fn a_targeted_attack_asks_for_a_target() {
     let batch = batch(&[0.0; PIXELS]);
     let set = |labels: &[usize]| LabelSet::from_indices(&[labels], CLASSES).unwrap();
-    for name in [AttackName::TkmlApT, AttackName::MlCwT] {
+    for name in [AttackName::TkmlApT, AttackName::MlCwT, AttackName::QuadAttack] {
         let attack = of(name, json!({}));
-        let aimless = batch.clone().with_target(set(&[])).unwrap();
+        let aimless = batch.clone().with_target(vec![vec![]]).unwrap();
         let result = run(attack.as_ref(), &hand_made(), &aimless);
         assert_eq!(result.outcomes, [Outcome::Ineligible(Reason::NoTarget)]);
 
@@ -198,7 +210,7 @@ fn a_success_that_is_still_being_made_smaller_counts_when_passes_run_out() {
 
 #[test]
 fn auto_returns_the_smallest_success_of_its_attacks_and_counts_all_passes() {
-    let knobs = |more: Value| and(&json!({"max-iterations": 90}), more);
+    let knobs = |more: Value| and(json!({"max-iterations": 90}), more);
     let third = json!({"max-iterations": 30, "max-forward": 30, "max-backward": 30});
     let batch = batch(&[0.0; PIXELS]);
     for victim in (0..10).map(scattered) {
@@ -211,7 +223,7 @@ fn auto_returns_the_smallest_success_of_its_attacks_and_counts_all_passes() {
                 (size, result.perturbed.passes[0].forward)
             };
             let found = norm_and_passes(AttackName::Auto, knobs(json!({"norm": norm})));
-            let min_norm = and(&third, json!({"variant": "min-norm", "norm": norm}));
+            let min_norm = and(third.clone(), json!({"variant": "min-norm", "norm": norm}));
             let one = norm_and_passes(AttackName::Tkmia, min_norm);
             let other = norm_and_passes(AttackName::Jma, third.clone());
             assert_eq!(found, (one.0.min(other.0), one.1 + other.1));
@@ -277,7 +289,7 @@ fn a_gradient_that_is_not_finite_ends_the_attack_on_its_image_alone() {
     images.extend([0.5; PIXELS]);
     for method in [AttackName::Tkmia, AttackName::TkmlApU, AttackName::KFool] {
         let rate = if method == AttackName::KFool { json!({}) } else { json!({"lr": 0.01}) };
-        let attack = of(method, and(&rate, json!({"max-iterations": 200})));
+        let attack = of(method, and(rate, json!({"max-iterations": 200})));
         let result = attack.run(&victim, &batch(&images)).unwrap().perturbed;
         assert_eq!(result.outcomes[0], Outcome::Exhausted, "{method:?}");
         assert_eq!(result.indicators[0], [Indicator::NonFiniteGradient], "{method:?}");

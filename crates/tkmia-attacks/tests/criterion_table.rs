@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia_attacks::{AttackBatch, AttackError, AttackName, CRITERION_NAMES};
 use tkmia_core::LabelSet;
-use victim::{CLASSES, PIXELS, batch, scattered, settings};
+use victim::{CLASSES, PIXELS, and, batch, fitting, scattered};
 
 /// Every criterion that has a name, and some made of others.
-const CRITERIA: [&str; 13] = [
+const CRITERIA: [&str; 14] = [
     "excluded",
     "imperceptible",
     "measure-preserving",
     "precision-preserved",
     "all-relevant-out",
     "target-reached",
+    "target-in-order",
     "target-set(4, 5)",
     "ordered-top-k(5, 4)",
     "measure-budget(ap, 0.1)",
@@ -36,26 +37,20 @@ const VICTIMS: u32 = 10;
 
 /// Method and variant, as the columns are called.
 fn methods() -> Vec<(String, Value)> {
-    let corrected = AttackName::iter().map(|name| {
-        let mut knobs = json!({"name": name, "max-iterations": 300});
-        match name {
-            name if name.is_in_a_ball() => knobs["radius"] = json!(3.0),
-            AttackName::KFool | AttackName::MlDp | AttackName::Jma | AttackName::Auto => {}
-            _ => knobs["lr"] = json!(0.01),
-        }
-        (name.to_string(), knobs)
-    });
+    let corrected = AttackName::iter()
+        .map(|name| (name.to_string(), json!({"name": name, "max-iterations": 300})));
     let min_norm = json!({"variant": "min-norm", "max-iterations": 100});
     corrected.chain([("min-norm".to_owned(), min_norm)]).collect()
 }
 
 /// How many of the networks it succeeds on, or why it isn't run.
 fn cell(knobs: &Value, criterion: &str) -> String {
-    let attack = match settings(knobs.clone(), json!({"stop": criterion})).unwrap().init() {
-        Ok(attack) => attack,
-        Err(AttackError::NotSearched { .. }) => return "refused".to_owned(),
-        Err(other) => panic!("{knobs}, {criterion}: {other}"),
-    };
+    let attack =
+        match fitting(0.01, 3.0, and(knobs.clone(), json!({"stop": criterion}))).unwrap().init() {
+            Ok(attack) => attack,
+            Err(AttackError::NotSearched { .. }) => return "refused".to_owned(),
+            Err(other) => panic!("{knobs}, {criterion}: {other}"),
+        };
     let succeeds = |number: &u32| {
         let (victim, batch) = (scattered(*number), batch(&[0.0; PIXELS]));
         // Label 1 is in every clean top-2: relevant for half of the networks, else irrelevant.
@@ -65,7 +60,8 @@ fn cell(knobs: &Value, criterion: &str) -> String {
         };
         let set = |labels: &[usize]| LabelSet::from_indices(&[labels], CLASSES).unwrap();
         let batch = AttackBatch::new(batch.images().clone(), set(&relevant), set(&[0]), 2).unwrap();
-        let result = attack.run(&victim, &batch.with_target(set(&target)).unwrap()).unwrap();
+        let result =
+            attack.run(&victim, &batch.with_target(vec![target.to_vec()]).unwrap()).unwrap();
         result.judge(&victim).unwrap()[0].success
     };
     (0..VICTIMS).filter(succeeds).count().to_string()

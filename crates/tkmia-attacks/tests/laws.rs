@@ -17,7 +17,8 @@ use tkmia_attacks::{
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
 use victim::{
-    CLASSES, Linear, PIXELS, attack, batch, hand_made, images, linear, run, settings, values,
+    CLASSES, Linear, PIXELS, attack, batch, fitting, hand_made, images, linear, run, settings,
+    values,
 };
 
 fn tkmia(variant: Variant, max_iterations: usize) -> Box<dyn Attack> {
@@ -31,10 +32,7 @@ fn every(max_iterations: usize) -> BTreeMap<(&'static str, &'static str), Box<dy
     let pairs = names.flat_map(|name| name.variants().iter().map(move |&variant| (name, variant)));
     let made = pairs.map(|(name, variant)| {
         let knobs = json!({"name": name, "variant": variant, "max-iterations": max_iterations});
-        // Those that have a learning rate, or a ball.
-        let more = [json!({"lr": 0.05}), json!({"radius": 1.0}), json!({})];
-        let settings = more.into_iter().find_map(|more| settings(knobs.clone(), more).ok());
-        let settings = settings.unwrap();
+        let settings = fitting(0.05, 1.0, knobs).unwrap();
         ((name.into(), variant.into()), settings.init().unwrap())
     });
     // Those that go on after a success.

@@ -4,13 +4,17 @@
 
 mod victim;
 
+use std::collections::HashMap;
+
 use burn::tensor::Tensor;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia_attacks::{
-    Applied, Attack, AttackError, AttackName, Controls, Outcome, Stop, UniversalPerturbation, View,
+    Applied, Attack, AttackBatch, AttackError, AttackName, Controls, Outcome, Stop,
+    UniversalPerturbation, View,
 };
+use tkmia_core::{Bounds, LabelSet};
 use victim::{CLASSES, Linear, PIXELS, batch, images, linear, settings, values};
 
 /// Each universal attack, within a ball of radius 1.5 and so many rounds.
@@ -47,7 +51,10 @@ proptest! {
             let verdicts = result.judge(&victim).unwrap();
             let result = result.perturbed;
             let most = attack.passes_at_most(2, CLASSES);
-            let mut shared: Option<Vec<f32>> = None;
+            let v = attack.universal().unwrap().fit(&victim, &batch(&images), &mut ()).unwrap().perturbation;
+            // Each image has another specified label.
+            let label = |row: usize| v.ball().map(|_| row);
+            let mut shared: HashMap<Option<usize>, Vec<f32>> = HashMap::new();
             for (row, verdict) in verdicts.iter().enumerate() {
                 let one = values(result.perturbation.clone().narrow(0, row, 1));
                 // Success on what it was fitted to is marked as that.
@@ -63,7 +70,7 @@ proptest! {
                 }
                 let within = values(result.images.clone().narrow(0, row, 1)).iter().all(|v| v.abs() < 1.0);
                 if within {
-                    let first = shared.get_or_insert_with(|| one.clone());
+                    let first = shared.entry(label(row)).or_insert_with(|| one.clone());
                     prop_assert!(first.iter().zip(&one).all(|(a, b)| (a - b).abs() < 1e-5));
                 }
             }
@@ -106,6 +113,33 @@ fn what_is_fitted_to_some_images_succeeds_on_others_by_its_aim() {
         let images = result.perturbed.images.narrow(0, 3, 1);
         assert_eq!(values(alone.perturbed.images), values(images));
     }
+}
+
+#[test]
+fn perturbations_of_labels_compose_to_those_of_pairs_that_were_not_fitted_to() {
+    let victim = by_value();
+    let set = |labels: &[&[usize]], rows: usize| {
+        let labels: Vec<_> = labels.iter().copied().cycle().take(rows).collect();
+        LabelSet::from_indices(&labels, CLASSES).unwrap()
+    };
+    let with = |specified: &[&[usize]], rows: usize, shade: f32| {
+        let relevant = set(&[&[0, 1, 2, 3]], rows);
+        let images = alike(rows, shade).images().clone();
+        AttackBatch::new(images, relevant, set(specified, rows), 2).unwrap()
+    };
+    let knobs = json!({"name": "cmlu", "radius": 1.5, "max-iterations": 40, "stop": "excluded"});
+    let attack = settings(knobs, json!({})).unwrap().init().unwrap();
+    let fit = with(&[&[0], &[1]], 24, -0.05);
+    let fitted = attack.universal().unwrap().fit(&victim, &fit, &mut ()).unwrap();
+    let v = &fitted.perturbation;
+    // No image had a label but these two.
+    let none = v.values().clone().narrow(0, 2, CLASSES - 2);
+    assert!(values(none).iter().all(|&value| value == 0.0));
+    let pairs = with(&[&[0, 1]], 6, 0.02);
+    let verdicts = v.attack(Stop::default()).run(&victim, &pairs).unwrap().judge(&victim).unwrap();
+    assert!(verdicts.iter().all(|verdict| verdict.success && verdict.norm_input <= 1.5 + 1e-5));
+    let error = v.apply(pairs.images().clone(), None, Bounds::SYMMETRIC).unwrap_err();
+    assert!(matches!(error, AttackError::NoLabels));
 }
 
 #[test]

@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let one: usize = shape[1..].iter().product();
     for images in images.chunks(BATCH * one) {
         let data = TensorData::new(images.to_vec(), [images.len() / one, 3, height, width]);
-        let applied = perturbation.apply(Tensor::from_data(data, &device), bounds)?;
+        let applied = perturbation.apply(Tensor::from_data(data, &device), None, bounds)?;
         adversarial.extend(applied.try_to_vec_as::<f32>()?);
     }
     output.finish(|npz| add(npz, "adversarial", shape, &adversarial))?;

@@ -60,6 +60,10 @@ fn attack(name: &str, victim: &str, output: &Path, more: &[&str]) -> String {
         let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         command.args([format!("--{}", knob.replace('_', "-")), value]);
     }
+    // A universal attack is fitted to the same images, mirrored.
+    if case["method"] == "cmlu" {
+        command.arg("--fit").arg(shell::fit_input(output.parent().unwrap()));
+    }
     shell::run(command.args(more))
 }
 
@@ -158,6 +162,9 @@ fn kfool_follows_the_recorded_run() {
 
 #[test]
 fn attacks_of_other_papers_follow_the_recorded_runs() {
+    check("quadattack-k3", "resnet14-tiny.onnx");
+    check("cmlu-k3", "resnet14-tiny.onnx");
+    check("class-k3-delta1", "resnet14-tiny.onnx");
     check("gmla-corrected-k3", "resnet14-tiny.onnx");
     check("jma-corrected-k3", "resnet14-tiny.onnx");
     check("square-linf-k3", "resnet14-tiny.onnx");

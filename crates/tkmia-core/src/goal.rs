@@ -16,7 +16,7 @@ pub struct Goal {
     delta: Option<usize>,
     relevant: LabelSet,
     specified: LabelSet,
-    target: Option<LabelSet>,
+    target: Option<Vec<Vec<usize>>>,
     specified_mask: Tensor<2, Bool>,
     others_mask: Tensor<2, Bool>,
     target_mask: Option<Tensor<2, Bool>>,
@@ -55,13 +55,16 @@ impl Goal {
     fn on_device(
         relevant: LabelSet,
         specified: LabelSet,
-        target: Option<LabelSet>,
+        target: Option<Vec<Vec<usize>>>,
         k: usize,
         device: &Device,
     ) -> Self {
         let specified_mask = specified.to_tensor(device);
         let others_mask = relevant.to_tensor(device).bool_and(specified_mask.clone().bool_not());
-        let target_mask = target.as_ref().map(|target| target.to_tensor(device));
+        let target_mask = target.as_ref().map(|target| {
+            let set = LabelSet::from_indices(target, relevant.classes());
+            set.expect("its labels were checked").to_tensor(device)
+        });
         let delta = None;
         Self { k, delta, relevant, specified, target, specified_mask, others_mask, target_mask }
     }
@@ -78,26 +81,39 @@ impl Goal {
         }
     }
 
-    /// The same goal with a target set: the labels that are to be the top-k. The set is empty in a row
-    /// without a target.
+    /// The same goal with a target for each row: the labels that are to be the top-k, the one wanted at rank 1 first. It is
+    /// empty in a row without a target.
     ///
     /// # Errors
-    /// - [`CoreError::ShapeMismatch`] if the target's shape isn't that of the other sets
-    /// - [`CoreError::TargetSize`] if a row has a target that hasn't `k` labels
-    pub fn with_target(self, target: LabelSet) -> Result<Self, CoreError> {
-        let expected = [self.rows(), self.relevant.classes()];
-        let found = [target.rows(), target.classes()];
+    /// - [`CoreError::ShapeMismatch`] unless there is a target for each row
+    /// - [`CoreError::LabelOutOfRange`] if a label isn't below `classes`
+    /// - [`CoreError::TargetSize`] if a row has a target that hasn't `k` different labels
+    pub fn with_target(self, target: Vec<Vec<usize>>) -> Result<Self, CoreError> {
+        let classes = self.relevant.classes();
+        let (expected, found) = ([self.rows(), classes], [target.len(), classes]);
         if expected != found {
             return Err(CoreError::ShapeMismatch { what: "target of a goal", expected, found });
         }
-        for row in 0..target.rows() {
-            let found = target.count(row);
-            if found != 0 && found != self.k {
+        let set = LabelSet::from_indices(&target, classes)?;
+        for (row, labels) in target.iter().enumerate() {
+            let found = set.count(row);
+            if !labels.is_empty() && (found != self.k || labels.len() != self.k) {
                 return Err(CoreError::TargetSize { row, k: self.k, found });
             }
         }
-        let target_mask = Some(target.to_tensor(&self.specified_mask.device()));
+        let target_mask = Some(set.to_tensor(&self.specified_mask.device()));
         Ok(Self { target: Some(target), target_mask, ..self })
+    }
+
+    /// The same goal with other specified labels, as [`new`](Self::new) checks them.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_specified(self, specified: LabelSet) -> Result<Self, CoreError> {
+        let device = self.specified_mask.device();
+        let checked = Self::new(self.relevant, specified, self.k, &device)?;
+        let Self { delta, target, target_mask, .. } = self;
+        Ok(Self { delta, target, target_mask, ..checked })
     }
 
     /// Size of the predicted set.
@@ -125,9 +141,9 @@ impl Goal {
         &self.specified
     }
 
-    /// The labels that are to be the top-k, `T`, where there is a target.
-    pub fn target(&self) -> Option<&LabelSet> {
-        self.target.as_ref()
+    /// The labels of each row that are to be the top-k, `T`, in their order, where there is a target.
+    pub fn target(&self) -> Option<&[Vec<usize>]> {
+        self.target.as_deref()
     }
 
     /// `T` as a mask `[batch, classes]`, where there is a target.
@@ -164,7 +180,8 @@ impl Goal {
         let device = self.specified_mask.device();
         let (k, delta) = (self.k, self.delta);
         let (relevant, specified) = (self.relevant.select(rows), self.specified.select(rows));
-        let target = self.target.as_ref().map(|target| target.select(rows));
+        let target = self.target();
+        let target = target.map(|target| rows.iter().map(|&row| target[row].clone()).collect());
         Self { delta, ..Self::on_device(relevant, specified, target, k, &device) }
     }
 }
@@ -192,14 +209,15 @@ mod tests {
 
     #[test]
     fn a_target_is_k_labels_or_none() -> Result<(), CoreError> {
-        let with = |target: &[usize]| {
-            goal(&[0, 1], &[1], 2)?.with_target(LabelSet::from_indices(&[target], 4)?)
-        };
-        assert!(with(&[2, 3])?.target_mask().is_some());
+        let with = |target: &[usize]| goal(&[0, 1], &[1], 2)?.with_target(vec![target.to_vec()]);
+        assert!(with(&[3, 2])?.target_mask().is_some());
+        assert_eq!(with(&[3, 2])?.select(&[0, 0]).target(), Some(&[vec![3, 2], vec![3, 2]][..]));
         assert!(with(&[]).is_ok());
-        assert!(matches!(with(&[2]), Err(CoreError::TargetSize { row: 0, k: 2, found: 1 })));
-        let two_rows = LabelSet::from_indices(&[[2, 3], [2, 3]], 4)?;
-        let mismatch = goal(&[0, 1], &[1], 2)?.with_target(two_rows);
+        for short in [&[2][..], &[2, 2]] {
+            assert!(matches!(with(short), Err(CoreError::TargetSize { row: 0, k: 2, found: 1 })));
+        }
+        assert!(matches!(with(&[2, 4]), Err(CoreError::LabelOutOfRange { label: 4, .. })));
+        let mismatch = goal(&[0, 1], &[1], 2)?.with_target(vec![vec![2, 3]; 2]);
         assert!(matches!(mismatch, Err(CoreError::ShapeMismatch { .. })));
         Ok(())
     }

@@ -5,8 +5,8 @@
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use proptest::prelude::*;
 use tkmia_core::objective::{
-    Gmla, Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, TkmiaObjective, TkmlApT,
-    TkmlApU, eq3, eq6,
+    Class, Gmla, Lambdas, Margins, MlCwT, MlCwU, MlCwUPrinted, Objective, QuadAttack,
+    TkmiaObjective, TkmlApT, TkmlApU, eq3, eq6,
 };
 use tkmia_core::relaxation::{average_top_k, kth_largest, relaxed_average};
 use tkmia_core::{Goal, LabelSet};
@@ -44,7 +44,7 @@ impl Case {
         let set = |labels: &[usize]| LabelSet::from_indices(&[labels], self.scores.len()).unwrap();
         let (relevant, specified) = (set(&self.relevant), set(&self.specified));
         let goal = Goal::new(relevant, specified, self.k, &Device::default()).unwrap();
-        goal.with_target(set(&self.target)).unwrap()
+        goal.with_target(vec![self.target.clone()]).unwrap()
     }
 }
 
@@ -52,11 +52,13 @@ impl Case {
 fn objectives() -> Vec<Box<dyn Objective>> {
     let mut all: Vec<Box<dyn Objective>> =
         vec![Box::new(MlCwU), Box::new(MlCwUPrinted), Box::new(TkmlApT), Box::new(MlCwT)];
+    all.push(Box::new(Class));
     all.push(Box::new(Gmla));
     for margins in [Margins::Hinged, Margins::Signed] {
         all.push(Box::new(TkmiaObjective { margins }));
         all.push(Box::new(TkmlApU { margins }));
     }
+    all.push(Box::new(QuadAttack));
     all
 }
 
@@ -166,7 +168,7 @@ proptest! {
         let set = |one: &[usize], two: &[usize]| LabelSet::from_indices(&[one, two], classes).unwrap();
         let (relevant, specified) = (set(&a.relevant, &b.relevant), set(&a.specified, &b.specified));
         let goal = Goal::new(relevant, specified, a.k, &Device::default()).unwrap();
-        let goal = goal.with_target(set(&a.target, &b.target)).unwrap();
+        let goal = goal.with_target(vec![a.target.clone(), b.target.clone()]).unwrap();
         let scores = Tensor::cat(vec![row(&a.scores), row(&b.scores)], 0);
         for objective in objectives() {
             let together = objective.loss(scores.clone(), &goal).into_data().try_to_vec::<f64>().unwrap();
@@ -192,6 +194,24 @@ proptest! {
     }
 }
 
+/// QuadAttacK's programme by its dual, one multiplier at a time.
+fn distance_to_order(scores: &[f64], target: &[usize]) -> f64 {
+    let last = target[target.len() - 1];
+    let others = (0..scores.len()).filter(|label| !target.contains(label));
+    let along = target.windows(2).map(|pair| (pair[0], pair[1]));
+    let pairs: Vec<_> = along.chain(others.map(|other| (last, other))).collect();
+    let (mut nearest, mut multipliers) = (scores.to_vec(), vec![0.0_f64; pairs.len()]);
+    for _ in 0..4000 {
+        for (&(high, low), multiplier) in pairs.iter().zip(&mut multipliers) {
+            let by = ((0.2 - nearest[high] + nearest[low]) / 2.0).max(-*multiplier);
+            *multiplier += by;
+            nearest[high] += by;
+            nearest[low] -= by;
+        }
+    }
+    scores.iter().zip(&nearest).map(|(f, z)| (f - z).powi(2)).sum()
+}
+
 /// Each objective from its formula, without a tensor, in the order of [`objectives`].
 fn by_formula(case: &Case) -> Vec<f64> {
     let Case { scores, relevant, specified, target, k } = case;
@@ -214,12 +234,15 @@ fn by_formula(case: &Case) -> Vec<f64> {
     let elsewhere = among(&|label| !target.contains(&label));
 
     let sum = |values: &[f64]| values.iter().sum::<f64>();
+    let turned =
+        || among(&|label| specified.contains(&label)).iter().map(|f| f.exp().ln_1p()).sum();
     let mut all = vec![
         hinge(largest(&relevant_scores) - smallest(&irrelevant)),
         hinge(largest(&irrelevant) - smallest(&relevant_scores)),
         *k as f64 * mean_of_largest(scores.clone(), *k) - sum(&aimed_at),
         hinge(largest(&elsewhere) - smallest(&aimed_at)),
-        among(&|label| specified.contains(&label)).iter().map(|score| score.exp().ln_1p()).sum(),
+        turned(),
+        turned(),
     ];
     let out = scores.len() - k;
     for hinged in [true, false] {
@@ -232,5 +255,6 @@ fn by_formula(case: &Case) -> Vec<f64> {
         all.push(mean_of_largest(above(best), out) + kept);
         all.push(mean_of_largest(above(largest(&relevant_scores)), out));
     }
+    all.push(distance_to_order(scores, target));
     all
 }

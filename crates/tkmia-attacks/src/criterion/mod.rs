@@ -7,7 +7,7 @@
 //! | [`PrecisionPreserved`] | it has as many relevant labels as before |
 //! | [`MeasurePreserving`] | both: no specified label in it, and as many relevant ones as before |
 //! | [`AllRelevantOut`] | no relevant label is in it |
-//! | [`TargetReached`] | it is the sample's target |
+//! | [`TargetReached`], [`TargetInOrder`] | it is the sample's target, in any order or in its own |
 //! | [`TargetSet`], [`OrderedTopK`] | it is a given set, or a given list, the same for all samples |
 //! | [`MeasureBudget`] | a measure of the sample has dropped by no more than τ |
 //! | [`And`], [`Or`], [`Not`] | others do, together |
@@ -41,7 +41,7 @@ pub use parse::UnknownCriterion;
 pub use relevant::{AllRelevantOut, Imperceptible, MeasurePreserving, PrecisionPreserved};
 pub use specified_out::SpecifiedOut;
 pub use stop::Stop;
-pub use target::{OrderedTopK, TargetReached, TargetSet};
+pub use target::{OrderedTopK, TargetInOrder, TargetReached, TargetSet};
 
 /// A criterion as it is held.
 type Shared = Arc<dyn Criterion>;
@@ -50,13 +50,14 @@ type Shared = Arc<dyn Criterion>;
 type Named = (&'static str, fn(&[&str]) -> Option<Shared>);
 
 /// Every criterion with a name of its own, the paper's evaluation first.
-const NAMED: [Named; 9] = [
+const NAMED: [Named; 10] = [
     ("excluded", |given| plain(SpecifiedOut, given)),
     ("imperceptible", |given| plain(Imperceptible, given)),
     ("measure-preserving", |given| plain(MeasurePreserving, given)),
     ("precision-preserved", |given| plain(PrecisionPreserved, given)),
     ("all-relevant-out", |given| plain(AllRelevantOut, given)),
     ("target-reached", |given| plain(TargetReached, given)),
+    ("target-in-order", |given| plain(TargetInOrder, given)),
     ("target-set", |given| shared(TargetSet { labels: all(given)?.into_iter().collect() })),
     ("ordered-top-k", |given| shared(OrderedTopK { labels: all(given)? })),
     ("measure-budget", |given| {
@@ -67,8 +68,8 @@ const NAMED: [Named; 9] = [
 ];
 
 /// The names of the criteria, the paper's evaluation first.
-pub const CRITERION_NAMES: [&str; 9] = {
-    let mut names = [""; 9];
+pub const CRITERION_NAMES: [&str; NAMED.len()] = {
+    let mut names = [""; NAMED.len()];
     let mut at = 0;
     while at < names.len() {
         names[at] = NAMED[at].0;
@@ -94,7 +95,7 @@ fn all<T: FromStr>(given: &[&str]) -> Option<Vec<T>> {
 
 /// One sample as a [`Criterion`] sees it: its scores and rankings before and now, and its labels.
 ///
-/// All slices have one element per label, the rankings are those of the scores, and
+/// All slices but the target have one element per label, the rankings are those of the scores, and
 /// `1 ≤ k ≤ classes`; criteria rely on it and panic where it doesn't hold.
 #[derive(Debug, Clone, Copy)]
 pub struct SampleState<'a> {
@@ -110,8 +111,8 @@ pub struct SampleState<'a> {
     pub relevant: &'a [bool],
     /// `S`, `[classes]`.
     pub specified: &'a [bool],
-    /// `T`, `[classes]`, where there is a target.
-    pub target: Option<&'a [bool]>,
+    /// `T` in its order, `[k]`, where there is a target; empty where this sample has none.
+    pub target: Option<&'a [usize]>,
     /// Size of the predicted set.
     pub k: usize,
     /// δ, how many specified labels must leave the top-k; none: all that are in the clean one.
@@ -137,7 +138,7 @@ impl<'a> SampleState<'a> {
             scores: &now.scores,
             relevant: goal.relevant().row(row),
             specified: goal.specified().row(row),
-            target: goal.target().map(|target| target.row(row)),
+            target: goal.target().map(|target| target[row].as_slice()),
             k: goal.k(),
             delta: goal.delta(),
         }

@@ -13,7 +13,7 @@ use super::{Criterion, SpecifiedOut, UnknownCriterion};
 ///
 /// It is written as names, with their arguments in parentheses, joined by `and`, `or` and `not`:
 /// `excluded`, `imperceptible`, `measure-preserving`, `precision-preserved`, `all-relevant-out`,
-/// `target-reached`, `target-set(1, 2)`, `ordered-top-k(2, 1)`, `measure-budget(ndcg, 0.05)`; and at the end [`by`](super::By) a margin. Labels are
+/// `target-reached`, `target-in-order`, `target-set(1, 2)`, `ordered-top-k(2, 1)`, `measure-budget(ndcg, 0.05)`; and at the end [`by`](super::By) a margin. Labels are
 /// indices. The default is the paper's evaluation, `excluded`.
 ///
 /// # Example

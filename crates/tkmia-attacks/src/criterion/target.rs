@@ -16,20 +16,40 @@ pub struct TargetReached;
 
 impl TargetReached {
     fn at_least(state: &SampleState<'_>) -> AtLeast {
-        AtLeast::new(state.k, state.target.unwrap_or_default().iter().copied())
+        let target = state.target.unwrap_or_default();
+        let flags = (0..state.scores.len()).map(|label| target.contains(&label));
+        AtLeast::new(state.k, flags)
     }
 }
 
 impl Criterion for TargetReached {
     fn is_met(&self, state: &SampleState<'_>) -> bool {
-        state.target.is_some() && Self::at_least(state).is_met(state)
+        Self::at_least(state).is_met(state)
     }
 
     fn margin(&self, state: &SampleState<'_>) -> f64 {
-        match state.target {
-            None => f64::INFINITY,
-            Some(_) => Self::at_least(state).margin(state),
-        }
+        Self::at_least(state).margin(state)
+    }
+
+    fn needs_target(&self) -> bool {
+        true
+    }
+}
+
+/// The top-k is the sample's own [target](tkmia_core::Goal::target) in its order of rank: what ordered attacks are after.
+///
+/// Never reached without a target (margin `∞`). Margin as that of [`OrderedTopK`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, derive_more::Display)]
+#[display("target-in-order")]
+pub struct TargetInOrder;
+
+impl Criterion for TargetInOrder {
+    fn is_met(&self, state: &SampleState<'_>) -> bool {
+        is_in_order(state.target.unwrap_or_default(), state)
+    }
+
+    fn margin(&self, state: &SampleState<'_>) -> f64 {
+        margin_in_order(state.target.unwrap_or_default(), state)
     }
 
     fn needs_target(&self) -> bool {
@@ -114,22 +134,30 @@ impl fmt::Display for OrderedTopK {
 
 impl Criterion for OrderedTopK {
     fn is_met(&self, state: &SampleState<'_>) -> bool {
-        state.now.order()[..state.k] == self.labels
+        is_in_order(&self.labels, state)
     }
 
     fn margin(&self, state: &SampleState<'_>) -> f64 {
-        let (labels, classes) = (&self.labels, state.scores.len());
-        let distinct = labels.iter().collect::<BTreeSet<_>>().len() == labels.len();
-        let known = labels.iter().all(|&label| label < classes);
-        if labels.len() != state.k || !distinct || !known {
-            return f64::INFINITY;
-        }
-        let score = |label: usize| f64::from(state.scores[label]);
-        let last = score(labels[state.k - 1]);
-        let along = labels.windows(2).map(|pair| score(pair[1]) - score(pair[0]));
-        let others = (0..classes).filter(|label| !labels.contains(label));
-        along.chain(others.map(|label| score(label) - last)).fold(f64::NEG_INFINITY, f64::max)
+        margin_in_order(&self.labels, state)
     }
+}
+
+fn is_in_order(labels: &[usize], state: &SampleState<'_>) -> bool {
+    state.now.order()[..state.k] == *labels
+}
+
+fn margin_in_order(labels: &[usize], state: &SampleState<'_>) -> f64 {
+    let classes = state.scores.len();
+    let distinct = labels.iter().collect::<BTreeSet<_>>().len() == labels.len();
+    let known = labels.iter().all(|&label| label < classes);
+    if labels.len() != state.k || !distinct || !known {
+        return f64::INFINITY;
+    }
+    let score = |label: usize| f64::from(state.scores[label]);
+    let last = score(labels[state.k - 1]);
+    let along = labels.windows(2).map(|pair| score(pair[1]) - score(pair[0]));
+    let others = (0..classes).filter(|label| !labels.contains(label));
+    along.chain(others.map(|label| score(label) - last)).fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]
@@ -142,8 +170,8 @@ mod tests {
     const NEVER: (bool, f64) = (false, f64::INFINITY);
 
     #[test]
-    fn a_samples_own_target_is_reached_in_any_order() {
-        let with = |target: Option<&[bool]>| {
+    fn a_samples_own_target_is_reached_in_any_order_or_in_its_own() {
+        let with = |target: Option<&[usize]>| {
             let ranking = Ranking::new(&ONE_OUT).unwrap();
             let state = SampleState {
                 clean: &ranking,
@@ -156,12 +184,14 @@ mod tests {
                 k: 2,
                 delta: None,
             };
-            (TargetReached.is_met(&state), TargetReached.margin(&state))
+            let weigh = |by: &dyn Criterion| (by.is_met(&state), by.margin(&state));
+            (weigh(&TargetReached), weigh(&TargetInOrder))
         };
-        assert_eq!(with(Some(&[false, true, true, false, false])), (true, -1.0));
-        assert_eq!(with(Some(&[false, true, false, true, false])), (false, 1.0));
-        assert_eq!(with(Some(&[false; 5])), NEVER);
-        assert_eq!(with(None), NEVER);
+        assert_eq!(with(Some(&[1, 2])), ((true, -1.0), (true, -1.0)));
+        assert_eq!(with(Some(&[2, 1])), ((true, -1.0), (false, 1.0)));
+        assert_eq!(with(Some(&[1, 3])), ((false, 1.0), (false, 1.0)));
+        assert_eq!(with(Some(&[])), (NEVER, NEVER));
+        assert_eq!(with(None), (NEVER, NEVER));
     }
 
     #[test]

@@ -72,14 +72,17 @@ impl Ball {
     /// clipped to `[−r, r]`. One that lies within stays as it is, to the last bit.
     pub fn project(self, perturbation: Tensor<4>) -> Tensor<4> {
         match self.norm {
-            Norm::L2 => {
-                let length = rowwise(l2_norm(perturbation.clone()));
-                let within = length.clone().lower_equal_scalar(self.radius);
-                let factor = length.recip().mul_scalar(self.radius);
-                perturbation * factor.mask_fill(within, 1.0)
-            }
+            Norm::L2 => self.scale(perturbation),
             Norm::Linf => perturbation.clamp(-self.radius, self.radius),
         }
+    }
+
+    /// The largest share of the perturbation within the ball, row by row: `δ · min(1, r/‖δ‖)`.
+    pub(crate) fn scale(self, perturbation: Tensor<4>) -> Tensor<4> {
+        let length = rowwise(self.norm.of(perturbation.clone()));
+        let within = length.clone().lower_equal_scalar(self.radius);
+        let factor = length.recip().mul_scalar(self.radius);
+        perturbation * factor.mask_fill(within, 1.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::settings::{
-    Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps, Shrinking,
+    AdamwSteps, Descent, MOMENTUM, MiFgsmSteps, Optimiser, PenalisedSgd, PgdSteps, Shrinking,
 };
 
 impl fmt::Display for PenalisedSgd {
@@ -35,6 +35,13 @@ impl fmt::Display for Shrinking {
     }
 }
 
+impl fmt::Display for AdamwSteps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "weight {}", self.weight)?;
+        self.step.map_or(Ok(()), |step| write!(f, ", step {step}"))
+    }
+}
+
 impl fmt::Display for Descent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.optimiser {
@@ -42,6 +49,7 @@ impl fmt::Display for Descent {
             Optimiser::Pgd(steps) => write!(f, "{steps}")?,
             Optimiser::MiFgsm(steps) => write!(f, "{steps}")?,
             Optimiser::AutoPgd(ball) => write!(f, "{ball}")?,
+            Optimiser::Adamw(steps) => write!(f, "{steps}")?,
             Optimiser::Ddn(steps) | Optimiser::Fmn(steps) => write!(f, "{steps}")?,
         }
         self.aims_at().map_or(Ok(()), |target| write!(f, ", target {target}"))?;

@@ -320,7 +320,7 @@ fn end(
         if let Err(reason) = taken {
             return Some(Outcome::Ineligible(reason));
         }
-        if rules.targeted && !target.is_some_and(|target| target.contains(&true)) {
+        if rules.targeted && target.is_none_or(<[usize]>::is_empty) {
             return Some(Outcome::Ineligible(Reason::NoTarget));
         }
     }

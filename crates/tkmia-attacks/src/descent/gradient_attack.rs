@@ -10,6 +10,7 @@ use super::ball::{per_row, rowwise};
 use super::bisection::Bisection;
 use super::drive::{ForwardPass, Mover, Rules, Stride, Survivors, choose, drive, pick};
 use super::optimiser::Velocity;
+use super::subset::subset;
 use super::{At, Sgd, Space, StepRule, Stepping};
 use crate::readback::Seen;
 use crate::{Attack, AttackError, Limits, Norm, Passes, Perturbed, Run, Stop, View};
@@ -25,6 +26,8 @@ use crate::{Attack, AttackError, Limits, Norm, Passes, Perturbed, Run, Stop, Vie
 pub struct GradientAttack {
     /// What is descended.
     pub objective: Box<dyn Objective>,
+    /// Whether no more of the specified labels are attacked than must leave: CLASS chooses them.
+    pub subset: bool,
     /// What the objective's scores are.
     pub scores: ScoreKind,
     /// How its auxiliary variables λ are moved; none: they are at their minimisers, in closed form
@@ -69,10 +72,12 @@ impl Attack for GradientAttack {
         &self.stop
     }
 
-    fn passes_at_most(&self, _: usize, _: usize) -> Passes {
+    fn passes_at_most(&self, k: usize, _: usize) -> Passes {
         let (steps, cost) =
             (self.limits.max_iterations.saturating_sub(1), cost_of_step(&*self.objective));
-        let (forward, backward) = (steps * (cost.forward + 1) + 1, steps * cost.backward);
+        let rows = if self.subset { k } else { 0 };
+        let (forward, backward) =
+            (steps * (cost.forward + 1) + 1 + rows, steps * cost.backward + rows);
         self.limits.cap(Passes { forward, backward })
     }
 
@@ -96,6 +101,8 @@ impl GradientAttack {
             attack: self,
             steps: self.rule.start(),
             lambdas: None,
+            focus: None,
+            compared: Vec::new(),
             graph: None,
             met: Vec::new(),
             scales: Vec::new(),
@@ -168,6 +175,10 @@ struct Descending<'a> {
     steps: Box<dyn Stepping + 'a>,
     /// λ and its velocity, where it is moved by gradient.
     lambdas: Option<(Tensor<2>, Velocity<2>)>,
+    /// What the objective is after, where that is a subset of what is wanted.
+    focus: Option<Goal>,
+    /// Labels that were compared for it before the first step.
+    compared: Vec<usize>,
     /// What the last look was at, on the graph to its loss.
     graph: Option<Graph>,
     /// Whether each row was a success then.
@@ -200,10 +211,12 @@ impl Graph {
 
 impl Mover for Descending<'_> {
     fn cost(&self, _: &Survivors, at: usize, _: &Seen) -> Passes {
-        match self.scales[at] {
-            Some(_) => Passes::default(),
-            None => cost_of_step(&*self.attack.objective),
+        if self.scales[at].is_some() {
+            return Passes::default();
         }
+        let Passes { forward, backward } = cost_of_step(&*self.attack.objective);
+        let rows = self.compared.get(at).copied().unwrap_or_default();
+        Passes { forward: forward + rows, backward: backward + rows }
     }
 
     fn look(&mut self, classifier: &dyn Classifier, survivors: &Survivors) -> ForwardPass {
@@ -217,6 +230,13 @@ impl Mover for Descending<'_> {
             let zeros = Tensor::zeros([scores.dims()[0], count], &origin.device());
             self.lambdas = Some((zeros, Velocity::NONE));
         }
+        if attack.subset && self.focus.is_none() {
+            let (chosen, compared) = subset(classifier, &images, scores.clone().inner(), goal);
+            self.compared = compared;
+            let focus = goal.clone().with_specified(chosen);
+            self.focus = Some(focus.expect("each row keeps one of its labels"));
+        }
+        let goal = self.focus.as_ref().unwrap_or(goal);
         let lambdas = self.lambdas.as_ref();
         let lambdas = lambdas.map(|(lambdas, _)| lambdas.clone().autodiff().require_grad());
         let loss = attack.loss(scores.clone(), lambdas.clone(), goal);
@@ -241,6 +261,7 @@ impl Mover for Descending<'_> {
         survivors: &mut Survivors,
         now: &[Seen],
     ) -> Stride {
+        self.compared.clear();
         let scaling: Vec<bool> = self.scales.iter().map(Option::is_some).collect();
         let scaled = scaling.contains(&true).then(|| {
             let scales = self.scales.iter_mut();
@@ -261,7 +282,8 @@ impl Mover for Descending<'_> {
         let mut gradient = graph.kept(gradient);
         if let Some(kept) = self.attack.objective.kept() {
             let images = images.clone().autodiff().require_grad();
-            let loss = kept.loss(classifier.scores(images.clone()), &survivors.goal);
+            let goal = self.focus.as_ref().unwrap_or(&survivors.goal);
+            let loss = kept.loss(classifier.scores(images.clone()), goal);
             let of_kept = images.grad_remove(&mut loss.sum().backward()).expect(MOVED);
             gradient = reconciled(gradient, of_kept);
         }
@@ -304,6 +326,10 @@ impl Mover for Descending<'_> {
             graph.kept = Some(positions.iter().map(of_the_look).collect());
         }
         self.steps.keep(positions);
+        self.focus = self.focus.as_ref().map(|focus| focus.select(positions));
+        // There are none after the first step.
+        let compared = positions.iter().filter_map(|&at| self.compared.get(at).copied());
+        self.compared = compared.collect();
         self.met = positions.iter().map(|&at| self.met[at]).collect();
         self.scales = positions.iter().map(|&at| self.scales[at]).collect();
         if let Some((lambdas, velocity)) = &mut self.lambdas {

@@ -8,12 +8,14 @@ mod gradient_attack;
 mod optimiser;
 mod settings;
 mod space;
+mod subset;
 
 pub use ball::{Ball, Norm};
 pub use gradient_attack::{GradientAttack, ScoreKind};
-pub use optimiser::{At, AutoPgd, Ddn, Fmn, MiFgsm, Pgd, Sgd, StepRule, Stepping};
+pub use optimiser::{Adamw, At, AutoPgd, Ddn, Fmn, MiFgsm, Pgd, Sgd, StepRule, Stepping};
 pub use settings::{
-    Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps, Shrinking,
+    AdamwSteps, Descent, Lambda, MiFgsmSteps, Optimiser, OptimiserName, PenalisedSgd, PgdSteps,
+    Shrinking,
 };
 pub use space::Space;
 

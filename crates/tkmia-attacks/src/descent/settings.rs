@@ -6,7 +6,7 @@ use tkmia_core::objective::Margins;
 
 use super::gradient_attack::cost_of_step;
 use super::{
-    AutoPgd, Ball, Ddn, Fmn, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule,
+    Adamw, AutoPgd, Ball, Ddn, Fmn, GradientAttack, MiFgsm, Pgd, ScoreKind, Sgd, Space, StepRule,
 };
 use crate::error::check;
 use crate::{AttackError, AttackName, Limits, Stop, TargetChoice, Variant};
@@ -42,6 +42,8 @@ pub enum Optimiser {
     Ddn(Shrinking),
     /// [`Fmn`].
     Fmn(Shrinking),
+    /// [`Adamw`].
+    Adamw(AdamwSteps),
 }
 
 impl Default for Optimiser {
@@ -67,6 +69,8 @@ named! {
         Ddn,
         /// Within a ball of its own, smaller after a success and larger after a failure
         Fmn,
+        /// Along the loss and the squared norm, of which the loss weighs less after a success
+        Adamw,
     }
 }
 
@@ -75,7 +79,7 @@ impl OptimiserName {
     pub fn is_in_a_ball(self) -> bool {
         match self {
             Self::Pgd | Self::MiFgsm | Self::AutoPgd => true,
-            Self::Sgd | Self::Ddn | Self::Fmn => false,
+            Self::Sgd | Self::Ddn | Self::Fmn | Self::Adamw => false,
         }
     }
 }
@@ -113,8 +117,9 @@ pub struct PgdSteps {
     /// Where it stays.
     #[serde(flatten)]
     pub ball: Ball,
-    /// Length of a step of pgd, mi-fgsm and universal attacks, and of the first one of ddn and fmn [default: 2.5 and 1 times
-    /// radius / steps, one less than passes, a tenth of the radius, and the width of the image box]
+    /// Length of a step of pgd, mi-fgsm and universal attacks, of the first one of ddn and fmn, and of each value's with adamw
+    /// [default: 2.5 and 1 times radius / steps, one less than passes, a tenth of the radius, and 1 and 0.0022 times the width
+    /// of the image box]
     pub step: Option<f64>,
 }
 
@@ -136,14 +141,33 @@ pub struct MiFgsmSteps {
 pub struct Shrinking {
     /// By what share the norm of ddn and fmn shrinks after a success and grows after a failure, γ
     pub gamma: f64,
-    /// Length of a step of pgd, mi-fgsm and universal attacks, and of the first one of ddn and fmn [default: 2.5 and 1 times
-    /// radius / steps, one less than passes, a tenth of the radius, and the width of the image box]
+    /// Length of a step of pgd, mi-fgsm and universal attacks, of the first one of ddn and fmn, and of each value's with adamw
+    /// [default: 2.5 and 1 times radius / steps, one less than passes, a tenth of the radius, and 1 and 0.0022 times the width
+    /// of the image box]
     pub step: Option<f64>,
 }
 
 impl Default for Shrinking {
     fn default() -> Self {
         Self { gamma: 0.05, step: None }
+    }
+}
+
+/// Adaptive steps to a small norm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct AdamwSteps {
+    /// Weight c of the loss beside the squared norm with adamw, at first
+    pub weight: f64,
+    /// Length of a step of pgd, mi-fgsm and universal attacks, of the first one of ddn and fmn, and of each value's with adamw
+    /// [default: 2.5 and 1 times radius / steps, one less than passes, a tenth of the radius, and 1 and 0.0022 times the width
+    /// of the image box]
+    pub step: Option<f64>,
+}
+
+impl Default for AdamwSteps {
+    fn default() -> Self {
+        Self { weight: 10.0, step: None }
     }
 }
 
@@ -167,6 +191,7 @@ impl Optimiser {
             Self::AutoPgd(_) => OptimiserName::AutoPgd,
             Self::Ddn(_) => OptimiserName::Ddn,
             Self::Fmn(_) => OptimiserName::Fmn,
+            Self::Adamw(_) => OptimiserName::Adamw,
         }
     }
 
@@ -188,6 +213,10 @@ impl Optimiser {
             Self::Fmn(own) => {
                 let Shrinking { gamma, step } = own.checked()?;
                 Box::new(Fmn { gamma, step, steps })
+            }
+            Self::Adamw(AdamwSteps { weight, step }) => {
+                check("weight", "a number above 0", weight, weight > 0.0 && weight.is_finite())?;
+                Box::new(Adamw { weight, step: step.map(checked).transpose()? })
             }
         })
     }
@@ -261,6 +290,7 @@ impl Descent {
         let steps = limits.steps(cost_of_step(&*objective));
         Ok(GradientAttack {
             objective,
+            subset: self.name == AttackName::Class,
             scores: if literal { ScoreKind::Sigmoid } else { ScoreKind::Logits },
             lambda: by_gradient.then(|| sgd.unwrap_or_default().rule(0.0)).transpose()?,
             norm_penalty: if released { 0.0 } else { alpha },

@@ -20,7 +20,7 @@ pub use settings::Geometric;
 
 pub(crate) use qp::{Gram, dot, gram, least_norm};
 
-use jacobian::jacobian;
+pub(crate) use jacobian::jacobian;
 use jma::Mahalanobis;
 use kfool::Facets;
 use ml_dp::Decisions;

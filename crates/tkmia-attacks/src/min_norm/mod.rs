@@ -150,7 +150,7 @@ impl MinNormAttack {
             bounds: classifier.bounds(),
             relevant: goal.relevant().row(row).to_vec(),
             specified: goal.specified().row(row).to_vec(),
-            target: goal.target().map(|target| target.row(row).to_vec()),
+            target: goal.target().map(|target| target[row].clone()),
             k: goal.k(),
             delta: goal.delta(),
             keep: self.keep,

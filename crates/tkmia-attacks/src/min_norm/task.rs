@@ -15,7 +15,7 @@ pub(super) struct Task {
     pub bounds: Bounds,
     pub relevant: Vec<bool>,
     pub specified: Vec<bool>,
-    pub target: Option<Vec<bool>>,
+    pub target: Option<Vec<usize>>,
     pub k: usize,
     pub delta: Option<usize>,
     pub keep: Keep,

@@ -5,17 +5,18 @@ use std::ops::ControlFlow;
 use burn::tensor::{Tensor, TensorData};
 use tkmia_core::Classifier;
 
+use super::compositional::{Cmlu, compose, dependence, weights};
 use super::perturbation::admitted;
-use super::{UniversalAttack, UniversalPerturbation};
+use super::{Inner, UniversalAttack, UniversalPerturbation};
 use crate::attack::admit;
 use crate::criterion::SampleState;
-use crate::descent::{At, ForwardPass, Space, StepRule, Stepping, Survivors, pick};
+use crate::descent::{At, ForwardPass, Mover, Space, StepRule, Stepping, Survivors, pick};
 use crate::draw::{shuffled, signs};
 use crate::indicator::Trail;
 use crate::readback::{Scored, Seen, read, scored, values};
 use crate::{
-    Attack, AttackBatch, AttackError, Indicator, Norm, Observer, Outcome, Passes, Perturbed, Run,
-    Step, Stop,
+    Attack, AttackBatch, AttackError, Ball, GradientAttack, Indicator, Norm, Observer, Outcome,
+    Passes, Perturbed, Run, ScoreKind, Sgd, Step, Stop,
 };
 
 /// Images whose mean step is taken.
@@ -83,9 +84,11 @@ impl UniversalAttack {
             count => members.split_off(members.len() - count),
         };
         let most = self.limits.max_iterations / (1 + fit.again);
+        let n = fit.start(0).dims()[0];
         let (mut best, mut rounds, mut interrupted) = ((Score::NOTHING, fit.start(0)), 0, false);
         for search in 0..SEARCHES {
-            let (mut v, mut steps) = (fit.start(search), self.rule.start());
+            let (mut v, mut steps) =
+                (fit.start(search), (0..n).map(|_| self.rule.start()).collect::<Vec<_>>());
             let (mut best_here, mut stale) = (Score::NOTHING, 0);
             while stale < PATIENCE && !interrupted && !best.0.is_perfect() {
                 // The looks of this round, and a last one.
@@ -100,7 +103,7 @@ impl UniversalAttack {
                 }
                 rounds += 1;
                 for rows in shuffled(members, rounds as u64, "round").chunks(MINI_BATCH) {
-                    let flow = fit.step(&mut v, rows, &mut *steps, rounds, watch);
+                    let flow = fit.step(&mut v, rows, &mut steps, rounds, watch);
                     if flow.is_break() {
                         interrupted = true;
                         break;
@@ -117,7 +120,10 @@ impl UniversalAttack {
         let failures = fit.judge(&best.1, &all).failures;
         let ended = fit.trails.iter().map(|trail| trail.indicators(false));
         Ok(Fitted {
-            perturbation: UniversalPerturbation::new(best.1, self.view())?,
+            perturbation: match fit.ball {
+                None => UniversalPerturbation::new(best.1, self.view())?,
+                Some(ball) => UniversalPerturbation::of_labels(best.1, ball)?,
+            },
             success: 1.0 - failures as f64 / all.len().max(1) as f64,
             rounds,
             indicators: ended.collect(),
@@ -158,6 +164,8 @@ struct Fit<'a> {
     iterations: Vec<usize>,
     passes: Vec<Passes>,
     trails: Vec<Trail>,
+    /// Of composed perturbations, where there is one of each label.
+    ball: Option<Ball>,
     /// Looks at an image in a round beside that of its step: one, where the few images are judged too.
     again: usize,
 }
@@ -182,7 +190,9 @@ impl<'a> Fit<'a> {
         let size = batch.images().dims()[1..].iter().product();
         let trails = vec![Trail::new(size, classifier.bounds()); count];
         let iterations = vec![0; count];
-        Self { attack, classifier, batch, clean, iterations, passes, trails, again: 0 }
+        let of_labels = matches!(attack.inner, Inner::Compositional);
+        let ball = of_labels.then_some(attack.rule.ball);
+        Self { attack, classifier, batch, clean, iterations, passes, trails, ball, again: 0 }
     }
 
     fn takes_part(&self, row: usize) -> bool {
@@ -196,40 +206,83 @@ impl<'a> Fit<'a> {
 
     /// Where a search starts: the first at 0, others half-way to a random corner or border of the ball.
     fn start(&self, search: usize) -> Tensor<4> {
-        let zeros = self.batch.images().clone().narrow(0, 0, 1).zeros_like();
+        let [_, channels, height, width] = self.batch.images().dims();
+        let n = self.ball.map_or(1, |_| self.classifier.classes());
+        let dims = [n, channels, height, width];
         if search == 0 {
-            return zeros;
+            return Tensor::zeros(dims, &self.batch.images().device());
         }
-        let (dims, count) = (zeros.dims(), zeros.shape().num_elements());
+        let (size, count) = (channels * height * width, dims.iter().product());
         let ball = self.attack.rule.ball;
         let length = match ball.norm {
-            Norm::L2 => ball.radius / (count as f64).sqrt(),
+            Norm::L2 => ball.radius / (size as f64).sqrt(),
             Norm::Linf => ball.radius,
         };
         let half = signs(count, search as u64, "start").map(|sign| (0.5 * length * sign) as f32);
         let start: Vec<f32> = half.collect();
-        Tensor::from_data(TensorData::new(start, dims), &zeros.device())
+        Tensor::from_data(TensorData::new(start, dims), &self.batch.images().device())
     }
 
-    /// Moves `v` by the mean step of these images, but for those that succeed while others don't.
+    /// The weight of each perturbation in what is added to these images; in a round's steps, or afterwards.
+    fn weights(&self, rows: &[usize], round: Option<usize>) -> Vec<f32> {
+        match self.ball {
+            None => vec![1.0; rows.len()],
+            Some(_) => weights(&self.batch.goal().specified().select(rows), rows, round),
+        }
+    }
+
+    /// CMLU's descent from where labels' perturbations have these weights.
+    fn composed(&self, rows: &[usize], weights: &[f32]) -> GradientAttack {
+        let (device, dims) = (self.classifier.device(), [rows.len(), self.classifier.classes()]);
+        let clean = rows.iter().flat_map(|&row| self.clean(row).scores.iter().copied());
+        let clean = TensorData::new(clean.collect::<Vec<f32>>(), dims);
+        let kept: Vec<bool> = weights.iter().map(|&weight| weight == 0.0).collect();
+        let clean = Tensor::from_data(clean, &device);
+        let kept = Tensor::from_data(TensorData::new(kept, dims), &device);
+        GradientAttack {
+            objective: Box::new(Cmlu { clean, kept }),
+            subset: false,
+            scores: ScoreKind::Logits,
+            lambda: None,
+            norm_penalty: 0.0,
+            space: Space::Clip,
+            rule: Box::new(Sgd { learning_rate: 1.0, momentum: 0.0, weight_decay: 0.0 }),
+            bisections: 0,
+            stop: self.attack.stop.clone(),
+            limits: self.attack.limits,
+        }
+    }
+
+    /// Moves each perturbation by the mean step of its images among these, but for those that succeed while others don't.
     fn step(
         &mut self,
         v: &mut Tensor<4>,
         rows: &[usize],
-        steps: &mut dyn Stepping,
+        steps: &mut [Box<dyn Stepping + '_>],
         round: usize,
         watch: &mut dyn Observer,
     ) -> ControlFlow<()> {
         let (attack, origin) = (self.attack, pick(self.batch.images(), rows));
+        let weights = self.weights(rows, Some(round));
         let mut survivors = Survivors {
             rows: rows.to_vec(),
-            variable: v.clone().expand(origin.dims()),
+            variable: compose(v, weights.clone(), self.ball),
             origin,
             bounds: self.classifier.bounds(),
             goal: self.batch.goal().select(rows),
             clean: rows.iter().map(|&row| self.clean(row).clone()).collect(),
         };
-        let mut mover = attack.inner.mover(rows.len(), self.classifier.classes());
+        let composed;
+        let mut mover: Box<dyn Mover + '_> = match &attack.inner {
+            Inner::Descent(descent) => Box::new(descent.mover()),
+            Inner::Geometric(geometric) => {
+                Box::new(geometric.mover(rows.len(), self.classifier.classes()))
+            }
+            Inner::Compositional => {
+                composed = self.composed(rows, &weights);
+                Box::new(composed.mover())
+            }
+        };
         let ForwardPass { scores, loss, .. } = mover.look(self.classifier, &survivors);
         let seen = read(scores, loss, None, None);
         for &row in rows {
@@ -278,22 +331,38 @@ impl<'a> Fit<'a> {
             self.passes[rows[at]].forward += costs[at].forward;
             self.passes[rows[at]].backward += costs[at].backward;
         }
+        let from = survivors.variable.clone();
         let slope = mover.step(self.classifier, &mut survivors, &now).slope;
         let slopes = slope.map(values).unwrap_or_default();
         for (&row, slope) in survivors.rows.iter().zip(slopes) {
             self.trails[row].step(slope, false);
         }
-        let towards = (survivors.variable.clone() - v.clone()).mean_dim(0);
-        *v = steps.step(At {
-            // `v` is of no image, and its rule knows none.
-            space: Space::of(attack.view()),
-            origin: v.zeros_like(),
-            bounds: self.classifier.bounds(),
-            variable: v.clone(),
-            gradient: towards.neg(),
-            loss: &[],
-            met: &[],
+        let change = survivors.variable.clone() - from;
+        let dependence = self.ball.map(|_| dependence(v));
+        let (weights, n) = (self.weights(&survivors.rows, None), steps.len());
+        let moved = steps.iter_mut().enumerate().map(|(which, steps)| {
+            let variable = v.clone().narrow(0, which, 1);
+            let images = 0..survivors.rows.len();
+            let images: Vec<usize> = images.filter(|at| weights[at * n + which] > 0.0).collect();
+            if images.is_empty() {
+                return variable;
+            }
+            let gradient = pick(&change, &images).mean_dim(0).neg();
+            steps.step(At {
+                // It is of no image, and its rule knows none.
+                space: Space::of(attack.view()),
+                origin: variable.zeros_like(),
+                bounds: self.classifier.bounds(),
+                gradient: match &dependence {
+                    None => gradient,
+                    Some(dependence) => gradient + dependence.clone().narrow(0, which, 1),
+                },
+                variable,
+                loss: &[],
+                met: &[],
+            })
         });
+        *v = Tensor::cat(moved.collect(), 0);
         flow
     }
 
@@ -303,7 +372,7 @@ impl<'a> Fit<'a> {
         let mut score = Score { failures: 0, margin: 0.0 };
         for rows in rows.chunks(MINI_BATCH) {
             let origin = pick(self.batch.images(), rows);
-            let variable = v.clone().expand(origin.dims());
+            let variable = compose(v, self.weights(rows, None), self.ball);
             let images = space.image(origin, variable, self.classifier.bounds());
             let now = scored(self.classifier.scores(images));
             for (&row, now) in rows.iter().zip(&now) {

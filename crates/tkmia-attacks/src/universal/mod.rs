@@ -1,11 +1,12 @@
 //! [`UniversalAttack`]: one perturbation for all images.
 
+mod compositional;
 mod controls;
 mod fit;
 mod perturbation;
 mod settings;
 
-use crate::descent::{MiFgsm, Mover};
+use crate::descent::MiFgsm;
 use crate::geometry::GeometricAttack;
 use crate::{Attack, AttackError, GradientAttack, Limits, Passes, Perturbed, Run, Stop, View};
 
@@ -26,6 +27,9 @@ pub use settings::Universal;
 /// that succeeds at `v` has no part in `Δ`, unless all of its mini-batch do. The last quarter of the images never has: after each round over
 /// the others `v` is judged on it, and the best `v` is the result; fewer than four images are all stepped and judged on. Five rounds that bring nothing better end a
 /// search; while rounds are left, another follows from a random point of the ball, three at most.
+///
+/// CMLU (Mahmood & Elhamifar 2025) fits one of each label, which compose. `Δ` of a label is the mean over the images for which it is
+/// specified, in [the same](UniversalPerturbation::of_labels) ball.
 ///
 /// An iteration is a round. All that is drawn is drawn by the numbers of round and search: the same batch
 /// gives the same `v`.
@@ -49,21 +53,15 @@ pub struct UniversalAttack {
 enum Inner {
     Descent(GradientAttack),
     Geometric(GeometricAttack),
+    /// [`Cmlu`](compositional::Cmlu): one perturbation of each label.
+    Compositional,
 }
 
 impl Inner {
-    /// The attack at work on so many images.
-    fn mover(&self, rows: usize, classes: usize) -> Box<dyn Mover + '_> {
-        match self {
-            Self::Descent(descent) => Box::new(descent.mover()),
-            Self::Geometric(geometric) => Box::new(geometric.mover(rows, classes)),
-        }
-    }
-
     /// Passes of a step at most.
     fn cost(&self, k: usize, classes: usize) -> Passes {
         match self {
-            Self::Descent(_) => Passes { forward: 0, backward: 1 },
+            Self::Descent(_) | Self::Compositional => Passes { forward: 0, backward: 1 },
             Self::Geometric(geometric) => {
                 let rows = geometric.steps.gradients_at_most(k, classes);
                 Passes { forward: rows, backward: rows }
@@ -93,6 +91,7 @@ impl Attack for UniversalAttack {
         match &self.inner {
             Inner::Descent(descent) => descent.view(),
             Inner::Geometric(geometric) => geometric.view(),
+            Inner::Compositional => View::Image,
         }
     }
 

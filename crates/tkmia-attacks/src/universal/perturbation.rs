@@ -1,19 +1,23 @@
 //! [`UniversalPerturbation`]: one perturbation for any image, and its controls.
 
 use burn::tensor::{Int, Tensor, TensorData};
-use tkmia_core::{Bounds, Goal};
+use tkmia_core::{Bounds, Goal, LabelSet};
 
+use super::compositional::{compose, weights};
 use crate::criterion::SampleState;
 use crate::descent::{Space, pick};
 use crate::draw::shuffled;
 use crate::eligibility::eligible;
 use crate::readback::{NonFinite, Scored, scored};
-use crate::{Attack, AttackError, Outcome, Passes, Perturbed, Run, Step, Stop, View};
+use crate::{Attack, AttackError, Ball, Outcome, Passes, Perturbed, Run, Step, Stop, View};
 
-/// `v`: one perturbation for any image of its size.
+/// `v`: one perturbation for any image of its size; or one of each label, which compose to that of an image's specified
+/// labels.
 #[derive(Debug, Clone)]
 pub struct UniversalPerturbation {
     values: Tensor<4>,
+    /// Of the composed ones.
+    ball: Option<Ball>,
     view: View,
 }
 
@@ -25,7 +29,7 @@ impl UniversalPerturbation {
     /// [`AttackError::PerturbationSize`] unless they are `[1, 3, height, width]`.
     pub fn new(values: Tensor<4>, view: View) -> Result<Self, AttackError> {
         match values.dims() {
-            [1, 3, _, _] => Ok(Self { values, view }),
+            [1, 3, _, _] => Ok(Self { values, ball: None, view }),
             [_, _, height, width] => Err(AttackError::PerturbationSize {
                 expected: [1, 3, height, width],
                 found: values.dims(),
@@ -33,7 +37,22 @@ impl UniversalPerturbation {
         }
     }
 
-    /// `[1, 3, height, width]`
+    /// Of each label's, `u`: an image gets the sum of those of its specified labels, scaled to the ball where it is outside.
+    ///
+    /// # Errors
+    /// [`AttackError::PerturbationSize`] unless they are `[classes, 3, height, width]`.
+    pub fn of_labels(values: Tensor<4>, ball: Ball) -> Result<Self, AttackError> {
+        match values.dims() {
+            [_, 3, _, _] => Ok(Self { values, ball: Some(ball.checked()?), view: View::Image }),
+            found => {
+                let [classes, _, height, width] = found;
+                let expected = [classes, 3, height, width];
+                Err(AttackError::PerturbationSize { expected, found })
+            }
+        }
+    }
+
+    /// `[1, 3, height, width]`, or `[classes, 3, height, width]`
     pub fn values(&self) -> &Tensor<4> {
         &self.values
     }
@@ -43,23 +62,40 @@ impl UniversalPerturbation {
         self.view
     }
 
-    /// What the classifier is given of each image: `clip(x + v)`, or `tanh(x + v)`.
+    /// The ball that composed perturbations stay in, where there is one of each label.
+    pub fn ball(&self) -> Option<Ball> {
+        self.ball
+    }
+
+    /// What the classifier is given of each image: `clip(x + v)`, or `tanh(x + v)`. The perturbations of labels ask for those
+    /// that are specified.
     ///
     /// # Errors
-    /// [`AttackError::PerturbationSize`] for images of another size.
-    pub fn apply(&self, images: Tensor<4>, bounds: Bounds) -> Result<Tensor<4>, AttackError> {
-        let [_, channels, height, width] = images.dims();
-        let (expected, found) = ([1, channels, height, width], self.values.dims());
+    /// [`AttackError::PerturbationSize`] for images of another size, or labels of another number;
+    /// [`AttackError::NoLabels`] where they lack.
+    pub fn apply(
+        &self,
+        images: Tensor<4>,
+        specified: Option<&LabelSet>,
+        bounds: Bounds,
+    ) -> Result<Tensor<4>, AttackError> {
+        let [rows, channels, height, width] = images.dims();
+        let (n, weights) = match (self.ball, specified) {
+            (None, _) => (1, vec![1.0; rows]),
+            (Some(_), Some(labels)) => (labels.classes(), weights(labels, &[], None)),
+            (Some(_), None) => return Err(AttackError::NoLabels),
+        };
+        let (expected, found) = ([n, channels, height, width], self.values.dims());
         if expected != found {
             return Err(AttackError::PerturbationSize { expected, found });
         }
-        let variable = self.values.clone().expand(images.dims());
+        let variable = compose(&self.values, weights, self.ball);
         Ok(Space::of(self.view).image(images, variable, bounds))
     }
 
     /// `−v`, a control: as large, and aimed away.
     pub fn negated(&self) -> Self {
-        Self { values: self.values.clone().neg(), view: self.view }
+        Self { values: self.values.clone().neg(), ..*self }
     }
 
     /// `v` with its pixels at other places, a control: as large, and aimed nowhere. A pixel's three values
@@ -71,7 +107,7 @@ impl UniversalPerturbation {
         let data = TensorData::new(order, [dims[2] * dims[3]]);
         let order = Tensor::<1, Int>::from_data(data, &self.values.device());
         let pixels: Tensor<3> = self.values.clone().flatten(2, 3);
-        Self { values: pixels.select(2, order).reshape(dims), view: self.view }
+        Self { values: pixels.select(2, order).reshape(dims), ..*self }
     }
 
     /// The attack that adds it to each image and looks whether that is a success.
@@ -95,7 +131,8 @@ impl Attack for Applied {
         let rows: Vec<usize> = (0..count).collect();
         let unattacked = self.view().of(origin.clone());
         let clean = scored(classifier.scores(unattacked.clone()));
-        let applied = self.perturbation.apply(origin.clone(), classifier.bounds())?;
+        let applied =
+            self.perturbation.apply(origin.clone(), Some(goal.specified()), classifier.bounds())?;
         let now = scored(classifier.scores(applied.clone()));
         let end = |&row: &usize| match (admitted(&clean[row], goal, row), &now[row]) {
             (Err(outcome), _) => outcome,

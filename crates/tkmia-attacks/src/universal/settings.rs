@@ -8,7 +8,7 @@ use crate::{
     PenalisedSgd, Repeats, Stop, Variant,
 };
 
-/// An attack that finds one perturbation for all images.
+/// An attack that finds one perturbation for all images, or one for each label.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Universal {
     /// Whose steps are averaged.
@@ -28,6 +28,7 @@ impl Universal {
         match self.repeats {
             Repeats::TkmlApU => AttackName::TkmlApUv,
             Repeats::KFool => AttackName::KUap,
+            Repeats::Cmlu => AttackName::Cmlu,
         }
     }
 
@@ -52,6 +53,7 @@ impl Universal {
             Repeats::KFool => {
                 Inner::Geometric(Geometric { name: AttackName::KFool, variant }.init(limits, stop)?)
             }
+            Repeats::Cmlu => Inner::Compositional,
         };
         let rule = self.steps.rule(STEP * self.steps.steps.ball.radius)?;
         Ok(UniversalAttack { inner, rule, stop: stop.clone(), limits })

@@ -6,7 +6,7 @@ use std::fmt;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tkmia_attacks::{Attack, AttackBatch, AttackError, AttackSettings, Perturbed};
 use tkmia_core::{Bounds, Classifier, LabelSet};
 
@@ -112,7 +112,7 @@ pub fn batch(values: &[f32]) -> AttackBatch {
         2,
     )
     .unwrap();
-    batch.with_target(set(&target)).unwrap()
+    batch.with_target(target).unwrap()
 }
 
 pub fn values(images: Tensor<4>) -> Vec<f32> {
@@ -123,18 +123,30 @@ pub fn run(attack: &dyn Attack, victim: &Linear, batch: &AttackBatch) -> Perturb
     attack.run(victim, batch).unwrap().perturbed
 }
 
-/// Settings as an experiment's file has them; the second table's knobs come before the first one's.
-pub fn settings(knobs: Value, more: Value) -> Result<AttackSettings, AttackError> {
-    let (Value::Object(mut knobs), Value::Object(more)) = (knobs, more) else {
+/// Two tables of knobs in one; the second table's come before the first one's.
+pub fn and(one: Value, other: Value) -> Value {
+    let (Value::Object(mut one), Value::Object(other)) = (one, other) else {
         panic!("knobs are a table")
     };
-    knobs.extend(more);
-    AttackSettings::from_knobs(&knobs)
+    one.extend(other);
+    Value::Object(one)
+}
+
+/// Settings as an experiment's file has them, of both tables.
+pub fn settings(knobs: Value, more: Value) -> Result<AttackSettings, AttackError> {
+    AttackSettings::from_knobs(and(knobs, more).as_object().unwrap())
+}
+
+/// Settings with a learning rate where the attack has one, or else with a radius where it has that, unless the table says.
+pub fn fitting(lr: f64, radius: f64, knobs: Value) -> Result<AttackSettings, AttackError> {
+    settings(json!({"lr": lr}), knobs.clone())
+        .or_else(|_| settings(json!({"radius": radius}), knobs.clone()))
+        .or_else(|_| settings(knobs, json!({})))
 }
 
 /// The same as a runnable attack.
 pub fn attack(knobs: Value) -> Box<dyn Attack> {
-    settings(knobs, serde_json::json!({})).unwrap().init().unwrap()
+    settings(knobs, json!({})).unwrap().init().unwrap()
 }
 
 /// Labels 0 and 4 alone depend on the image, and on its first value alone.

@@ -1,4 +1,4 @@
-//! GMLA's objective: Mahmood & Elhamifar, "Semantic-Aware Multi-Label Adversarial Attacks", CVPR 2024.
+//! The objectives of CLASS and GMLA, the latter by Mahmood & Elhamifar, "Semantic-Aware Multi-Label Adversarial Attacks", CVPR 2024.
 
 use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Bool, Tensor};
@@ -14,6 +14,18 @@ use crate::Goal;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Gmla;
+
+/// The specified labels' decisions are turned over, by the first of these losses alone: that of CLASS, which
+/// chooses among the labels ("Champagne Taste on a Beer Budget: Better Budget Utilisation in Multi-label Adversarial
+/// Attacks").
+#[derive(Debug, Clone, Copy)]
+pub struct Class;
+
+impl Objective for Class {
+    fn loss(&self, scores: Tensor<2>, goal: &Goal) -> Tensor<1> {
+        Gmla.loss(scores, goal)
+    }
+}
 
 /// The second of the losses.
 #[derive(Debug)]

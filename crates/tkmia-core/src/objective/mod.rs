@@ -2,6 +2,7 @@
 
 mod gmla;
 mod ml_cw_u;
+mod quadattack;
 mod targeted;
 mod tkmia;
 mod tkml_ap_u;
@@ -11,8 +12,9 @@ use std::fmt::Debug;
 use burn::tensor::Tensor;
 
 use crate::Goal;
-pub use gmla::Gmla;
+pub use gmla::{Class, Gmla};
 pub use ml_cw_u::{MlCwU, MlCwUPrinted};
+pub use quadattack::QuadAttack;
 pub use targeted::{MlCwT, TkmlApT};
 pub use tkmia::{Lambdas, TkmiaObjective, eq3, eq6};
 pub use tkml_ap_u::TkmlApU;

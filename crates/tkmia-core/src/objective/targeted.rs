@@ -93,7 +93,7 @@ mod tests {
         let device = Device::default();
         let scores = Tensor::<2>::from_floats([[3.0, 2.0, 1.0, -1.0]; 3], &device);
         let one = |label| LabelSet::from_indices(&[[label]; 3], 4);
-        let target = LabelSet::from_indices(&[vec![1, 3], vec![0, 1], vec![]], 4)?;
+        let target = vec![vec![1, 3], vec![0, 1], vec![]];
         Ok((scores, Goal::new(one(0)?, one(0)?, 2, &device)?.with_target(target)?))
     }
 

@@ -1,5 +1,6 @@
 //! [`StepRule`]: how a gradient attack moves its variable.
 
+mod adamw;
 mod auto_pgd;
 mod ddn;
 mod fmn;
@@ -14,6 +15,7 @@ use tkmia_core::Bounds;
 
 use super::Space;
 
+pub use adamw::Adamw;
 pub use auto_pgd::AutoPgd;
 pub use ddn::Ddn;
 pub use fmn::Fmn;
