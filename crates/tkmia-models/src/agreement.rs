@@ -67,7 +67,8 @@ fn compare(here: &dyn Classifier, there: &dyn Classifier) -> Result<(), (&'stati
         let difference = norm(&mut expected.iter().zip(found).map(|(a, b)| a - b));
         let size = norm(&mut expected.iter().copied());
         // NaN isn't near anything.
-        if !(difference <= APART * size) {
+        let is_near = difference <= APART * size;
+        if !is_near {
             return Err((what, difference / size));
         }
     }

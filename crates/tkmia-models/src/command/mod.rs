@@ -280,7 +280,8 @@ impl Classifier for Scorer {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::fs;
     use std::thread;
