@@ -10,15 +10,16 @@ use burn::tensor::Device;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
-use strum::{EnumString, VariantNames};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use strum::VariantNames;
 use tkmia_data::{DataError, Dataset, DatasetKind, DatasetSpec, open};
 use tkmia_experiment::lock;
 use tkmia_file::read_text;
 use tkmia_models::{ARCHITECTURES, ModelError, TrainableResNet, fingerprint, model_files};
 use tkmia_train::{
-    Augmentation, Curve, Epoch, Examples, Loss, Optimiser, Progress, Published, Recipe, Training,
-    WRITTEN,
+    Augmentation, Curve, Epoch, Examples, Loss, Optimiser, Progress, Published, Recipe, TrainError,
+    Training, WRITTEN,
 };
 
 use crate::error::CliError;
@@ -105,8 +106,9 @@ struct Settings {
     #[arg(long, value_name = "PIXELS")]
     input_size: Option<u32>,
     /// Random changes of training images: those of a recipe, or none
-    #[arg(long, value_name = "RECIPE", value_parser = named::<Changes>())]
-    augment: Option<Changes>,
+    #[arg(long, value_name = "RECIPE", value_parser = augmentations())]
+    #[serde(deserialize_with = "named_augmentation")]
+    augment: Option<Augmentation>,
     /// Binary cross-entropy, or the asymmetric loss of Ridnik et al. 2021 [default: bce]
     #[arg(long, value_parser = named::<Loss>())]
     loss: Option<Loss>,
@@ -121,31 +123,23 @@ struct Settings {
     examples: Option<Examples>,
 }
 
-/// Whose random changes.
-#[derive(Debug, Clone, Copy, Deserialize, EnumString, VariantNames)]
-#[serde(rename_all = "kebab-case")]
-enum Changes {
-    #[serde(rename = "voc-2012")]
-    #[strum(serialize = "voc-2012")]
-    Voc2012,
-    #[serde(rename = "coco-2014")]
-    #[strum(serialize = "coco-2014")]
-    Coco2014,
-    #[strum(serialize = "nus-wide")]
-    NusWide,
-    #[strum(serialize = "none")]
-    None,
+/// The random changes of a recipe, or none.
+fn augmentation(name: &str) -> Result<Augmentation, TrainError> {
+    match name {
+        "none" => Ok(Augmentation::NONE),
+        name => name.parse().map(Augmentation::of),
+    }
 }
 
-impl Changes {
-    fn augmentation(self) -> Augmentation {
-        match self {
-            Self::Voc2012 => Augmentation::of(Published::Voc2012),
-            Self::Coco2014 => Augmentation::of(Published::Coco2014),
-            Self::NusWide => Augmentation::of(Published::NusWide),
-            Self::None => Augmentation::NONE,
-        }
-    }
+fn augmentations() -> impl TypedValueParser<Value = Augmentation> {
+    let names = Published::VARIANTS.iter().copied().chain(["none"]);
+    PossibleValuesParser::new(names).try_map(|name| augmentation(&name))
+}
+
+fn named_augmentation<'de, D: Deserializer<'de>>(
+    name: D,
+) -> Result<Option<Augmentation>, D::Error> {
+    augmentation(&String::deserialize(name)?).map(Some).map_err(D::Error::custom)
 }
 
 const EXAMPLES: &str = "Examples:
@@ -188,7 +182,6 @@ impl Settings {
     /// The published recipe, with what is given in its place.
     fn over(self, file: Self) -> Recipe {
         let published = self.recipe.or(file.recipe).unwrap_or(Published::Voc2012).recipe();
-        let changes = self.augment.or(file.augment).map(Changes::augmentation);
         Recipe {
             optimiser: self.optimiser.or(file.optimiser).unwrap_or(published.optimiser),
             batch_size: self.batch_size.or(file.batch_size).unwrap_or(published.batch_size),
@@ -196,7 +189,7 @@ impl Settings {
             weight_decay: self.weight_decay.or(file.weight_decay).unwrap_or(published.weight_decay),
             epochs: self.epochs.or(file.epochs).unwrap_or(published.epochs),
             input_size: self.input_size.or(file.input_size).unwrap_or(published.input_size),
-            augmentation: changes.unwrap_or(published.augmentation),
+            augmentation: self.augment.or(file.augment).unwrap_or(published.augmentation),
             seed: self.seed.or(file.seed).unwrap_or(published.seed),
             noise: self.noise.or(file.noise).unwrap_or(published.noise),
             loss: self.loss.or(file.loss).unwrap_or(published.loss),

@@ -122,7 +122,7 @@ fn settings_come_from_a_file_and_flags_count_more() {
 
     for (text, says) in [
         ("epoch = 3\n", "unknown field `epoch`"),
-        ("augment = \"voc\"\n", "unknown variant `voc`"),
+        ("augment = \"voc\"\n", "unknown recipe `voc`"),
         ("[examples]\nk = 0\n", "k of examples: expected 1 at least"),
         ("[examples]\nrange = 1\n", "unknown field `range`"),
         ("[examples.attack]\nname = \"kfool\"\nlr = 1.0\n", "kfool (corrected) has no `lr`"),
