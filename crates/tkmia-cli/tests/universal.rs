@@ -14,7 +14,9 @@ fn a_perturbation_is_fitted_saved_and_applied_with_the_same_success() {
     let path = |name: &str| folder.path().join(name);
     let (fit, input) = (shell::fit_input(folder.path()), path("in.npz"));
     Input::read(&shell::golden("tkmia-corrected-k3", "input.npz")).write(&input);
-    for (method, variant) in [("tkml-ap-uv", "corrected"), ("tkml-ap-uv", "released"), ("cmlu", "corrected")] {
+    for (method, variant) in
+        [("tkml-ap-uv", "corrected"), ("tkml-ap-uv", "released"), ("cmlu", "corrected")]
+    {
         let (v, out) = (path("v.npz"), path("out.npz"));
         let mut command = shell::attack(&input, &out);
         command.args(["--k", "3", "--method", method, "--variant", variant]);
