@@ -96,7 +96,9 @@ fn array(path: &Path) -> Read {
 }
 
 fn experiment(path: &Path) -> Read {
-    Experiment::parse(&read_text(path)?)?.expand("VOC 2012")?;
+    for experiment in Experiment::parse_each(&read_text(path)?)? {
+        experiment.expand("VOC 2012")?;
+    }
     Ok(())
 }
 
