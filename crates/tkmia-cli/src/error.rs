@@ -95,7 +95,7 @@ pub enum CliError {
         source: Box<SpecError>,
     },
     /// The experiment has no victim of this name.
-    #[error("--victim: expected one of {}, found {found:?}", names.join(", "))]
+    #[error("--victim: expected {}, found {found:?}", if names.is_empty() { "an experiment on several".to_owned() } else { format!("one of {}", names.join(", ")) })]
     Victim { names: Vec<String>, found: String },
     /// The folder has the records of an experiment on one victim.
     #[error("{path}: it holds an experiment on one victim, expected another folder for several")]

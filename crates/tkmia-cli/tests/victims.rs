@@ -138,6 +138,11 @@ fn what_several_victims_cannot_have_is_told() {
     shell::run(run(folder, "out").args(["--dry-run"]));
     assert!(!folder.join("out").exists());
 
+    let one = VICTIMS.split("[[victim]]").nth(1).unwrap().replace("name = \"bare\"\n", "");
+    shell::write_experiment(folder, &format!("{EXPERIMENT}[victim]{one}"));
+    let error = shell::fail(run(folder, "out").args(["--victim", "bare"]));
+    assert!(error.contains("expected an experiment on several, found \"bare\""), "{error}");
+
     // Nothing is begun where one of them isn't there.
     let gone = VICTIMS.replace("\"MODEL\"\nsqueeze", "\"gone.onnx\"\nsqueeze");
     shell::write_experiment(folder, &format!("{EXPERIMENT}{gone}"));
