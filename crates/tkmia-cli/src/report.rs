@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tkmia_experiment::{Plan, Victims};
+use tkmia_experiment::Victims;
 use tkmia_report::{beside, write_across, write_report};
 
 /// Make an experiment's report again from its records
@@ -35,12 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut reports = Vec::new();
     for output in &arguments.outputs {
         if let Some(victims) = Victims::read(output)? {
-            let folders = victims.folders(output);
-            // What is wrong with one that can't be read, the whole says.
-            for folder in folders.iter().filter(|folder| Plan::read(folder).is_ok()) {
-                write_report(folder, arguments.pictured)?;
-            }
-            let across = write_across(output, &victims)?;
+            let across = write_across(output, &victims, arguments.pictured)?;
             crate::print(&told(arguments.print, output, || across.markdown()))?;
             continue;
         }

@@ -96,7 +96,7 @@ fn run_each(
         }
     }
     if !options.dry_run && !options.is_of_one() {
-        write_across(&output, all)?;
+        write_across(&output, all, options.pictured)?;
         crate::print(&format!("report  {}\n", output.join("report/index.html").display()))?;
     }
     Ok(status)

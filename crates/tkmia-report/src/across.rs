@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use tkmia_experiment::{ExperimentError, Plan, Victims};
+use tkmia_experiment::{ExperimentError, Victims};
 
 use crate::write::writer;
-use crate::{Report, ReportError};
+use crate::{Report, ReportError, write_report};
 
 /// What an experiment on several victims found, side by side.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,22 +18,25 @@ pub struct Across {
     pub missing: Vec<String>,
 }
 
-/// Draws the reports of an experiment's victims side by side, into `report/` in the folder of them all: a page, Markdown
-/// and CSV.
+/// Draws the report of each of an experiment's victims, as [`write_report`] does, and side by side those of all into `report/` in
+/// the folder of them all: a page, Markdown and CSV.
 ///
 /// # Errors
-/// As [`write_report`](crate::write_report), which draws that of one victim.
-pub fn write_across(folder: &Path, victims: &Victims) -> Result<Across, ReportError> {
+/// As [`write_report`]; a victim without an experiment is [missing](Across::missing).
+pub fn write_across(
+    folder: &Path,
+    victims: &Victims,
+    pictured: usize,
+) -> Result<Across, ReportError> {
     let mut found = Vec::new();
     let mut missing = Vec::new();
     for (name, folder) in victims.names.iter().zip(victims.folders(folder)) {
-        match Plan::read(&folder) {
-            Ok(plan) => {
-                let records = plan.read_records(&folder)?;
-                found.push((name.clone(), Report::new(&plan, &records)?));
+        match write_report(&folder, pictured) {
+            Ok(report) => found.push((name.clone(), report)),
+            Err(ReportError::Experiment(ExperimentError::NotAnExperiment { .. })) => {
+                missing.push(name.clone());
             }
-            Err(ExperimentError::NotAnExperiment { .. }) => missing.push(name.clone()),
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(other),
         }
     }
     let across = Across { title: victims.title.clone(), victims: found, missing };
