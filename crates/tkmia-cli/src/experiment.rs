@@ -57,7 +57,7 @@ pub struct Options {
     root: Option<PathBuf>,
     /// The folder of records and reports, in place of the experiment's `output`
     #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// Say what would be done, and how many passes that is at most; do nothing
     #[arg(long)]
     pub dry_run: bool,
