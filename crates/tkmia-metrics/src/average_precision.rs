@@ -36,16 +36,21 @@ pub fn average_precision_at_k(
     relevant: &[bool],
     k: usize,
 ) -> Result<Option<f64>, MetricsError> {
+    let hits = ranking.hits(relevant, k)?;
+    Ok(average_precision(hits, k.min(size(relevant))))
+}
+
+/// `(1/N) Σ_i y_i · P@i` over a list, for `N` hits that there might have been; `None` for none.
+pub(crate) fn average_precision(list: impl Iterator<Item = bool>, most: usize) -> Option<f64> {
     let mut hits = 0.0;
     let mut sum = 0.0;
-    for (index, hit) in ranking.hits(relevant, k)?.enumerate() {
+    for (index, hit) in list.enumerate() {
         if hit {
             hits += 1.0;
             sum += hits / (index + 1) as f64;
         }
     }
-    let relevant = size(relevant);
-    Ok((relevant > 0).then(|| sum / k.min(relevant) as f64))
+    (most > 0).then(|| sum / most as f64)
 }
 
 #[cfg(test)]

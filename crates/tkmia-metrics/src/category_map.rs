@@ -1,8 +1,11 @@
 //! mAP@k over categories: for each category the samples are ranked, not for each sample the labels.
 
-use crate::rows::rank_rows;
-use crate::{MetricsError, Ranking, average_precision_at_k, mean};
 use alloc::vec::Vec;
+
+use crate::average_precision::average_precision;
+use crate::ranking::size;
+use crate::rows::rank_rows;
+use crate::{MetricsError, mean};
 
 /// Category-wise mean average precision at `k`.
 ///
@@ -50,26 +53,64 @@ where
     S: AsRef<[T]>,
     R: AsRef<[bool]>,
 {
-    let rankings = rank_rows(scores, relevant)?;
-    let Some(first) = rankings.first() else {
-        return Ok(None);
-    };
-    first.top(k)?;
-
-    let rows = scores.iter().map(AsRef::as_ref).zip(relevant.iter().map(AsRef::as_ref));
-    let kept: Vec<(&[T], &[bool])> = rows.filter(|(_, flags)| flags.contains(&true)).collect();
-
-    // From here on nothing can fail: `rank_rows` saw every score.
-    let mut found = Vec::new();
-    for category in 0..first.classes() {
-        let column: Vec<T> = kept.iter().map(|(scores, _)| scores[category]).collect();
-        let positive: Vec<bool> = kept.iter().map(|(_, flags)| flags[category]).collect();
-        if positive.contains(&true) {
-            let samples = Ranking::new(&column)?;
-            found.extend(average_precision_at_k(&samples, &positive, k.min(kept.len()))?);
+    let mut best = BestSamples::new(k);
+    let mut found = false;
+    for (row, ranking) in rank_rows(scores, relevant)?.enumerate() {
+        ranking?.top(k)?;
+        let relevant = relevant[row].as_ref();
+        if size(relevant) > 0 {
+            best.add(scores[row].as_ref(), relevant);
+            found = true;
         }
     }
-    Ok(mean(found))
+    Ok(found.then(|| best.category_map()).flatten())
+}
+
+/// For each category the samples that rank first in it, all that a list cut off at `k` needs of any number of samples.
+#[derive(Debug, Clone)]
+pub struct BestSamples {
+    k: usize,
+    categories: Vec<Category>,
+}
+
+/// What is known of a category.
+#[derive(Debug, Clone, Default)]
+struct Category {
+    /// Scores, and whether the sample is positive: `k` at most, the highest score first.
+    list: Vec<(f64, bool)>,
+    /// How many samples are positive.
+    positive: usize,
+}
+
+impl BestSamples {
+    pub(crate) fn new(k: usize) -> Self {
+        Self { k, categories: Vec::new() }
+    }
+
+    /// Adds a sample of finite scores, with its flags: both `[classes]`.
+    pub(crate) fn add<T: Copy + Into<f64>>(&mut self, scores: &[T], relevant: &[bool]) {
+        self.categories.resize_with(scores.len(), Category::default);
+        let labels = scores.iter().zip(relevant);
+        for (category, (&score, &positive)) in self.categories.iter_mut().zip(labels) {
+            let score = score.into();
+            category.positive += usize::from(positive);
+            // Behind those that came before it with the same score.
+            let place = category.list.partition_point(|&(other, _)| other >= score);
+            if place < self.k {
+                category.list.truncate(self.k - 1);
+                category.list.insert(place, (score, positive));
+            }
+        }
+    }
+
+    /// Their [`category_map_at_k`].
+    pub(crate) fn category_map(&self) -> Option<f64> {
+        let precision = |category: &Category| {
+            let hits = category.list.iter().map(|&(_, positive)| positive);
+            average_precision(hits, self.k.min(category.positive))
+        };
+        mean(self.categories.iter().filter_map(precision))
+    }
 }
 
 #[cfg(test)]

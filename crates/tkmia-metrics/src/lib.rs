@@ -13,7 +13,7 @@
 //! | all measures of | item |
 //! |---|---|
 //! | one sample | [`Measures`] |
-//! | a batch, averaged | [`mean_measures`] |
+//! | a batch, averaged | [`mean_measures`]; sample by sample [`RunningMeans`] |
 //! | what a perturbation changes, Δ | [`Measures`] less others, [`change`] of means |
 //!
 //! Of the attack itself there are [`aper`] (Eq. 13), [`mean_norm`], [`norm_quantile`] and
@@ -60,15 +60,15 @@ mod specified;
 mod top_k_accuracy;
 
 pub use average_precision::average_precision_at_k;
-pub use category_map::category_map_at_k;
+pub use category_map::{BestSamples, category_map_at_k};
 pub use change::change;
 pub use error::MetricsError;
 pub use interval::{
     mean_interval, median_interval, median_ratio_interval, ratio_interval, share_interval,
 };
 pub use mean::mean;
-pub use mean_measures::{MeanMeasures, mean_measures};
-pub use measure::{Batch, Better, Formula, MEASURES, Measure, Need, Sample, Unit};
+pub use mean_measures::{MeanMeasures, RunningMeans, mean_measures};
+pub use measure::{Better, Formula, MEASURES, Measure, Need, Sample, Unit};
 pub use measures::Measures;
 pub use ndcg::ndcg_at_k;
 pub use perturbation::{aper, mean_norm, norm_quantile, success_rate};

@@ -1,11 +1,10 @@
-//! [`MeanMeasures`]: the measures of a batch, averaged over its samples.
+//! [`MeanMeasures`]: measures averaged over samples, of a batch or one after another.
 
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Formula;
-use crate::rows::{check_length, rank_rows};
-use crate::{Batch, Measures, MetricsError, Sample, mean};
+use crate::rows::{check_length, rank_row};
+use crate::{BestSamples, MEASURES, Measures, MetricsError, Sample};
 
 /// The measures of a batch at one `k`, averaged over the samples that have a relevant label.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -68,40 +67,97 @@ where
     S: AsRef<[T]>,
     R: AsRef<[bool]>,
 {
-    let rankings = rank_rows(scores, relevant)?;
-    let Some(first) = rankings.first() else {
-        return Ok(None);
-    };
-    first.top(k)?;
+    check_length("rows of labels", scores.len(), relevant.len())?;
     if let Some(specified) = specified {
         check_length("rows of specified labels", scores.len(), specified.len())?;
-        for (row, flags) in specified.iter().enumerate() {
-            check_length("label flags", first.classes(), flags.as_ref().len())
-                .map_err(|fault| fault.in_row(row))?;
-        }
+    }
+    let mut means = RunningMeans::new(k);
+    for (row, (scores, relevant)) in scores.iter().zip(relevant).enumerate() {
+        let specified = specified.map(|specified| specified[row].as_ref());
+        let added = means.add(scores.as_ref(), relevant.as_ref(), specified);
+        added.map_err(|fault| match fault {
+            MetricsError::TopKOutOfRange { .. } => fault,
+            of_row => of_row.in_row(row),
+        })?;
+    }
+    Ok(means.get())
+}
+
+/// [`mean_measures`] of samples that come one after another, in memory that doesn't grow with their number.
+///
+/// # Example
+///
+/// ```
+/// use tkmia_metrics::RunningMeans;
+///
+/// let mut means = RunningMeans::new(2);
+/// means.add(&[0.9_f32, 0.5, 0.1], &[true, false, false], None)?;
+/// let second = means.add(&[0.5_f32, 0.9, 0.1], &[true, false, false], None)?;
+/// assert_eq!(second.get("ap"), Some(0.5));
+/// assert_eq!(means.get().and_then(|means| means.get("ap")), Some((1.0 + 0.5) / 2.0));
+/// # Ok::<(), tkmia_metrics::MetricsError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RunningMeans {
+    k: usize,
+    classes: Option<usize>,
+    /// The sum of each measure, and of how many values.
+    sums: [(f64, f64); MEASURES.len()],
+    best: BestSamples,
+    n: usize,
+    skipped: usize,
+}
+
+impl RunningMeans {
+    /// Of no sample yet, at this `k`.
+    pub fn new(k: usize) -> Self {
+        let sums = [(0.0, 0.0); MEASURES.len()];
+        Self { k, classes: None, sums, best: BestSamples::new(k), n: 0, skipped: 0 }
     }
 
-    let (mut samples, mut kept_scores) = (Vec::new(), Vec::new());
-    for (row, ranking) in rankings.iter().enumerate() {
-        let relevant = relevant[row].as_ref();
-        if relevant.contains(&true) {
-            let specified = specified.map(|specified| specified[row].as_ref());
-            samples.push(Sample { ranking, relevant, specified, k });
-            kept_scores.push(scores[row].as_ref().iter().map(|&score| score.into()).collect());
+    /// Adds a sample, and gives its own measures. Without a relevant label it takes part in no mean.
+    ///
+    /// # Shapes
+    /// - scores, relevant, specified: `[classes]`
+    ///
+    /// # Errors
+    /// [`MetricsError::LengthMismatch`] if the scores aren't as many as the first sample's, or the labels aren't as many as
+    /// they; [`MetricsError::NonFiniteScore`], and [`MetricsError::TopKOutOfRange`].
+    pub fn add<T: Copy + Into<f64>>(
+        &mut self,
+        scores: &[T],
+        relevant: &[bool],
+        specified: Option<&[bool]>,
+    ) -> Result<Measures, MetricsError> {
+        let ranking = rank_row(self.classes.unwrap_or(scores.len()), scores, relevant)?;
+        if let Some(specified) = specified {
+            check_length("label flags", scores.len(), specified.len())?;
         }
-    }
-    if samples.is_empty() {
-        return Ok(None);
-    }
-    let batch = Batch { scores: &kept_scores, samples: &samples, k };
-    let means = Measures::each(|measure| match measure.formula {
-        Formula::OverSamples(value) => value(&batch),
-        Formula::PerSample(value) => {
-            let values: Result<Vec<_>, _> = samples.iter().map(value).collect();
-            Ok(mean(values?.into_iter().flatten()))
+        let measures = Measures::of(&Sample { ranking: &ranking, relevant, specified, k: self.k })?;
+        self.classes = Some(scores.len());
+        self.n += 1;
+        if !relevant.contains(&true) {
+            self.skipped += 1;
+            return Ok(measures);
         }
-    })?;
-    Ok(Some(MeanMeasures { means, n: scores.len(), skipped: scores.len() - samples.len() }))
+        self.best.add(scores, relevant);
+        for ((sum, count), measure) in self.sums.iter_mut().zip(&MEASURES) {
+            if let Some(value) = measures.get(measure.name) {
+                (*sum, *count) = (*sum + value, *count + 1.0);
+            }
+        }
+        Ok(measures)
+    }
+
+    /// The means by now; `None` if no sample has a relevant label.
+    pub fn get(&self) -> Option<MeanMeasures> {
+        let mean = |at: usize| match (MEASURES[at].formula, self.sums[at]) {
+            (Formula::OverSamples(value), _) => value(&self.best),
+            (Formula::PerSample(_), (sum, count)) => (count > 0.0).then(|| sum / count),
+        };
+        let Self { n, skipped, .. } = *self;
+        (n > skipped).then(|| MeanMeasures { means: Measures::from_fn(mean), n, skipped })
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 
 use crate::{
-    MetricsError, Ranking, average_precision_at_k, category_map_at_k, ndcg_at_k, precision_at_k,
+    BestSamples, MetricsError, Ranking, average_precision_at_k, ndcg_at_k, precision_at_k,
     specified_in_top_k, top_k_accuracy, top_k_accuracy_released,
 };
 
@@ -73,10 +72,7 @@ pub static MEASURES: [Measure; 7] = [
         unit: Unit::Share,
         better: Better::Lower,
         column: "d_map_category",
-        formula: Formula::OverSamples(|b| {
-            let relevant: Vec<&[bool]> = b.samples.iter().map(|s| s.relevant).collect();
-            category_map_at_k(b.scores, &relevant, b.k)
-        }),
+        formula: Formula::OverSamples(BestSamples::category_map),
     },
     Measure {
         name: "ndcg",
@@ -167,8 +163,8 @@ pub enum Better {
 pub enum Formula {
     /// It is computed for each sample, and averaged over those that have a value.
     PerSample(fn(&Sample<'_>) -> Result<Option<f64>, MetricsError>),
-    /// It is computed from all samples at once; one sample alone has no value.
-    OverSamples(fn(&Batch<'_>) -> Result<Option<f64>, MetricsError>),
+    /// It is computed from what ranks first among all samples that have a relevant label; one sample alone has no value.
+    OverSamples(fn(&BestSamples) -> Option<f64>),
 }
 
 /// One sample, to be measured at one `k`.
@@ -180,17 +176,6 @@ pub struct Sample<'a> {
     pub relevant: &'a [bool],
     /// The specified labels, `[classes]`, if there are any to speak of.
     pub specified: Option<&'a [bool]>,
-    /// Size of the predicted set.
-    pub k: usize,
-}
-
-/// The samples of a batch that have a relevant label, to be measured at one `k`.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// `[rows, classes]`.
-    pub scores: &'a [Vec<f64>],
-    /// The same samples, ranked: `[rows]`.
-    pub samples: &'a [Sample<'a>],
     /// Size of the predicted set.
     pub k: usize,
 }

@@ -40,17 +40,16 @@ impl Measures {
     /// # Errors
     /// [`MetricsError::TopKOutOfRange`] and [`MetricsError::LengthMismatch`].
     pub fn of(sample: &Sample<'_>) -> Result<Self, MetricsError> {
-        Self::each(|measure| measure.of(sample))
-    }
-
-    pub(crate) fn each(
-        mut value: impl FnMut(&Measure) -> Result<Option<f64>, MetricsError>,
-    ) -> Result<Self, MetricsError> {
         let mut values = [None; MEASURES.len()];
-        for (place, measure) in values.iter_mut().zip(&MEASURES) {
-            *place = value(measure)?;
+        for (value, measure) in values.iter_mut().zip(&MEASURES) {
+            *value = measure.of(sample)?;
         }
         Ok(Self { values })
+    }
+
+    /// From a value for each place in the table.
+    pub(crate) fn from_fn(value: impl FnMut(usize) -> Option<f64>) -> Self {
+        Self { values: array::from_fn(value) }
     }
 
     /// The number of the measure of this name; `None` if it has none, or there is no such measure.
@@ -69,8 +68,7 @@ impl Sub for Measures {
     type Output = Self;
 
     fn sub(self, perturbed: Self) -> Self {
-        let change = |at| Some(self.values[at]? - perturbed.values[at]?);
-        Self { values: array::from_fn(change) }
+        Self::from_fn(|at| Some(self.values[at]? - perturbed.values[at]?))
     }
 }
 
@@ -83,8 +81,7 @@ impl Serialize for Measures {
 impl<'de> Deserialize<'de> for Measures {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let found = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
-        let value = |at: usize| found.get(MEASURES[at].name).copied().flatten();
-        Ok(Self { values: array::from_fn(value) })
+        Ok(Self::from_fn(|at| found.get(MEASURES[at].name).copied().flatten()))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tkmia_metrics::{
-    Formula, MEASURES, MeanMeasures, Measures, Need, Ranking, Sample, Unit, change, mean_measures,
+    Formula, MEASURES, MeanMeasures, Measures, Need, Ranking, Sample, Unit, average_precision_at_k,
+    change, mean, mean_measures,
 };
 
 /// Scores are drawn from this many levels, so that most samples have ties.
@@ -118,6 +119,21 @@ proptest! {
                 prop_assert_eq!(value.fract(), 0.0, "{}", row.name);
             }
         }
+    }
+
+    #[test]
+    fn lists_of_categories_are_those_of_all_samples_ranked(pair in pair()) {
+        let kept: Vec<usize> =
+            (0..pair.clean.len()).filter(|&row| pair.relevant[row].contains(&true)).collect();
+        let mut found = Vec::new();
+        for category in 0..pair.clean[0].len() {
+            let scores: Vec<f64> = kept.iter().map(|&row| pair.clean[row][category] as f64).collect();
+            let positive: Vec<bool> = kept.iter().map(|&row| pair.relevant[row][category]).collect();
+            let ranking = Ranking::new(&scores).unwrap();
+            let k = pair.k.min(kept.len());
+            found.extend(average_precision_at_k(&ranking, &positive, k).unwrap());
+        }
+        prop_assert_eq!(means(&pair.clean, &pair).get("map_category"), mean(found));
     }
 
     #[test]
