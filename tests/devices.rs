@@ -129,8 +129,10 @@ fn networks_score_and_lead_back_as_in_pytorch() {
         let found = scores_and_gradient(network.as_ref(), images, cotangent);
         let of_scores = apart(&host(found.0), &host(scores));
         let of_gradient = apart(&host(found.1), &host(gradient));
-        // Other backends compute gradients of Gaussian error functions less exactly than the default one.
-        assert!(of_scores < 1e-4 && of_gradient < 1e-3, "{name}: {of_scores} {of_gradient}");
+        println!("{name}: {of_scores:.1e} {of_gradient:.1e}");
+        // Where two values are the same but for rounding, the other one may be the maximum, and a gradient goes there; Gaussian
+        // error functions are less exact elsewhere than on the CPU.
+        assert!(of_scores < 1e-4 && of_gradient < 1e-2, "{name}: {of_scores} {of_gradient}");
     }
 }
 

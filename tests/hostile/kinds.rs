@@ -104,13 +104,12 @@ fn experiment(path: &Path) -> Read {
 
 fn run(folder: &Path) -> Read {
     let plan = Plan::read(folder)?;
-    let records = plan.read_records(folder)?;
-    let report = Report::new(&plan, &records)?;
+    let report = Report::read(&plan, folder)?;
     let texts = [report.markdown(), report.classes_csv(), report.norms_csv()];
     let tables = report.tables.iter().map(|table| table.latex() + &table.csv());
     assert!(texts.into_iter().chain(tables).all(|text| !text.is_empty()));
     // Only some experiments are audits.
-    drop(Findings::new(folder, &plan, &records));
+    drop(Findings::new(folder, &plan, &plan.read_records(folder)?));
     Ok(())
 }
 

@@ -128,6 +128,8 @@ impl Findings {
         let published = published
             .map(|records| Ok::<_, MetricsError>((risk(&records), shown(&records, setting)?)));
         let overall = first_draws(&search);
+        let mut lost = plan.lost();
+        lost.extend(records.iter().filter(|record| record.is_lost()).map(|it| it.id.clone()));
         Ok(Self {
             tagger: plan.inputs.victim.clone(),
             images: plan.inputs.data.to_string(),
@@ -138,7 +140,7 @@ impl Findings {
             search: plan.jobs[0].run.to_string(),
             attacks: [records.len(), plan.records()],
             attacked_images: overall.len(),
-            lost: plan.lost(records),
+            lost,
             overall: risk(&overall),
             labels,
             shown: shown(&overall, setting)?,

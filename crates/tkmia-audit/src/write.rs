@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use tkmia_experiment::{Plan, write_failed};
 use tkmia_file::write_whole;
-use tkmia_report::pictures_of;
+use tkmia_report::pictures;
 
 use crate::page::page;
 use crate::sarif::sarif;
@@ -28,8 +28,7 @@ pub fn write_audit(folder: &Path, limits: &[Limit]) -> Result<Findings, AuditErr
     };
     write("audit.json", &json(&findings))?;
     write("audit.sarif", &json(&sarif(&findings, limits)))?;
-    let pictures = pictures_of(folder, &plan, &records);
-    write(PAGE, page(&findings, pictures)?.as_bytes())?;
+    write(PAGE, page(&findings, pictures(folder)?)?.as_bytes())?;
     Ok(findings)
 }
 

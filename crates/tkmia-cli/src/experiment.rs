@@ -245,7 +245,13 @@ impl Options {
             Reached::Complete { records } => {
                 let mut text = format!("{records} records in {place}\n");
                 let plan = Plan::read(output)?;
-                lost = plan.lost(&plan.read_records(output)?);
+                lost = plan.lost();
+                plan.each_record(output, |_, record| {
+                    if record.is_lost() {
+                        lost.insert(record.id);
+                    }
+                    Ok::<(), ExperimentError>(())
+                })?;
                 for id in &lost {
                     text += &format!("not attacked: a score of {id} isn't finite\n");
                 }

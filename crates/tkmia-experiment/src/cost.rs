@@ -44,12 +44,11 @@ impl Usage {
     /// [`ExperimentError::NotAnExperiment`], a record that can't be read.
     pub fn of(folder: &Path) -> Result<Self, ExperimentError> {
         let plan = Plan::read(folder)?;
-        let methods: HashMap<String, AttackName> =
-            plan.jobs.iter().map(|job| (job.run.key(), job.run.name())).collect();
         let mut usage = Self::default();
-        for record in plan.read_records(folder)? {
-            usage.passes.entry(methods[&record.key]).or_default().push(taken(&record));
-        }
+        plan.each_record(folder, |job, record| {
+            usage.passes.entry(plan.jobs[job].run.name()).or_default().push(taken(&record));
+            Ok::<(), ExperimentError>(())
+        })?;
         Ok(usage)
     }
 

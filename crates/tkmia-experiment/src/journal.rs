@@ -48,7 +48,7 @@ impl Journal {
     ) -> Result<(Self, usize), ExperimentError> {
         let path = path.to_owned();
         let (count, whole) = match path.exists() {
-            true => check(&path, expected, drop)?,
+            true => check(&path, expected, |_| Ok::<(), ExperimentError>(()))?,
             false => (0, 0),
         };
         let mut options = OpenOptions::new();
@@ -87,29 +87,28 @@ impl Journal {
 /// over.
 ///
 /// # Errors
-/// As [`Journal::open`].
-pub(crate) fn check<'a>(
+/// As [`Journal::open`], and what `take` fails with.
+pub(crate) fn check<'a, E: From<ExperimentError>>(
     path: &Path,
     mut expected: impl Iterator<Item = Expected<'a>>,
-    mut take: impl FnMut(Record),
-) -> Result<(usize, u64), ExperimentError> {
+    mut take: impl FnMut(Record) -> Result<(), E>,
+) -> Result<(usize, u64), E> {
     let mut count = 0;
     let whole = scan(path, |line, record| {
         count += 1;
         match expected.next() {
             Some(place) if place.is_of(&record) => take(record),
-            place => return Err(unplanned(path, line, place, &record)),
+            place => Err(unplanned(path, line, place, &record).into()),
         }
-        Ok(())
     })?;
     Ok((count, whole))
 }
 
 /// Hands over each record with the number of its line; gives how many bytes are whole records.
-fn scan(
+fn scan<E: From<ExperimentError>>(
     path: &Path,
-    mut take: impl FnMut(usize, Record) -> Result<(), ExperimentError>,
-) -> Result<u64, ExperimentError> {
+    mut take: impl FnMut(usize, Record) -> Result<(), E>,
+) -> Result<u64, E> {
     let failed = read_failed(path);
     let mut file = BufReader::new(File::open(path).map_err(&failed)?);
     let (mut line, mut whole) = (Vec::new(), 0);
@@ -131,7 +130,7 @@ fn scan(
             // What follows a broken line wasn't written after it: it is no unfinished end.
             (Ok(_), Some((number, reason))) => {
                 let (path, line, reason) = (path.to_owned(), *number, reason.clone());
-                return Err(ExperimentError::Corrupt { path, line, reason });
+                return Err(ExperimentError::Corrupt { path, line, reason }.into());
             }
             (Err(reason), None) => bad = Some((number, reason)),
             (Err(_), Some(_)) => {}
@@ -200,7 +199,11 @@ mod tests {
             assert!(fs::read(&path).unwrap() == whole, "cut off at {length}");
         }
         let mut found = Vec::new();
-        check(&path, places(&records), |record| found.push(record)).unwrap();
+        let take = |record| {
+            found.push(record);
+            Ok::<(), ExperimentError>(())
+        };
+        check(&path, places(&records), take).unwrap();
         assert!(found == records);
     }
 

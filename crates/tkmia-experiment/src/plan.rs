@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter;
 use std::path::Path;
 use std::rc::Rc;
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
-use tkmia_attacks::{AttackSettings, Outcome, View};
+use tkmia_attacks::{AttackSettings, View};
 use tkmia_core::LARGEST_SIDE;
 use tkmia_file::read_text;
 
@@ -285,36 +286,62 @@ impl Plan {
     /// [`ExperimentError::Unplanned`] and [`ExperimentError::Corrupt`] for a line that is of something
     /// else, [`ExperimentError::ManifestChanged`], [`ExperimentError::File`].
     pub fn read_records(&self, folder: &Path) -> Result<Vec<Record>, ExperimentError> {
-        let path = folder.join(RECORDS);
-        if !path.is_file() {
-            return Ok(Vec::new());
-        }
         let mut records = Vec::new();
-        let manifests = self.read_manifests(folder)?;
-        journal::check(&path, self.expected(&manifests), |record| records.push(record))?;
-        let (classes, draws) = (self.inputs.data.classes.len(), self.inputs.draws);
-        match records.iter().position(|record: &Record| !record.is_within(classes, draws)) {
-            None => Ok(records),
-            Some(at) => {
-                let reason =
-                    format!("expected scores of {classes} labels in {draws} draws, and no others");
-                Err(ExperimentError::Corrupt { path, line: at + 1, reason })
-            }
-        }
+        self.each_record(folder, |_, record| {
+            records.push(record);
+            Ok::<(), ExperimentError>(())
+        })?;
+        Ok(records)
     }
 
-    /// The images, by their ids, for which the classifier gave a score that isn't finite: before an attack, so that they
-    /// are in no manifest, or under one.
-    pub fn lost(&self, records: &[Record]) -> BTreeSet<String> {
-        let is_lost = |record: &&Record| matches!(record.outcome, Outcome::NonFiniteScore { .. });
-        let attacked = records.iter().filter(is_lost).map(|record| &record.id);
-        self.manifests.iter().flat_map(|entry| &entry.lost).chain(attacked).cloned().collect()
+    /// The same one after another, with the position of their job: what is kept of them alone takes memory.
+    ///
+    /// # Errors
+    /// As [`read_records`](Self::read_records), and what `take` fails with.
+    pub fn each_record<E: From<ExperimentError>>(
+        &self,
+        folder: &Path,
+        mut take: impl FnMut(usize, Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = folder.join(RECORDS);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let manifests = self.read_manifests(folder)?;
+        let (classes, draws) = (self.inputs.data.classes.len(), self.inputs.draws);
+        let mut jobs = (0..self.jobs.len()).flat_map(|job| iter::repeat_n(job, self.samples_of(job)));
+        let mut line = 0;
+        journal::check(&path, self.expected(&manifests), |record| {
+            line += 1;
+            if !record.is_within(classes, draws) {
+                let reason =
+                    format!("expected scores of {classes} labels in {draws} draws, and no others");
+                return Err(ExperimentError::Corrupt { path: path.clone(), line, reason }.into());
+            }
+            take(jobs.next().expect("the record is expected there"), record)
+        })
+        .map(drop)
+    }
+
+    /// The images, by their ids, for which the classifier gave a score that isn't finite before an attack, so that they are
+    /// in no manifest. [Records](Record::is_lost) know of others.
+    pub fn lost(&self) -> BTreeSet<String> {
+        self.manifests.iter().flat_map(|entry| &entry.lost).cloned().collect()
     }
 
     /// Which positions of a manifest this folder has records of.
     pub fn positions(&self, manifest: usize) -> Vec<usize> {
-        let all = 0..self.manifests[manifest].samples;
-        all.filter(|&position| self.shard.is_none_or(|shard| shard.holds(position))).collect()
+        self.each_position(manifest).collect()
+    }
+
+    fn each_position(&self, manifest: usize) -> impl Iterator<Item = usize> {
+        let (all, shard) = (0..self.manifests[manifest].samples, self.shard);
+        all.filter(move |&position| shard.is_none_or(|shard| shard.holds(position)))
+    }
+
+    /// Those of them whose images are kept.
+    pub fn pictured(&self, manifest: usize) -> Vec<usize> {
+        self.each_position(manifest).take_while(|&position| position < self.inputs.pictures).collect()
     }
 
     /// How many samples the attack at this position of [`jobs`](Self::jobs) is on.
@@ -322,7 +349,7 @@ impl Plan {
     /// # Panics
     /// If there is no such attack.
     pub fn samples_of(&self, job: usize) -> usize {
-        self.positions(self.jobs[job].manifest).len()
+        self.each_position(self.jobs[job].manifest).count()
     }
 
     /// How many records there are to be.
@@ -338,8 +365,7 @@ impl Plan {
         self.jobs.iter().flat_map(|job| {
             let Manifest { origin, samples, .. } = &manifests[job.manifest];
             let run = Rc::new(Named::from(&job.run));
-            let positions = self.positions(job.manifest).into_iter();
-            positions.map(move |at| Expected {
+            self.each_position(job.manifest).map(move |at| Expected {
                 setting: &origin.setting,
                 run: run.clone(),
                 id: &samples[at].id,

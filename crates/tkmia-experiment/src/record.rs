@@ -71,6 +71,11 @@ impl Record {
         }
     }
 
+    /// Whether the classifier gave a score that isn't finite under the attack, so that nothing is known of the image.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.outcome, Outcome::NonFiniteScore { .. })
+    }
+
     /// Whether scores and labels are those of so many labels, and its draws among so many.
     pub(crate) fn is_within(&self, classes: usize, draws: usize) -> bool {
         let below = |list: &[usize], end: usize| list.iter().all(|&at| at < end);

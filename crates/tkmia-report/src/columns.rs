@@ -4,14 +4,16 @@ use std::sync::LazyLock;
 
 use tkmia_attacks::{Variant, View};
 use tkmia_experiment::Printed;
-use tkmia_metrics::{Better, Formula, MEASURES, Measure, MetricsError, mean, share_interval};
+use tkmia_metrics::{
+    Better, Formula, MEASURES, Measure, MetricsError, mean, norm_quantile, share_interval,
+};
 
 use tkmia_experiment::Controlled;
 
-use crate::by_image::ByImage;
+use crate::by_image::Images;
 use crate::cell::deviation;
-use crate::samples::Samples;
-use crate::{Cell, Record, Row};
+use crate::samples::{Measured, Samples};
+use crate::{Cell, Row};
 
 /// A column of results: what it is called, where it is shown, and how its cells are computed.
 #[derive(Debug)]
@@ -77,18 +79,18 @@ enum Value {
     /// A measure of the perturbed samples.
     Perturbed(&'static Measure),
     /// The mean of a number over all samples.
-    All(fn(&Record) -> f64),
+    All(fn(&Measured) -> f64),
     /// The mean of a number over successes.
-    Successes(fn(&Record) -> f64),
+    Successes(fn(&Measured) -> f64),
     /// The mean norm of successes in tanh space, of the forms that are there.
     TanhNorm,
     /// The share of samples of which this holds, of those that have it.
-    Share(fn(&Record) -> Option<bool>),
+    Share(fn(&Measured) -> Option<bool>),
     /// The mean of a number of universal perturbations.
     Universal(fn(&Controlled) -> f64),
     /// A quantile of a number over all samples.
-    Quantile(f64, fn(&Record) -> f64),
-    /// See [`optimality`](crate::optimality::optimality).
+    Quantile(f64, fn(&Measured) -> f64),
+    /// See [`optimality`](crate::optimality::optimality): known when all attacks are.
     Optimality,
 }
 
@@ -120,8 +122,8 @@ fn own() -> Vec<Column> {
         column("aper_input", "APer", INPUT, NORMS, Successes(|r| r.norm_input)),
         column("aper_pixels", "APer", Pixels, NORMS, Successes(|r| r.norm_pixels)),
         column("aper_unit", "", UNIT, MORE, Successes(|r| r.norm_pixels / 255.0)),
-        column("aper_linf_pixels", "", Pixels, MORE, Successes(Record::linf_pixels)),
-        column("aper_linf_unit", "", UNIT, MORE, Successes(|r| r.linf_pixels() / 255.0)),
+        column("aper_linf_pixels", "", Pixels, MORE, Successes(|r| r.linf_pixels)),
+        column("aper_linf_unit", "", UNIT, MORE, Successes(|r| r.linf_pixels / 255.0)),
         column("aper_linf", "mean ‖ε‖∞", INPUT, NORMS, Successes(|r| r.linf_input))
             .needed(|row| row.run.norm() == tkmia_attacks::Norm::Linf),
         column("aper_own", "APer", Norm("own space"), &NORMS[4..], Successes(|r| r.norm))
@@ -296,67 +298,64 @@ impl Column {
         }
     }
 
-    /// Its number of one sample, if that has one.
-    pub(crate) fn value_at(&self, samples: &Samples<'_>, at: usize) -> Option<f64> {
-        let record = samples.found.records[at];
+    /// Its number of one sample under an attack with this view, if that has one.
+    pub(crate) fn value_of(&self, sample: &Measured, view: View) -> Option<f64> {
         match self.value {
-            Value::Change(measure) => samples.changes[at].get(measure.name),
-            Value::All(value) => Some(value(record)),
-            Value::Successes(value) => record.success.then(|| value(record)),
-            Value::TanhNorm => {
-                let is_there = samples.found.run.view() == View::Tanh;
-                (is_there && record.success).then_some(record.norm)
-            }
-            Value::Share(value) => value(record).map(f64::from),
-            Value::Universal(value) => record.universal.as_ref().map(value),
+            Value::Change(measure) => sample.changes.get(measure.name),
+            Value::All(value) => Some(value(sample)),
+            Value::Successes(value) => sample.success.then(|| value(sample)),
+            Value::TanhNorm => (view == View::Tanh && sample.success).then_some(sample.norm),
+            Value::Share(value) => value(sample).map(f64::from),
+            Value::Universal(value) => sample.universal.as_deref().map(value),
             Value::Perturbed(_) | Value::Quantile(..) | Value::Optimality => None,
         }
     }
 
     pub(crate) fn cell(
         &self,
-        samples: &Samples<'_>,
+        samples: &Samples,
+        images: &Images,
+        view: View,
         printed: Option<&Printed>,
     ) -> Result<Cell, MetricsError> {
         let printed = printed.and_then(|row| row.values.get(self.name).copied());
-        let value_at = |at| self.value_at(samples, at);
+        let value_at = |at: usize| self.value_of(&samples.measured[at], view);
         // Of each draw.
         let means: Vec<f64> = match self.value {
             Value::Change(Measure { formula: Formula::OverSamples(_), name, .. }) => {
-                let changes = samples.means.iter().map(|[clean, now]| *clean - *now);
-                changes.filter_map(|changes| changes.get(name)).collect()
+                samples.means().filter_map(|[clean, now]| (clean - now).get(name)).collect()
             }
             Value::Perturbed(Measure { name, .. }) => {
-                samples.means.iter().filter_map(|[_, now]| now.get(name)).collect()
+                samples.means().filter_map(|[_, now]| now.get(name)).collect()
             }
-            _ => samples
-                .draws
-                .iter()
-                .filter_map(|draw| mean(draw.clone().filter_map(value_at)))
-                .collect(),
+            _ => {
+                let draws = images.draws(samples.measured.len()).into_iter();
+                let mean =
+                    |draw: &[u32]| mean(draw.iter().filter_map(|&at| value_at(at as usize)));
+                draws.filter_map(mean).collect()
+            }
         };
-        let records = samples.found.records.iter().enumerate();
-        let images = || -> ByImage {
-            records
-                .filter_map(|(at, record)| Some((record.id.as_str(), [value_at(at)?, 1.0])))
-                .collect()
-        };
+        let values =
+            || samples.drawn(images).filter_map(|(at, _)| Some((at, [value_at(at)?, 1.0])));
         let value = match self.value {
-            Value::Quantile(share, number) => samples.quantile(share, number)?,
-            Value::Optimality => samples.optimality,
+            Value::Quantile(share, number) => {
+                let numbers: Vec<f64> =
+                    samples.drawn(images).map(|(_, sample)| number(sample)).collect();
+                norm_quantile(&numbers, share)?
+            }
             Value::Perturbed(_)
             | Value::Change(Measure { formula: Formula::OverSamples(_), .. }) => {
                 mean(means.iter().copied())
             }
-            _ => mean((0..samples.found.records.len()).filter_map(value_at)),
+            _ => mean(values().map(|(_, [value, _])| value)),
         };
         let interval = match self.value {
             _ if !self.has_interval() => None,
             Value::Share(_) => {
-                let (successes, images) = images().means();
+                let (successes, images) = images.sum(values()).means();
                 share_interval(successes, images)
             }
-            _ => images().interval(),
+            _ => images.sum(values()).interval(),
         };
         let spread = deviation(&means).filter(|_| self.shown.contains(&Form::Csv));
         Ok(Cell { value, interval, spread, printed })

@@ -8,54 +8,47 @@
 //! | criterion | a success by another one is another success |
 //! | samples | the image and its specified labels |
 
-use std::collections::HashMap;
-
 use tkmia_attacks::{AttackSettings, Norm};
-use tkmia_experiment::Setting;
 
-use crate::Record;
+use crate::samples::Measured;
 
-/// What an attack found in a setting, once for each sample and each draw of its specified labels.
-#[derive(Debug, Clone, Copy)]
+/// What an attack found on a manifest's samples: the norms of its successes.
+#[derive(Debug)]
 pub(crate) struct Found<'a> {
-    pub setting: &'a Setting,
-    pub run: &'a AttackSettings,
-    pub records: &'a [&'a Record],
+    /// The position of the manifest in the plan. There is one for each setting and view.
+    manifest: usize,
+    run: &'a AttackSettings,
     /// How the attack measures what it keeps small.
     norm: Norm,
+    /// The norm of each sample's success; infinite for a failure.
+    norms: Vec<f64>,
 }
 
 impl<'a> Found<'a> {
-    pub fn new(setting: &'a Setting, run: &'a AttackSettings, records: &'a [&'a Record]) -> Self {
-        Self { setting, run, records, norm: run.norm() }
+    /// Of the first samples of a manifest.
+    pub fn new(manifest: usize, run: &'a AttackSettings, samples: &[Measured]) -> Self {
+        let norm = run.norm();
+        let norm_of = |sample: &Measured| sample.size(norm).unwrap_or(f64::INFINITY);
+        Self { manifest, run, norm, norms: samples.iter().map(norm_of).collect() }
     }
 
-    /// The norm of a success, as its attack measures it; none of a failure.
-    pub fn norm(&self, record: &Record) -> Option<f64> {
-        record.success.then(|| record.size(self.norm))
+    /// How many samples there are, the first ones of the manifest.
+    pub fn samples(&self) -> usize {
+        self.norms.len()
     }
 
-    /// That of the record at this place.
-    pub fn norm_at(&self, at: usize) -> Option<f64> {
-        self.norm(self.records[at])
+    /// The norm of the success on a sample; none of a failure, or if the attack wasn't on it.
+    pub fn norm(&self, sample: usize) -> Option<f64> {
+        self.norms.get(sample).copied().filter(|norm| norm.is_finite())
     }
-}
 
-/// Where another attack's record of each sample of an attack is among its own, if it was on it; `None` if the two may
-/// not be compared.
-pub(crate) fn comparison(own: Found<'_>, other: Found<'_>) -> Option<Vec<Option<usize>>> {
-    fn terms<'f>(Found { setting, run, norm, .. }: &'f Found<'_>) -> impl PartialEq + use<'f> {
-        (*setting, run.view(), *norm, &run.stop)
+    /// Whether the two may be compared, on the samples that both have.
+    pub fn is_like(&self, other: &Self) -> bool {
+        fn terms<'f>(Found { manifest, run, norm, .. }: &'f Found<'_>) -> impl PartialEq + use<'f> {
+            (*manifest, run.view(), *norm, &run.stop)
+        }
+        terms(self) == terms(other)
     }
-    if terms(&own) != terms(&other) {
-        return None;
-    }
-    fn sample(record: &Record) -> (&str, &[usize]) {
-        (&record.id, &record.specified)
-    }
-    let places = other.records.iter().enumerate();
-    let theirs: HashMap<_, usize> = places.map(|(at, record)| (sample(record), at)).collect();
-    Some(own.records.iter().map(|record| theirs.get(&sample(record)).copied()).collect())
 }
 
 #[cfg(test)]
@@ -69,13 +62,9 @@ mod tests {
 
     #[test]
     fn view_norm_criterion_and_setting_have_to_be_the_same() {
-        let record = toy("a", 1, true, 0.1);
-        let records = [&record];
         let plain = run("{}");
-        let own = Found::new(&record.setting, &plain, &records);
-        let compared = |json: &str| {
-            comparison(own, Found::new(&record.setting, &run(json), &records)).is_some()
-        };
+        let own = Found::new(0, &plain, &[]);
+        let compared = |json: &str| own.is_like(&Found::new(0, &run(json), &[]));
         for same in [r#"{"lr": 1}"#, r#"{"name": "kfool"}"#, r#"{"variant": "min-norm"}"#] {
             assert!(compared(same), "{same}");
         }
@@ -87,34 +76,20 @@ mod tests {
         ] {
             assert!(!compared(other), "{other}");
         }
-        let elsewhere = toy("b", 1, true, 0.1).setting;
-        assert!(comparison(own, Found { setting: &elsewhere, ..own }).is_none());
+        assert!(!own.is_like(&Found::new(1, &plain, &[])));
     }
 
     #[test]
-    fn with_other_specified_labels_a_sample_is_another_one() {
-        let record = toy("a", 1, true, 0.1);
-        let others = [
-            Record { specified: vec![1], ..record.clone() },
-            Record { id: "1".to_owned(), ..record.clone() },
-            Record { success: false, ..record.clone() },
-        ];
-        let others: Vec<&Record> = others.iter().collect();
-        let plain = run("{}");
-        let found = |records| Found::new(&record.setting, &plain, records);
-        let own = [&record, others[0]];
-        let pairs = comparison(found(&own), found(&others[1..])).unwrap();
-        assert_eq!(pairs, [Some(1), None]);
-    }
-
-    #[test]
-    fn a_norm_is_the_attacks_own() {
-        let record = toy("a", 1, true, 3.0);
-        let norm = |json: &str| {
-            let (run, records) = (run(json), [&record]);
-            Found::new(&record.setting, &run, &records).norm(&record)
+    fn a_norm_is_the_attacks_own_and_a_success_s() {
+        let norm = |json: &str, success| {
+            let run = run(json);
+            let found =
+                Found::new(0, &run, &[Measured::new(&toy("a", 1, success, 3.0)).unwrap()]);
+            assert_eq!(found.norm(1), None);
+            found.norm(0)
         };
-        assert_eq!(norm("{}"), Some(3.0));
-        assert_eq!(norm(r#"{"variant": "min-norm", "norm": "linf"}"#), Some(1.5));
+        assert_eq!(norm("{}", true), Some(3.0));
+        assert_eq!(norm("{}", false), None);
+        assert_eq!(norm(r#"{"variant": "min-norm", "norm": "linf"}"#, true), Some(1.5));
     }
 }

@@ -34,11 +34,11 @@ mod table;
 mod write;
 
 pub use across::{Across, write_across};
-pub use by_norm::{AtNorm, Success, changes_by_norm};
+pub use by_norm::{AtNorm, Successes, changes_by_norm};
 pub use cell::Cell;
 pub use columns::{Column, Form, Unit, columns};
 pub use error::ReportError;
-pub use pictures::{Picture, Pictured, draw, pictures, pictures_of, png};
+pub use pictures::{Picture, Pictured, draw, pictures, png};
 pub use rank::Rank;
 pub use render::beside;
 pub use report::Report;

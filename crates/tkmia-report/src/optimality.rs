@@ -1,6 +1,9 @@
 //! [`optimality`]: how near an attack comes to the smallest norms that any attack found.
 
-use crate::comparison::{Found, comparison};
+use tkmia_metrics::mean;
+
+use crate::by_image::Images;
+use crate::comparison::Found;
 
 /// Local optimality among the attacks that it may be [compared](comparison) with: Cinà et al., "AttackBench:
 /// Evaluating Gradient-based Attacks for Adversarial Examples", AAAI 2025.
@@ -12,23 +15,19 @@ use crate::comparison::{Found, comparison};
 /// `A*` is that area for the best known norms and `ε₀` the largest of them; an area is a mean of norms cut off at
 /// `ε₀`, which is what a failure counts for. 1 is as good as the best known on every sample, 0 no success within
 /// `ε₀`. None where no attack succeeded on any of the samples, or all best norms are the same.
-pub(crate) fn optimality(own: Found<'_>, all: &[Found<'_>]) -> Option<f64> {
-    let mut best = vec![f64::INFINITY; own.records.len()];
-    for other in all {
-        let theirs = comparison(own, *other).into_iter().flatten();
-        for (best, at) in best.iter_mut().zip(theirs) {
-            let norm = at.and_then(|at| other.norm_at(at));
-            *best = best.min(norm.unwrap_or(f64::INFINITY));
+pub(crate) fn optimality(own: &Found<'_>, all: &[Found<'_>], images: &Images) -> Option<f64> {
+    let mut best = vec![f64::INFINITY; own.samples()];
+    for other in all.iter().filter(|other| own.is_like(other)) {
+        for (sample, best) in best.iter_mut().enumerate() {
+            *best = best.min(other.norm(sample).unwrap_or(f64::INFINITY));
         }
     }
-    let norms = own.records.iter().map(|record| own.norm(record).unwrap_or(f64::INFINITY));
-    let known: Vec<(f64, f64)> = norms.zip(best).filter(|(_, best)| best.is_finite()).collect();
-    let end = known.iter().fold(0.0_f64, |end, (_, best)| end.max(*best));
-    let area = |norm: fn(&(f64, f64)) -> f64| {
-        known.iter().map(|pair| norm(pair).min(end)).sum::<f64>() / known.len() as f64
-    };
-    let (own, best) = (area(|pair| pair.0), area(|pair| pair.1));
-    (end > best).then(|| 1.0 - (own - best) / (end - best))
+    let known = || images.drawn(own.samples()).filter(|&sample| best[sample].is_finite());
+    let end = known().fold(0.0_f64, |end, sample| end.max(best[sample]));
+    let area = |norm: &dyn Fn(usize) -> f64| mean(known().map(|sample| norm(sample).min(end)));
+    let least = area(&|sample| best[sample])?;
+    let area = area(&|sample| own.norm(sample).unwrap_or(f64::INFINITY))?;
+    (end > least).then(|| 1.0 - (area - least) / (end - least))
 }
 
 #[cfg(test)]
@@ -37,6 +36,7 @@ mod tests {
 
     use super::*;
     use crate::Record;
+    use crate::samples::Measured;
     use crate::toy::toy;
 
     #[test]
@@ -52,16 +52,22 @@ mod tests {
             AttackSettings::default(),
             AttackSettings::from(Descent { variant: Variant::Released, ..Descent::default() }),
         );
-        let records: Vec<Vec<&Record>> =
-            [&best, &half, &none, &tanh].map(|records| records.iter().collect()).to_vec();
-        let found = |at: usize| {
-            let run = if at == 3 { &released } else { &image };
-            Found::new(&best[0].setting, run, &records[at])
+        let found = |records: &[Record], run| {
+            let measured = records.iter().map(|record| Measured::new(record).unwrap());
+            Found::new(0, run, &measured.collect::<Vec<_>>())
         };
-        let all = [0, 1, 2, 3].map(found);
+        let all = [
+            found(&best, &image),
+            found(&half, &image),
+            found(&none, &image),
+            found(&tanh, &released),
+        ];
+        let mut images = Images::default();
+        images.extend(best.iter().map(|record| (record.id.clone(), vec![0])).collect());
         // ε₀ = 3, A* = 2; half: A = (2 + 3)/2.
-        assert_eq!([0, 1, 2].map(|at| optimality(all[at], &all)), [1.0, 0.5, 0.0].map(Some));
-        let one = Found::new(&best[0].setting, &image, &records[0][..1]);
-        assert_eq!(optimality(one, &all), None);
+        let optima = [0, 1, 2].map(|at| optimality(&all[at], &all, &images));
+        assert_eq!(optima, [1.0, 0.5, 0.0].map(Some));
+        let one = found(&best[..1], &image);
+        assert_eq!(optimality(&one, &all, &images), None);
     }
 }

@@ -6,7 +6,6 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, RgbImage};
-use tkmia_attacks::AttackSettings;
 use tkmia_core::Bounds;
 use tkmia_data::to_rgb;
 use tkmia_experiment::{Job, PicturePaths, Plan, Record, Setting, read_failed};
@@ -121,44 +120,47 @@ struct Attack {
 /// # Errors
 /// [`ReportError::Experiment`].
 pub fn pictures(folder: &Path) -> Result<Vec<Picture>, ReportError> {
-    let plan = Plan::read(folder)?;
-    Ok(pictures_of(folder, &plan, &plan.read_records(folder)?))
+    pictures_of(folder, &Plan::read(folder)?)
 }
 
-/// The same of a plan and records that were read already.
-pub fn pictures_of(folder: &Path, plan: &Plan, records: &[Record]) -> Vec<Picture> {
+/// The same of a plan that was read already.
+pub(crate) fn pictures_of(folder: &Path, plan: &Plan) -> Result<Vec<Picture>, ReportError> {
     let mut pictures: Vec<Picture> = Vec::new();
-    let (mut records, input) = (records.iter(), &plan.inputs.input);
-    for (number, Job { table, manifest, run }) in plan.jobs.iter().enumerate() {
-        let runs: Vec<&AttackSettings> =
-            plan.jobs.iter().filter(|job| job.table == *table).map(|job| &job.run).collect();
-        let title = label(run, &runs);
-        for (position, record) in plan.positions(*manifest).into_iter().zip(&mut records) {
-            if position >= plan.inputs.pictures {
-                continue;
-            }
-            let attack = Attack {
-                title: title.clone(),
-                record: record.clone(),
-                folder: folder.to_owned(),
-                half_range: (input.high - input.low) / 2.0,
-                paths: PicturePaths::new(*manifest, number, position),
-            };
-            let is_of = |picture: &&mut Picture| {
-                (picture.manifest, picture.position) == (*manifest, position)
-            };
-            match pictures.iter_mut().find(is_of) {
-                Some(picture) => picture.attacks.push(attack),
-                None => pictures.push(Picture {
-                    setting: record.setting.clone(),
-                    manifest: *manifest,
-                    position,
-                    attacks: vec![attack],
-                }),
-            }
-        }
+    if plan.inputs.pictures == 0 {
+        return Ok(pictures);
     }
-    pictures
+    let half_range = (plan.inputs.input.high - plan.inputs.input.low) / 2.0;
+    let mut next = vec![0; plan.jobs.len()];
+    let positions: Vec<Vec<usize>> =
+        (0..plan.manifests.len()).map(|manifest| plan.pictured(manifest)).collect();
+    plan.each_record(folder, |number, record| {
+        let Job { table, manifest, run } = &plan.jobs[number];
+        let position = positions[*manifest].get(next[number]).copied();
+        next[number] += 1;
+        let Some(position) = position else { return Ok(()) };
+        let runs = plan.jobs.iter().filter(|job| job.table == *table).map(|job| &job.run);
+        let setting = record.setting.clone();
+        let attack = Attack {
+            title: label(run, &runs.collect::<Vec<_>>()),
+            record,
+            folder: folder.to_owned(),
+            half_range,
+            paths: PicturePaths::new(*manifest, number, position),
+        };
+        let is_of =
+            |picture: &&mut Picture| (picture.manifest, picture.position) == (*manifest, position);
+        match pictures.iter_mut().find(is_of) {
+            Some(picture) => picture.attacks.push(attack),
+            None => pictures.push(Picture {
+                setting,
+                manifest: *manifest,
+                position,
+                attacks: vec![attack],
+            }),
+        }
+        Ok::<(), ReportError>(())
+    })?;
+    Ok(pictures)
 }
 
 /// So many pictures at most, in their order: of every setting one before any has two, spread evenly where there

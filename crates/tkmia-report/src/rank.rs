@@ -1,8 +1,7 @@
 //! [`Rank`]: how attacks stand among each other, and whether chance alone could have put them so.
 
-use crate::by_image::ByImage;
-use crate::comparison::comparison;
-use crate::samples::Samples;
+use crate::by_image::Images;
+use crate::comparison::Found;
 use crate::{Row, SignTest};
 
 /// Where a row stands among the rows that it may be compared with: by success rate, of equal ones by mean
@@ -21,10 +20,10 @@ pub struct Rank {
 }
 
 /// Gives each row with records its rank, where there is something to compare it with.
-pub(crate) fn rank(rows: &mut [Row], samples: &[Samples<'_>]) {
+pub(crate) fn rank(rows: &mut [Row], found: &[(&Found<'_>, &Images)]) {
     let mut open: Vec<usize> = (0..rows.len()).filter(|&at| rows[at].n > 0).collect();
     while let Some(&one) = open.first() {
-        let is_like = |&at: &usize| comparison(samples[one].found, samples[at].found).is_some();
+        let is_like = |&at: &usize| found[one].0.is_like(found[at].0);
         let (mut group, others): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_like);
         open = others;
         if group.len() < 2 {
@@ -34,7 +33,7 @@ pub(crate) fn rank(rows: &mut [Row], samples: &[Samples<'_>]) {
         group.sort_by(|&a, &b| rows[a].standing(&rows[b]));
         let first = group[0];
         let mut tests: Vec<[SignTest; 2]> =
-            group[1..].iter().map(|&at| against(&samples[at], &samples[first])).collect();
+            group[1..].iter().map(|&at| against(found[at], found[first].0)).collect();
         for which in 0..2 {
             SignTest::correct(tests.iter_mut().map(|tests| &mut tests[which]).collect());
         }
@@ -46,22 +45,16 @@ pub(crate) fn rank(rows: &mut [Row], samples: &[Samples<'_>]) {
 }
 
 /// Over the images that both are on.
-fn against(own: &Samples<'_>, first: &Samples<'_>) -> [SignTest; 2] {
-    let places = comparison(own.found, first.found).expect("they are compared");
-    let pairs = || {
-        let both = places.iter().enumerate().filter_map(|(at, place)| Some((at, (*place)?)));
-        both.map(|(at, place)| (own.found.records[at], first.found.records[place]))
-    };
-    let more: ByImage = pairs()
-        .map(|(own, first)| (own.id.as_str(), [own.success, first.success].map(f64::from)))
-        .collect();
-    let norms: ByImage = pairs()
-        .filter_map(|(one, two)| {
-            let norms = [own.found.norm(one)?, first.found.norm(two)?];
-            Some((one.id.as_str(), norms))
-        })
-        .collect();
-    let [fewer, more] = more.signs();
-    let [smaller, larger] = norms.signs();
+fn against((own, images): (&Found<'_>, &Images), first: &Found<'_>) -> [SignTest; 2] {
+    let both = || images.drawn(own.samples()).filter(|&sample| sample < first.samples());
+    let norms = |sample| [own, first].map(|found| found.norm(sample));
+    let successes =
+        both().map(|at| (at, norms(at).map(|norm| if norm.is_some() { 1.0 } else { 0.0 })));
+    let sizes = both().filter_map(|at| {
+        let [one, two] = norms(at);
+        Some((at, [one?, two?]))
+    });
+    let [fewer, more] = images.sum(successes).signs();
+    let [smaller, larger] = images.sum(sizes).signs();
     [SignTest::new(more, fewer), SignTest::new(smaller, larger)]
 }

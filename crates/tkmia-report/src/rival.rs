@@ -1,11 +1,14 @@
 //! [`Rival`]: the best other attack beside the minimum-norm form, sample by sample.
 
-use tkmia_attacks::Variant;
+use std::sync::Arc;
 
-use crate::by_image::ByImage;
-use crate::comparison::comparison;
-use crate::samples::Samples;
-use crate::{Cell, Column, Form, Row, columns};
+use tkmia_attacks::{Variant, View};
+use tkmia_metrics::MetricsError;
+
+use crate::by_image::Images;
+use crate::comparison::Found;
+use crate::samples::Measured;
+use crate::{Cell, Column, Form, Record, Row, columns};
 
 /// A row's rival, and what they have in common.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,41 +23,67 @@ pub struct Rival {
     /// on, with its paired interval.
     pub differences: Vec<(&'static str, Cell)>,
     /// For each image on whose samples both succeeded: the sum of the norms, and of the rival's.
-    pub(crate) norms: ByImage,
+    pub(crate) norms: Vec<(Arc<str>, [f64; 2])>,
 }
 
-/// Gives each row of the minimum-norm form its rival: of the other rows that it may be [compared](comparison)
-/// with the one with the highest success rate, of these the one with the lowest mean norm.
-pub(crate) fn find_rivals(rows: &mut [Row], samples: &[Samples<'_>]) {
-    let is_ours = |row: &Row| row.run.variant() == Variant::MinNorm;
-    for at in (0..rows.len()).filter(|&at| is_ours(&rows[at])).collect::<Vec<_>>() {
-        let rivals = (0..rows.len()).filter(|&other| !is_ours(&rows[other])).filter_map(|other| {
-            let places = comparison(samples[at].found, samples[other].found)?;
-            Some((other, places))
-        });
-        let best = rivals.max_by(|(a, _), (b, _)| rows[*b].standing(&rows[*a]));
-        rows[at].rival =
-            best.map(|(row, places)| Rival::new(row, &places, &samples[at], &samples[row]));
+/// For each row of the minimum-norm form its rival, by their places: of the other rows that it may be compared with the one
+/// with the highest success rate, of these the one with the lowest mean norm.
+pub(crate) fn rivals(rows: &[Row], found: &[(&Found<'_>, &Images)]) -> Vec<[usize; 2]> {
+    let is_ours = |at: &usize| rows[*at].run.variant() == Variant::MinNorm;
+    let rival = |own: usize| {
+        let others = (0..rows.len()).filter(|other| !is_ours(other));
+        let rivals = others.filter(|&other| found[own].0.is_like(found[other].0));
+        let best = rivals.max_by(|&a, &b| rows[b].standing(&rows[a]))?;
+        Some([own, best])
+    };
+    (0..rows.len()).filter(is_ours).filter_map(rival).collect()
+}
+
+/// The numbers of the columns in which rivals stand side by side, sample by sample; NaN for one that has none.
+#[derive(Debug, Default)]
+pub(crate) struct Versus(Vec<f64>);
+
+impl Versus {
+    fn columns() -> impl Iterator<Item = &'static Column> {
+        columns().iter().filter(|column| column.is_of(Form::Versus))
+    }
+
+    /// Adds the record of the next sample.
+    ///
+    /// # Errors
+    /// Scores and labels that can't be measured.
+    pub fn add(&mut self, record: &Record, view: View) -> Result<(), MetricsError> {
+        let measured = Measured::new(record)?;
+        self.0.extend(Self::columns().map(|it| it.value_of(&measured, view).unwrap_or(f64::NAN)));
+        Ok(())
     }
 }
 
 impl Rival {
-    fn new(row: usize, places: &[Option<usize>], own: &Samples<'_>, other: &Samples<'_>) -> Self {
-        let paired = |one: &dyn Fn(usize) -> Option<f64>, two: &dyn Fn(usize) -> Option<f64>| {
-            let pairs = places.iter().enumerate().filter_map(|(at, place)| {
-                Some((own.found.records[at].id.as_str(), [one(at)?, two((*place)?)?]))
+    /// The rival at this place, beside its row.
+    pub(crate) fn new(
+        row: usize,
+        [own, other]: [&Found<'_>; 2],
+        values: [&Versus; 2],
+        images: &Images,
+    ) -> Self {
+        let drawn = || images.drawn(own.samples()).filter(|&sample| sample < other.samples());
+        let both = || drawn().filter_map(|at| Some((at, [own.norm(at)?, other.norm(at)?])));
+        let norms = images.sum(both());
+        let width = Versus::columns().count();
+        let difference = |(place, column): (usize, &'static Column)| {
+            let pairs = drawn().filter_map(|sample| {
+                let [one, two] = values.map(|Versus(values)| values[sample * width + place]);
+                (!(one.is_nan() || two.is_nan())).then_some((sample, [one - two, 1.0]))
             });
-            pairs.collect::<Vec<_>>()
+            (column.name, Cell::of_pairs(&images.sum(pairs)))
         };
-        let both = paired(&|at| own.found.norm_at(at), &|at| other.found.norm_at(at));
-        let norms: ByImage = both.iter().copied().collect();
-        let difference = |column: &Column| {
-            let pairs = paired(&|at| column.value_at(own, at), &|at| column.value_at(other, at));
-            let differences = pairs.into_iter().map(|(id, [one, two])| (id, [one - two, 1.0]));
-            Cell::of_pairs(&differences.collect())
-        };
-        let versus = columns().iter().filter(|column| column.is_of(Form::Versus));
-        let differences = versus.map(|column| (column.name, difference(column))).collect();
-        Self { row, both: both.len(), norm_ratio: Cell::of_pairs(&norms), differences, norms }
+        Self {
+            row,
+            both: both().count(),
+            norm_ratio: Cell::of_pairs(&norms),
+            differences: Versus::columns().enumerate().map(difference).collect(),
+            norms: images.named(&norms),
+        }
     }
 }

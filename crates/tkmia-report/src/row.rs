@@ -1,16 +1,16 @@
 //! [`Row`]: one attack on one setting.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use tkmia_attacks::{AttackSettings, Indicator, Norm, Passes};
 use tkmia_experiment::{Printed, Scheme, Selection, Setting};
-use tkmia_metrics::{MetricsError, Ranking};
+use tkmia_metrics::MetricsError;
 
-use crate::by_norm::{Success, smallest_first};
-use crate::comparison::Found;
+use crate::by_image::Images;
+use crate::by_norm::{Successes, smallest_first};
 use crate::samples::Samples;
-use crate::{Cell, Column, Rank, Record, Rival, columns};
+use crate::{Cell, Column, Rank, Rival, columns};
 
 /// One attack on one setting.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub struct Row {
     /// For each number of iterations that a success took: the share of samples that had succeeded by then.
     pub successes_by_iteration: Vec<(usize, f64)>,
     /// The successes, the smallest first.
-    pub successes: Vec<Success>,
+    pub successes: Vec<Successes>,
     /// Signs that the attack failed for reasons of its own: on how many samples, and on how many of its failures.
     pub indicators: BTreeMap<Indicator, [usize; 2]>,
     /// For the minimum-norm form: the best other row of its setting.
@@ -47,6 +47,20 @@ pub struct Row {
     pub rank: Option<Rank>,
     /// For each class that was to leave the top-k: how often it was in it, and how often it left.
     pub classes: Vec<ClassSuccess>,
+}
+
+/// What is known of a row without its records.
+pub(crate) struct RowFacts<'a> {
+    pub setting: &'a Setting,
+    pub run: &'a AttackSettings,
+    /// See [`Row::label`].
+    pub label: String,
+    /// Records that there are to be.
+    pub planned: usize,
+    /// See [`Row::caps`].
+    pub caps: Passes,
+    /// What the paper prints for it.
+    pub printed: Option<&'static Printed>,
 }
 
 /// How often an attack pushed a class out of the top-k.
@@ -62,38 +76,37 @@ pub struct ClassSuccess {
 
 impl Row {
     pub(crate) fn new(
-        label: String,
-        records: [usize; 2],
-        caps: Passes,
-        printed: Option<&'static Printed>,
-        samples: &Samples<'_>,
+        of: RowFacts<'_>,
+        samples: &Samples,
+        images: &Images,
     ) -> Result<Self, MetricsError> {
-        let cells = columns().iter().map(|column| column.cell(samples, printed));
-        let Found { setting, run, records: found, .. } = samples.found;
-        let images: HashSet<&str> = found.iter().map(|record| record.id.as_str()).collect();
+        let RowFacts { setting, run, label, planned, caps, printed } = of;
+        let cell = |column: &Column| column.cell(samples, images, run.view(), printed);
+        let found = samples.measured.len();
+        let drawn = images.drawn(found).count();
         Ok(Self {
             setting: setting.clone(),
             run: run.clone(),
             label,
-            n: images.len(),
-            draws: samples.draws.len(),
-            records,
-            samples: found.len(),
+            n: images.count(found),
+            draws: images.draws(found).len(),
+            records: [found, planned],
+            samples: drawn,
             caps,
             printed,
-            cells: cells.collect::<Result<_, _>>()?,
-            successes_by_iteration: by_iteration(found),
-            successes: smallest_first(samples),
-            indicators: indicators(found),
+            cells: columns().iter().map(cell).collect::<Result<_, _>>()?,
+            successes_by_iteration: samples.successes_by_iteration(drawn),
+            successes: smallest_first(samples, images, run.norm()),
+            indicators: samples.indicators.clone(),
             rival: None,
             rank: None,
-            classes: class_successes(found, setting.k)?,
+            classes: samples.classes(),
         })
     }
 
     /// Samples on which it didn't succeed.
     pub(crate) fn failures(&self) -> usize {
-        self.samples - self.successes.len()
+        self.samples - self.successes.iter().map(|successes| successes.count).sum::<usize>()
     }
 
     /// Iterations that it really has at most: there is a forward pass in each.
@@ -120,6 +133,12 @@ impl Row {
     /// Each column with its cell.
     pub fn cells(&self) -> impl Iterator<Item = (&'static Column, &Cell)> {
         columns().iter().zip(&self.cells)
+    }
+
+    /// Gives the column of this name its value.
+    pub(crate) fn set(&mut self, column: &str, value: Option<f64>) {
+        let place = columns().iter().position(|found| found.name == column);
+        self.cells[place.expect("there is such a column")].value = value;
     }
 
     /// The cell of the column of this [name](Column::name).
@@ -165,44 +184,4 @@ pub(crate) fn name_headings(scheme: Scheme) -> [&'static str; 2] {
         Scheme::Global => ["Type", "k"],
         Scheme::Random => ["k", "|S|"],
     }
-}
-
-fn by_iteration(records: &[&Record]) -> Vec<(usize, f64)> {
-    let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    for record in records.iter().filter(|record| record.success) {
-        *counts.entry(record.iterations).or_default() += 1;
-    }
-    let mut sum = 0;
-    let step = |(iterations, count)| {
-        sum += count;
-        (iterations, sum as f64 / records.len() as f64)
-    };
-    counts.into_iter().map(step).collect()
-}
-
-fn indicators(records: &[&Record]) -> BTreeMap<Indicator, [usize; 2]> {
-    let mut counts: BTreeMap<Indicator, [usize; 2]> = BTreeMap::new();
-    for record in records {
-        for indicator in &record.indicators {
-            let [all, failures] = counts.entry(*indicator).or_default();
-            *all += 1;
-            *failures += usize::from(!record.success);
-        }
-    }
-    counts
-}
-
-fn class_successes(records: &[&Record], k: usize) -> Result<Vec<ClassSuccess>, MetricsError> {
-    let mut counts: BTreeMap<usize, [usize; 2]> = BTreeMap::new();
-    for record in records {
-        let (clean, now) = (Ranking::new(&record.clean_scores)?, Ranking::new(&record.scores)?);
-        let (before, after) = (clean.top(k)?, now.top(k)?);
-        for label in record.specified.iter().filter(|label| before.contains(label)) {
-            let [samples, left] = counts.entry(*label).or_default();
-            *samples += 1;
-            *left += usize::from(!after.contains(label));
-        }
-    }
-    let counts = counts.into_iter();
-    Ok(counts.map(|(class, [samples, left])| ClassSuccess { class, samples, left }).collect())
 }

@@ -65,15 +65,20 @@ fn plan_of(experiment: &str) -> Plan {
     let mut jobs = Vec::new();
     for setting in &tables[0].settings {
         for grid in &tables[0].grids {
-            jobs.push(Job { table: 0, manifest: manifests.len(), run: grid[0].clone() });
-            manifests.push(ManifestEntry {
+            let entry = ManifestEntry {
                 lost: vec!["2008|2".to_owned()],
                 file: String::new(),
                 setting: setting.clone(),
                 view: grid[0].view(),
                 samples: 2,
                 sha256: String::new(),
-            });
+            };
+            let place = manifests.iter().position(|other| *other == entry);
+            let manifest = place.unwrap_or(manifests.len());
+            if place.is_none() {
+                manifests.push(entry);
+            }
+            jobs.push(Job { table: 0, manifest, run: grid[0].clone() });
         }
     }
     let inputs = Inputs {
@@ -121,9 +126,23 @@ pub(crate) fn records(plan: &Plan) -> Vec<Record> {
     ]
 }
 
+/// The report of records in the order of their jobs.
+pub(crate) fn report_of(plan: &Plan, records: &[Record]) -> Result<Report, ReportError> {
+    let is_of = |job: &Job, record: &Record| {
+        let setting = &plan.manifests[job.manifest].setting;
+        (setting, job.run.key()) == (&record.setting, record.key.clone())
+    };
+    Report::new(plan, |take| {
+        records.iter().try_for_each(|record| {
+            let job = plan.jobs.iter().position(|job| is_of(job, record)).unwrap();
+            take(job, record.clone())
+        })
+    })
+}
+
 pub(crate) fn report() -> Report {
     let plan = plan();
-    Report::new(&plan, &records(&plan)).unwrap()
+    report_of(&plan, &records(&plan)).unwrap()
 }
 
 #[test]
@@ -232,7 +251,7 @@ fn records_that_do_not_fit_are_an_error() {
     let plan = plan();
     let mut records = records(&plan);
     records[0].relevant = vec![6];
-    assert!(matches!(Report::new(&plan, &records), Err(ReportError::Metrics(_))));
+    assert!(matches!(report_of(&plan, &records), Err(ReportError::Metrics(_))));
 }
 
 /// The same with the other attack in the view of the minimum-norm form.
@@ -244,7 +263,7 @@ fn min_norm() -> Plan {
 #[test]
 fn the_minimum_norm_form_stands_beside_the_best_other_attack() {
     let plan = min_norm();
-    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let report = report_of(&plan, &records(&plan)).unwrap();
     let rows = &report.tables[0].rows;
     // On the first sample both succeeded, with norms 1 and 2; the other attack failed on the second.
     let rival =
@@ -285,7 +304,7 @@ fn norms_of_another_view_are_no_rivals() {
     for job in plan.jobs.iter_mut().step_by(2) {
         job.run = plan_of(EXPERIMENT).jobs[0].run.clone();
     }
-    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let report = report_of(&plan, &records(&plan)).unwrap();
     let rows = &report.tables[0].rows;
     assert!(rows.iter().all(|row| row.rival.is_none() && row.rank.is_none()));
     // Its only success, of norm 2, is the best that is known there.
@@ -307,7 +326,7 @@ fn the_csv_has_every_measure_norm_and_cap() {
     let mut plan = plan();
     let capped = EXPERIMENT.replace("name = \"tkmia\"", "name = \"tkmia\"\nmax-forward = 3");
     plan.jobs[1].run = plan_of(&capped).jobs[1].run.clone();
-    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let report = report_of(&plan, &records(&plan)).unwrap();
     let rows = csv(&report.tables[0]);
     let row = &rows[0];
     for (column, expected) in [
@@ -353,7 +372,7 @@ fn an_attack_is_reported_by_the_norm_that_it_keeps_small() {
     };
     // The last is the best rival in L∞, the first has the smallest L2 norm.
     let records = [found(0, 0.01), found(1, 0.2), found(2, 0.4)];
-    let report = Report::new(&plan, &records).unwrap();
+    let report = report_of(&plan, &records).unwrap();
     let rows = &report.tables[0].rows;
     assert_eq!(rows[1].label, "TkMIA (min-norm), linf");
     let rival = rows[1].rival.as_ref().unwrap();
@@ -371,7 +390,7 @@ fn all_of_twenty_is_not_certainty_and_one_sample_has_no_interval() {
         |id: usize| record(&plan.jobs[0], &plan, &id.to_string(), out, 1.0 + id as f64, true);
     let twenty: Vec<Record> = (0..20).map(found).collect();
     let interval = |records: &[Record], column| {
-        let report = Report::new(&plan, records).unwrap();
+        let report = report_of(&plan, records).unwrap();
         report.tables[0].rows[0].cell(column).unwrap().interval
     };
     let [low, high] = interval(&twenty, "success").unwrap();
@@ -396,7 +415,7 @@ fn draws_of_an_image_are_one_sample_and_their_means_spread() {
         found("two", [0, 1], &[0, 1, 2], 4.0),
         found("one", [1, 2], &[1], 4.0),
     ];
-    let report = Report::new(&plan, &records).unwrap();
+    let report = report_of(&plan, &records).unwrap();
     let row = &report.tables[0].rows[0];
     assert_eq!((row.n, row.draws, row.samples), (2, 3, 6));
     // The draws' means are 2.5, 4 and 2.5.
@@ -415,7 +434,7 @@ fn an_attack_that_failed_for_its_own_reasons_is_no_sign_of_robustness() {
     let mut records = records(&plan);
     records[1].indicators = vec![Indicator::ZeroGradient, Indicator::FlatLoss];
     records[2].indicators = vec![Indicator::ZeroGradient];
-    let report = Report::new(&plan, &records).unwrap();
+    let report = report_of(&plan, &records).unwrap();
     let rows = csv(&report.tables[0]);
     assert_eq!((rows[0]["zero_gradient"].as_str(), rows[0]["flat_loss"].as_str()), ("1", "1"));
     let warning = "TkML-AP-U (released) at k = 2, |S| = 2 succeeds on 0.500 of the samples only, and that is no \
@@ -437,7 +456,7 @@ fn an_attack_that_failed_for_its_own_reasons_is_no_sign_of_robustness() {
 #[test]
 fn the_page_and_the_markdown_hold_the_same_tables() {
     let plan = min_norm();
-    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let report = report_of(&plan, &records(&plan)).unwrap();
     let (markdown, html) = (report.markdown(), report.html(&[], 0).unwrap());
     for text in [&markdown, &html] {
         for expected in ["passes", "the best other", "Success by class", "over 1 settings"] {
@@ -449,7 +468,7 @@ fn the_page_and_the_markdown_hold_the_same_tables() {
 #[test]
 fn the_caption_says_what_victim_and_hyper_parameters_saw() {
     let mut plan = plan();
-    let stated = |plan: &Plan| Report::new(plan, &[]).unwrap().markdown();
+    let stated = |plan: &Plan| report_of(plan, &[]).unwrap().markdown();
     let text = stated(&plan);
     assert!(text.contains("what it was trained on is not stated; not held out"), "{text}");
     assert!(text.contains("Data: VOC 2012, val, 9 images."), "{text}");
@@ -466,7 +485,7 @@ fn the_caption_says_what_victim_and_hyper_parameters_saw() {
 #[test]
 fn victims_stand_side_by_side() {
     let plan = min_norm();
-    let report = Report::new(&plan, &records(&plan)).unwrap();
+    let report = report_of(&plan, &records(&plan)).unwrap();
     let text = beside(&[report.clone(), report]);
     let rows: Vec<&str> = text.lines().filter(|line| line.contains("TkMIA (min-norm)")).collect();
     assert_eq!(rows.len(), 2, "{text}");

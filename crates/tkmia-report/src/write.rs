@@ -21,8 +21,7 @@ use crate::{Report, ReportError};
 /// [`ReportError::Image`] for a picture that can't be decoded.
 pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportError> {
     let plan = Plan::read(folder)?;
-    let records = plan.read_records(folder)?;
-    let report = Report::new(&plan, &records)?;
+    let report = Report::read(&plan, folder)?;
     let write = writer(folder)?;
     for (number, table) in report.tables.iter().enumerate() {
         let name = table.name(number);
@@ -38,7 +37,7 @@ pub fn write_report(folder: &Path, pictured: usize) -> Result<Report, ReportErro
     write("iterations.csv", report.iterations_csv().as_bytes())?;
     write("norms.csv", report.norms_csv().as_bytes())?;
     write("classes.csv", report.classes_csv().as_bytes())?;
-    let pictures = pictures_of(folder, &plan, &records);
+    let pictures = pictures_of(folder, &plan)?;
     for picture in &pictures {
         write(&picture.file_name(), &png(&picture.draw(&report.inputs.data.classes)?)?)?;
     }

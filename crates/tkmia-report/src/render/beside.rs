@@ -1,5 +1,7 @@
 //! Means over all settings of an experiment: [`Report::mean_norm_ratios`], and [`beside`] for several experiments.
 
+use std::collections::BTreeMap;
+
 use super::markdown::{escaped, grid, number};
 use crate::by_image::ByImage;
 use crate::{Cell, Column, Form, Report, Row, columns};
@@ -79,11 +81,15 @@ fn compared(row: &Row) -> bool {
     row.rival.as_ref().is_some_and(|rival| rival.both > 0)
 }
 
-/// The mean of the settings' norm ratios.
+/// The mean of the settings' norm ratios: each setting counts the same.
 fn norm_ratio(rows: &[&Row]) -> Cell {
-    let mut images = ByImage::default();
+    let mut images: BTreeMap<&str, [f64; 2]> = BTreeMap::new();
     for rival in rows.iter().filter(|row| compared(row)).filter_map(|row| row.rival.as_ref()) {
-        images.add_setting(&rival.norms);
+        let whole: f64 = rival.norms.iter().map(|(_, [_, norm])| norm).sum();
+        for (id, norms) in &rival.norms {
+            let sums = images.entry(id).or_default();
+            sums.iter_mut().zip(norms).for_each(|(sum, norm)| *sum += norm / whole);
+        }
     }
-    Cell::of_pairs(&images)
+    Cell::of_pairs(&ByImage(images.into_values().collect()))
 }

@@ -52,8 +52,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use crate::Report;
-    use crate::tests::{plan, records, report};
+    use crate::tests::{plan, records, report, report_of};
 
     #[test]
     fn a_summary_has_the_rows_that_have_records() {
@@ -76,7 +75,7 @@ mod tests {
         assert!(!report().summary().contains("own space"));
         let (plan, mut records) = (plan(), records(&plan()));
         records[0].norm *= 2.0;
-        assert!(Report::new(&plan, &records).unwrap().summary().contains("APer (own space)"));
+        assert!(report_of(&plan, &records).unwrap().summary().contains("APer (own space)"));
     }
 
     #[test]
