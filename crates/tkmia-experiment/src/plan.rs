@@ -309,7 +309,8 @@ impl Plan {
         }
         let manifests = self.read_manifests(folder)?;
         let (classes, draws) = (self.inputs.data.classes.len(), self.inputs.draws);
-        let mut jobs = (0..self.jobs.len()).flat_map(|job| iter::repeat_n(job, self.samples_of(job)));
+        let mut jobs =
+            (0..self.jobs.len()).flat_map(|job| iter::repeat_n(job, self.samples_of(job)));
         let mut line = 0;
         journal::check(&path, self.expected(&manifests), |record| {
             line += 1;
@@ -341,7 +342,9 @@ impl Plan {
 
     /// Those of them whose images are kept.
     pub fn pictured(&self, manifest: usize) -> Vec<usize> {
-        self.each_position(manifest).take_while(|&position| position < self.inputs.pictures).collect()
+        self.each_position(manifest)
+            .take_while(|&position| position < self.inputs.pictures)
+            .collect()
     }
 
     /// How many samples the attack at this position of [`jobs`](Self::jobs) is on.

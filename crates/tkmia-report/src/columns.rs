@@ -330,8 +330,7 @@ impl Column {
             }
             _ => {
                 let draws = images.draws(samples.measured.len()).into_iter();
-                let mean =
-                    |draw: &[u32]| mean(draw.iter().filter_map(|&at| value_at(at as usize)));
+                let mean = |draw: &[u32]| mean(draw.iter().filter_map(|&at| value_at(at as usize)));
                 draws.filter_map(mean).collect()
             }
         };

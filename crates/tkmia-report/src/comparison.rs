@@ -83,8 +83,7 @@ mod tests {
     fn a_norm_is_the_attacks_own_and_a_success_s() {
         let norm = |json: &str, success| {
             let run = run(json);
-            let found =
-                Found::new(0, &run, &[Measured::new(&toy("a", 1, success, 3.0)).unwrap()]);
+            let found = Found::new(0, &run, &[Measured::new(&toy("a", 1, success, 3.0)).unwrap()]);
             assert_eq!(found.norm(1), None);
             found.norm(0)
         };

@@ -109,7 +109,8 @@ impl Samples {
             while self.means.len() <= draw {
                 self.means.push([RunningMeans::new(k), RunningMeans::new(k)]);
             }
-            for (means, scores) in self.means[draw].iter_mut().zip([&record.clean_scores, &record.scores])
+            for (means, scores) in
+                self.means[draw].iter_mut().zip([&record.clean_scores, &record.scores])
             {
                 means.add(scores, &relevant, Some(&specified))?;
             }

@@ -24,7 +24,7 @@ use tkmia_core::{Bounds, Classifier, PassMemory, Tagger};
 
 use self::build::Built;
 use self::program::Program;
-use self::value::elements;
+use self::value::{Kind, elements};
 use crate::format::onnx::Model;
 use crate::{FloatType, Format, ModelError};
 
@@ -185,16 +185,21 @@ fn scores_of(
         bounds.low + (bounds.high - bounds.low) * wave
     };
     let shape = [count, 3, height, width];
-    let refuse =
-        |fault| ModelError::Operator { node: "images".into(), op: "graph input".into(), fault };
-    let values: Vec<f32> = (0..elements(&shape).map_err(refuse)?).map(of_place).collect();
+    let refuse = |node: &str, op: &str, fault| {
+        let (node, op) = (node.to_owned(), op.to_owned());
+        ModelError::Operator { node, op, fault }
+    };
+    let elements = elements(&shape).map_err(|fault| refuse("images", "graph input", fault))?;
+    let values: Vec<f32> = (0..elements).map(of_place).collect();
     let images = Tensor::<4>::from_data(TensorData::new(values, shape), device);
     let (output, bytes) = work::limited(|| program.try_run(images))?;
-    let wrong = || ModelError::NotScores { images: count, found: output.shape() };
-    let scores = output.to_floats().map_err(|_| wrong())?;
-    match output.shape()[..] {
-        [rows, classes] if rows == count && classes > 0 => Ok((scores, bytes)),
-        _ => Err(wrong()),
+    match (output.kind(), &output.shape()[..]) {
+        (Kind::Float, &[rows, classes]) if rows == count && classes > 0 => {
+            // A device that computes later fails here.
+            let scores = output.to_floats();
+            Ok((scores.map_err(|fault| refuse("scores", "graph output", fault))?, bytes))
+        }
+        (_, found) => Err(ModelError::NotScores { images: count, found: found.to_vec() }),
     }
 }
 

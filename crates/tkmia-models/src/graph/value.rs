@@ -196,12 +196,20 @@ impl Value {
         if self.device() == *device {
             return self;
         }
-        let (to, scalar) = (device.as_dispatch(), self.scalar);
-        let mut tensor = by_kind!(self, float_to_device, int_to_device, bool_to_device, to);
-        if !tensor.dtype().is_float() && !tensor.dtype().is_bool() {
-            tensor = Dispatch::int_cast(tensor, int_type(device).into());
+        let to = device.as_dispatch();
+        if self.kind() != Kind::Int {
+            return self.map(|tensor| match tensor.dtype().is_float() {
+                true => Dispatch::float_to_device(tensor, to),
+                false => Dispatch::bool_to_device(tensor, to),
+            });
         }
-        Self { tensor, scalar }
+        // Each type is computed with only where it is known.
+        let (from, dtype) = (self.device(), int_type(device));
+        let cast = |tensor| Dispatch::int_cast(tensor, dtype.into());
+        self.map(|tensor| match from.supports_dtype(dtype) {
+            true => Dispatch::int_to_device(cast(tensor), to),
+            false => cast(Dispatch::int_to_device(tensor, to)),
+        })
     }
 
     /// Its values, read as integers.
