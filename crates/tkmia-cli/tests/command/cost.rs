@@ -1,10 +1,8 @@
 //! `tkmia cost`.
 
-#![allow(clippy::unwrap_used)]
-
 use serde_json::Value;
 
-mod shell;
+use crate::shell;
 
 /// A small experiment whose attacks end soon.
 const EXPERIMENT: &str = r#"

@@ -1,8 +1,5 @@
 //! Ctrl-C and SIGTERM during `tkmia attack`.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
-
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -10,9 +7,8 @@ use std::process::{Command, Stdio};
 use ndarray::{Array1, Array4};
 use ndarray_npy::NpzReader;
 
-use shell::Input;
-
-mod shell;
+use crate::shell;
+use crate::shell::Input;
 
 #[test]
 fn what_is_finished_is_written_with_its_rows() {

@@ -1,16 +1,13 @@
 //! `tkmia scores`, and attacks on networks that aren't ResNets.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::path::PathBuf;
 
 use ndarray::{Array2, Array4, Axis};
 use ndarray_npy::NpzWriter;
 
-mod shell;
-
-use shell::Npz;
+use crate::shell;
+use crate::shell::Npz;
 
 fn network(file: &str) -> PathBuf {
     shell::repository("crates/tkmia-models/tests/golden/networks").join(file)

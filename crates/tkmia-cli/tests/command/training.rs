@@ -1,7 +1,5 @@
 //! `tkmia train`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::fs::File;
 use std::path::Path;
@@ -9,7 +7,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-mod shell;
+use crate::shell;
 
 /// A network of few weights on mini-VOC.
 fn train(output: &Path) -> Command {

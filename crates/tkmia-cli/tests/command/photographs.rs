@@ -1,16 +1,13 @@
 //! Attacks on photographs, and arrays through the standard input and output.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tkmia_data::Dataset;
 
-mod shell;
-
-use shell::Npz;
+use crate::shell;
+use crate::shell::Npz;
 
 const K: usize = 2;
 

@@ -1,14 +1,12 @@
 //! `tkmia monitor`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-mod shell;
+use crate::shell;
 
 /// Attacks that end soon, at two `k`.
 const EXPERIMENT: &str = r#"

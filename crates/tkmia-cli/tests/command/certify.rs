@@ -1,14 +1,12 @@
 //! `tkmia certify`.
 
-#![allow(clippy::unwrap_used)]
-
-mod shell;
-
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+
+use crate::shell;
 
 const SAMPLES: usize = 3;
 

@@ -1,12 +1,9 @@
 //! `tkmia attack --fit` and `tkmia apply`: universal perturbations and what they do to other images.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 
-use shell::{Input, Npz};
-
-mod shell;
+use crate::shell;
+use crate::shell::{Input, Npz};
 
 #[test]
 fn a_perturbation_is_fitted_saved_and_applied_with_the_same_success() {

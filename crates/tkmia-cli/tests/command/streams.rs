@@ -1,12 +1,9 @@
 //! Standard output and error that are full, or whose reader has gone.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{File, OpenOptions};
 use std::process::{Command, Stdio};
 
-mod shell;
+use crate::shell;
 
 /// A device on which there is never room.
 fn full() -> File {

@@ -1,14 +1,11 @@
 //! No command overwrites what it reads.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use shell::Input;
-
-mod shell;
+use crate::shell;
+use crate::shell::Input;
 
 /// A command that is refused since its output is `input`, which stays as it is.
 fn refused(command: &mut Command, input: &Path) {

@@ -1,14 +1,12 @@
 //! `tkmia run` and `report` on several victims.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-mod shell;
+use crate::shell;
 
 const EXPERIMENT: &str = r#"
 title = "A <small> one"

@@ -1,13 +1,9 @@
 //! What the command says of itself and of the machine.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::process::Command;
 
-mod shell;
-
-use shell::{attack, golden, tkmia};
+use crate::shell::{attack, golden, tkmia};
 
 fn said(command: &mut Command) -> (String, String) {
     let output = command.output().unwrap();

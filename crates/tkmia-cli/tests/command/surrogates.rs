@@ -1,13 +1,10 @@
 //! Attacks on surrogates, judged by the victim.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shell::Npz;
-
-mod shell;
+use crate::shell;
+use crate::shell::Npz;
 
 /// Attacks the recorded images with a few options.
 fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {

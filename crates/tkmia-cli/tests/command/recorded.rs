@@ -1,16 +1,13 @@
 //! `tkmia attack` against recorded PyTorch runs (`tests/golden` of the repository).
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
-use shell::Npz;
-
-mod shell;
+use crate::shell;
+use crate::shell::Npz;
 
 /// Losses of the first steps, relative.
 const FIRST_STEPS: usize = 5;

@@ -1,7 +1,5 @@
 //! `tkmia metrics`, `tkmia inspect` and `tkmia completions`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::PathBuf;
 
 use ndarray::{Array2, array};
@@ -9,7 +7,7 @@ use ndarray_npy::write_npy;
 use serde_json::Value;
 use tkmia_metrics::{MEASURES, Need};
 
-mod shell;
+use crate::shell;
 
 fn golden(file: &str) -> PathBuf {
     shell::repository("crates/tkmia-metrics/tests/golden").join(file)

@@ -1,7 +1,5 @@
 //! Whether images are seen as the network wants to: what `inspect` says, and before what commands warn.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +9,7 @@ use ndarray_npy::NpzWriter;
 use tkmia_core::{Bounds, device};
 use tkmia_data::{Dataset, Resize, Transform, load_batch};
 
-mod shell;
+use crate::shell;
 
 /// The same as an input of attacks, in a range.
 fn input(path: &Path, count: usize, bounds: Bounds) {

@@ -1,18 +1,15 @@
 //! What is told of images without finite scores and of attacks that can't work. `overflowing/` has a tiny ResNet whose
 //! scores are infinite for a white image, and three images, the middle one white.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use crate::shell;
+use crate::shell::{Input, Npz};
 use ndarray::{Array2, Array4};
-use shell::{Input, Npz};
 use tkmia_core::{Bounds, device};
 use tkmia_data::{Folder, Resize, Transform, load_batch};
-
-mod shell;
 
 fn overflowing(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/overflowing").join(name)

@@ -1,7 +1,5 @@
 //! What `tkmia attack` says to input that it can't use.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,9 +8,8 @@ use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder};
 use ndarray_npy::{NpzReader, NpzWriter, WritableElement, WriteNpyExt};
 use tempfile::TempDir;
 
-use shell::Input;
-
-mod shell;
+use crate::shell;
+use crate::shell::Input;
 
 struct Fixture {
     folder: TempDir,

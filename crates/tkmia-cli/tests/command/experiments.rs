@@ -1,7 +1,5 @@
 //! `tkmia run`, `merge` and `report` on mini-VOC with a tiny victim: killed, cut into shards, changed.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +13,7 @@ use tkmia_data::image::{Rgb, RgbImage};
 use tkmia_data::{Dataset, Resize, Transform, Voc2012};
 use tkmia_models::load;
 
-mod shell;
+use crate::shell;
 
 /// Four settings, one of the published form too; steps large enough that attacks end soon.
 const EXPERIMENT: &str = r#"

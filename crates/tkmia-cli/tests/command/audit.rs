@@ -1,7 +1,5 @@
 //! `tkmia audit` and `compare` on photographs without and with labels: killed, gone on with, refused.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tkmia_data::{Dataset, Voc2012};
 
-mod shell;
+use crate::shell;
 
 const IMAGES: usize = 8;
 

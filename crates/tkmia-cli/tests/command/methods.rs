@@ -1,14 +1,11 @@
 //! Every method of `tkmia attack`, and what must go together.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
-use shell::Npz;
+use crate::shell;
+use crate::shell::Npz;
 use strum::IntoEnumIterator;
 use tkmia_attacks::AttackName;
-
-mod shell;
 
 /// Runs an attack on the recorded input, and gives its summary and its arrays.
 fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {

@@ -1,18 +1,14 @@
 //! The pages of a report and of an audit in headless Chromium. Run with `--ignored`, where chromedriver is on the PATH; the
 //! audit's needs the environment variable `TKMIA_AXE`, the path of Deque's `axe.min.js`.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use crate::shell;
+use crate::webdriver::{Browser, Element};
 use serde_json::Value;
-use webdriver::{Browser, Element};
-
-mod shell;
-mod webdriver;
 
 const EXPERIMENT: &str = r#"
 title = "Clicked through & <looked at>"

@@ -1,15 +1,11 @@
 //! A victim behind a command: scores alone, by what `--command` and `[victim] command` name.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use shell::Npz;
-
-mod shell;
+use crate::shell;
+use crate::shell::Npz;
 
 /// The small victim, behind the command itself.
 fn answering() -> Vec<String> {
