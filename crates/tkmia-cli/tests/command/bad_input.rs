@@ -8,8 +8,7 @@ use ndarray::{Array, Array1, Array2, Array4, Axis, Dimension, ShapeBuilder};
 use ndarray_npy::{NpzReader, NpzWriter, WritableElement, WriteNpyExt};
 use tempfile::TempDir;
 
-use crate::shell;
-use crate::shell::Input;
+use crate::shell::{self, Input};
 
 struct Fixture {
     folder: TempDir,

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::shell;
 use crate::webdriver::{Browser, Element};
-use serde_json::Value;
 
 const EXPERIMENT: &str = r#"
 title = "Clicked through & <looked at>"

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::shell;
-use crate::shell::Npz;
+use crate::shell::{self, Npz};
 
 /// The small victim, behind the command itself.
 fn answering() -> Vec<String> {

@@ -7,8 +7,7 @@ use std::process::{Command, Stdio};
 use ndarray::{Array1, Array4};
 use ndarray_npy::NpzReader;
 
-use crate::shell;
-use crate::shell::Input;
+use crate::shell::{self, Input};
 
 #[test]
 fn what_is_finished_is_written_with_its_rows() {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::shell;
-use crate::shell::Npz;
 use strum::IntoEnumIterator;
 use tkmia_attacks::AttackName;
+
+use crate::shell::{self, Npz};
 
 /// Runs an attack on the recorded input, and gives its summary and its arrays.
 fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {

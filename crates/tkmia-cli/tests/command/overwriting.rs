@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::shell;
-use crate::shell::Input;
+use crate::shell::{self, Input};
 
 /// A command that is refused since its output is `input`, which stays as it is.
 fn refused(command: &mut Command, input: &Path) {

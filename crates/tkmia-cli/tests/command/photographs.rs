@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 
 use tkmia_data::Dataset;
 
-use crate::shell;
-use crate::shell::Npz;
+use crate::shell::{self, Npz};
 
 const K: usize = 2;
 

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 
-use crate::shell;
-use crate::shell::Npz;
+use crate::shell::{self, Npz};
 
 /// Losses of the first steps, relative.
 const FIRST_STEPS: usize = 5;

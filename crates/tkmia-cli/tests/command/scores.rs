@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use ndarray::{Array2, Array4, Axis};
 use ndarray_npy::NpzWriter;
 
-use crate::shell;
-use crate::shell::Npz;
+use crate::shell::{self, Npz};
 
 fn network(file: &str) -> PathBuf {
     shell::repository("crates/tkmia-models/tests/golden/networks").join(file)

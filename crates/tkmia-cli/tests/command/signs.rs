@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::shell;
-use crate::shell::{Input, Npz};
 use ndarray::{Array2, Array4};
 use tkmia_core::{Bounds, device};
 use tkmia_data::{Folder, Resize, Transform, load_batch};
+
+use crate::shell::{self, Input, Npz};
 
 fn overflowing(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/overflowing").join(name)

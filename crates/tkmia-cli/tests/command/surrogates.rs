@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::shell;
-use crate::shell::Npz;
+use crate::shell::{self, Npz};
 
 /// Attacks the recorded images with a few options.
 fn attack(folder: &Path, arguments: &[&str]) -> (String, Npz) {

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::shell;
-use crate::shell::{Input, Npz};
+use crate::shell::{self, Input, Npz};
 
 #[test]
 fn a_perturbation_is_fitted_saved_and_applied_with_the_same_success() {

@@ -1,9 +1,5 @@
 //! Which attack does what with which criterion: the table of `docs/src/criteria.md`.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
@@ -12,7 +8,8 @@ use serde_json::{Value, json};
 use strum::IntoEnumIterator;
 use tkmia_attacks::{AttackBatch, AttackError, AttackName, CRITERION_NAMES};
 use tkmia_core::LabelSet;
-use victim::{CLASSES, PIXELS, and, batch, fitting, scattered};
+
+use crate::victim::{CLASSES, PIXELS, and, batch, fitting, scattered};
 
 /// Every criterion that has a name, and some made of others.
 const CRITERIA: [&str; 14] = [

@@ -1,9 +1,5 @@
 //! Budgets, indicators of failure, targets and starts.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use std::ops::ControlFlow;
 
 use burn::tensor::{Device, Tensor};
@@ -14,7 +10,8 @@ use tkmia_attacks::{
     Attack, AttackBatch, AttackError, AttackName, Indicator, Outcome, Passes, Reason, Step,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
-use victim::{
+
+use crate::victim::{
     CLASSES, Changed, Linear, PIXELS, and, batch, fitting, hand_made, images, linear, run,
     scattered, settings, values,
 };

@@ -1,9 +1,5 @@
 //! Every attack on a linear victim whose smallest perturbation is known.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
@@ -12,7 +8,8 @@ use tkmia_attacks::{
     Variant, Verdict,
 };
 use tkmia_core::LabelSet;
-use victim::{CLASSES, Linear, PIXELS, and, fitting};
+
+use crate::victim::{CLASSES, Linear, PIXELS, and, fitting};
 
 /// Label i is scored by the i-th value of the image: `f_i = 4 x_i`.
 fn one_value_per_label() -> Linear {

@@ -1,9 +1,5 @@
 //! Laws that every attack obeys, on classifiers small enough to check by hand.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -16,7 +12,8 @@ use tkmia_attacks::{
     Solver, Step, Variant,
 };
 use tkmia_core::{Bounds, Classifier, LabelSet};
-use victim::{
+
+use crate::victim::{
     CLASSES, Linear, PIXELS, attack, batch, fitting, hand_made, images, linear, run, settings,
     values,
 };

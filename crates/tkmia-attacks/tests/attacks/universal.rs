@@ -1,9 +1,5 @@
 //! Universal perturbations: what they are fitted to, what they do elsewhere, and their controls.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use std::collections::HashMap;
 
 use burn::tensor::Tensor;
@@ -15,7 +11,8 @@ use tkmia_attacks::{
     UniversalPerturbation, View,
 };
 use tkmia_core::{Bounds, LabelSet};
-use victim::{CLASSES, Linear, PIXELS, batch, images, linear, settings, values};
+
+use crate::victim::{CLASSES, Linear, PIXELS, batch, images, linear, settings, values};
 
 /// Each universal attack, within a ball of radius 1.5 and so many rounds.
 fn universal(more: Value) -> Vec<Box<dyn Attack>> {

@@ -1,7 +1,5 @@
 //! Laws of the criteria: verdicts come from the order of the scores, margins agree with them.
 
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,14 +1,11 @@
 //! The active test: attacks that work find what is planted, and those that can't work don't.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use burn::tensor::Tensor;
 use serde_json::{Value, json};
 use tkmia_attacks::{ActiveTest, Attack, Ball, Found, Norm, Reason, SpecifiedOut, Stop, Unplanted};
 use tkmia_core::Classifier;
-use victim::{CLASSES, Changed, Linear, PIXELS, attack, batch, scattered, values};
+
+use crate::victim::{CLASSES, Changed, Linear, PIXELS, attack, batch, scattered, values};
 
 const BALL: Ball = Ball { norm: Norm::L2, radius: 0.5 };
 

@@ -1,10 +1,6 @@
 //! Signs that an attack failed for reasons of its own: each on a network made so that it shows, and on one where
 //! it must not.
 
-#![allow(clippy::unwrap_used)]
-
-mod victim;
-
 use burn::tensor::{Device, Tensor};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator;
@@ -12,7 +8,8 @@ use tkmia_attacks::{
     Attack, AttackBatch, AttackName, Indicator, Outcome, Perturbed, Reason, Verdict,
 };
 use tkmia_core::{Classifier, LabelSet};
-use victim::{CLASSES, Changed, Linear, PIXELS, attack, batch, hand_made, settings, values};
+
+use crate::victim::{CLASSES, Changed, Linear, PIXELS, attack, batch, hand_made, settings, values};
 
 /// The first value of each image. `[rows, 1]`
 fn first(images: Tensor<4>) -> Tensor<2> {
