@@ -15,7 +15,7 @@ use tkmia::experiment::{
     Campaign, Event, Plan, Printed, Reached, VictimFacts, Workers, in_one_line,
 };
 use tkmia::metrics::{MeanMeasures, mean_measures};
-use tkmia::models::{Loaded, fingerprint, load_with};
+use tkmia::models::{Loaded, Source};
 use tkmia::report::{Pictured, draw, pictures, write_report};
 
 /// Set by Ctrl-C: what is finished is kept and reported.
@@ -43,8 +43,11 @@ pub fn open(
     tagger: &Tagger,
     on: &str,
 ) -> Result<(Loaded, VictimFacts), Box<dyn Error>> {
-    let loaded = load_with(model, tagger, &device(on)?)?;
-    let (sha256, description) = (fingerprint(model)?, loaded.classifier.description());
+    let source = Source::File(model.to_owned());
+    let sha256 = source.fingerprint()?;
+    let loaded = source.load(tagger, &device(on)?)?;
+    source.expect_unchanged(&sha256)?;
+    let description = loaded.classifier.description();
     Ok((loaded, VictimFacts { sha256, description, ..VictimFacts::default() }))
 }
 

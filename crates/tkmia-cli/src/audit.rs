@@ -23,7 +23,7 @@ use tkmia_report::write_report;
 use crate::computing::Computing;
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::{defended, load_noting};
+use crate::network::{defended, load_known};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED};
 use crate::tagged::{Tagged, predicted_set};
@@ -105,7 +105,8 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let Arguments { model, images, output, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
     let (source, device) = (Source::File(model.clone()), device(&arguments.computing.device)?);
-    let Loaded { classifier, tagger, .. } = load_noting(&source, &arguments.tagger.0, &device)?;
+    let (Loaded { classifier, tagger, .. }, sha256) =
+        load_known(&source, &arguments.tagger.0, &device)?;
     let (classifier, expected) = defended(classifier, arguments.squeeze);
     let attacked = expected.as_ref().unwrap_or(&classifier);
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
@@ -144,7 +145,7 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
     let (squeeze, tagger) = (arguments.squeeze, arguments.tagger.0.clone());
     experiment.victim = VictimSpec { squeeze, tagger, ..VictimSpec::default() };
     let facts = VictimFacts {
-        sha256: source.fingerprint()?,
+        sha256,
         description: classifier.description(),
         surrogate: expected.as_ref().map(|expected| expected.description()),
         ..VictimFacts::default()

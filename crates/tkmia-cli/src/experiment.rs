@@ -24,7 +24,7 @@ use crate::computing::Computing;
 use crate::doubt::{looked_at, warn};
 use crate::error::CliError;
 use crate::knobs::TaggerFlags;
-use crate::network::{CommandFlags, defended, load_noting};
+use crate::network::{CommandFlags, defended, load_known};
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Display, INTERRUPTED, STOP};
 use crate::surrogate::{Surrogate, SurrogateFlags};
@@ -166,7 +166,7 @@ impl Options {
         let spec = &mut experiment.victim.tagger;
         *spec = self.tagger.0.clone().over(take(spec)).0;
         let device = device(&self.computing.device)?;
-        let Loaded { classifier, tagger, .. } = load_noting(&source, spec, &device)?;
+        let (Loaded { classifier, tagger, .. }, sha256) = load_known(&source, spec, &device)?;
         experiment.victim.squeeze = self.squeeze.or(experiment.victim.squeeze);
         let (classifier, expected) = defended(classifier, experiment.victim.squeeze);
         let VictimSpec { surrogate: own, diversity, .. } = &mut experiment.victim;
@@ -178,7 +178,7 @@ impl Options {
         let surrogate = surrogate.load(&classifier, &device, experiment.seed)?;
         let surrogate = surrogate.or(expected.map(Surrogate::from));
         let facts = VictimFacts {
-            sha256: source.fingerprint()?,
+            sha256,
             description: classifier.description(),
             surrogate: surrogate.as_ref().map(|surrogate| surrogate.name.clone()),
             trained_on,

@@ -84,6 +84,18 @@ pub fn load_noting(
     Ok(loaded)
 }
 
+/// The same with its fingerprint, for what is to be gone on with: a network that changes meanwhile is refused.
+pub fn load_known(
+    source: &Source,
+    tagger: &Tagger,
+    device: &Device,
+) -> Result<(Loaded, String), ModelError> {
+    let fingerprint = source.fingerprint()?;
+    let loaded = load_noting(source, tagger, device)?;
+    source.expect_unchanged(&fingerprint)?;
+    Ok((loaded, fingerprint))
+}
+
 /// A classifier behind its defence, if it has one; and what is attacked in its place, where the defence has draws.
 pub fn defended(
     classifier: Box<dyn Classifier>,

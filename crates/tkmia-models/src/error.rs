@@ -63,6 +63,16 @@ pub enum ModelError {
         /// The L2 norm of the difference, over that of what is expected.
         apart: f64,
     },
+    /// A network's files are others than they were.
+    #[error("{place}: changed while it was read: expected SHA-256 {expected}, found {found}")]
+    Changed {
+        /// The file, or the command.
+        place: String,
+        /// The fingerprint before.
+        expected: String,
+        /// That afterwards.
+        found: String,
+    },
     /// A file's content is wrong; the fault says how.
     #[error("{}: {fault}", path.display())]
     InFile {

@@ -65,6 +65,25 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Refuses a network whose files are others now than those of this [fingerprint](Self::fingerprint): asked before and after
+    /// a network is loaded, it is that of what was loaded.
+    ///
+    /// # Errors
+    /// [`ModelError::Changed`], and those of [`fingerprint`](Self::fingerprint).
+    pub fn expect_unchanged(&self, fingerprint: &str) -> Result<(), ModelError> {
+        let found = self.fingerprint()?;
+        match found == fingerprint {
+            true => Ok(()),
+            false => Err(ModelError::Changed {
+                place: self.to_string(),
+                expected: fingerprint.to_owned(),
+                found,
+            }),
+        }
+    }
+}
+
 /// As it is given.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ use tkmia_models::{Loaded, Source};
 
 use crate::computing::Computing;
 use crate::knobs::TaggerFlags;
-use crate::network::load_noting;
+use crate::network::load_known;
 use crate::output::refuse_overwriting;
 use crate::progress::{self, Count, INTERRUPTED, STOP};
 use crate::tagged::{Tagged, predicted_set, spread};
@@ -96,7 +96,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { model, images, output, sigma, alpha, seed, .. } = arguments;
     refuse_overwriting(std::slice::from_ref(output), &[images.folder.clone(), model.clone()])?;
     let (source, device) = (Source::File(model.clone()), device(&arguments.computing.device)?);
-    let Loaded { classifier, tagger, .. } = load_noting(&source, &arguments.tagger.0, &device)?;
+    let (Loaded { classifier, tagger, .. }, victim) =
+        load_known(&source, &arguments.tagger.0, &device)?;
     let transform = Transform::new(&tagger, images.kind, &classifier)?;
     let workers = arguments.computing.workers(&classifier, [transform.resize.side as usize; 2]);
 
@@ -116,7 +117,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let smoothing = Smoothing { sigma: sigma * pixels, kept, seed: *seed };
     smoothing.check(&classifier)?;
     let setup = Setup {
-        victim: source.fingerprint()?,
+        victim,
         data: dataset.name().to_owned(),
         samples: most,
         k,

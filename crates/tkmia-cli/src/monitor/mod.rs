@@ -164,6 +164,7 @@ impl Arguments {
         }
         let Loaded { classifier, tagger, .. } =
             network.load_over(&plan.inputs.input.tagger, &device(&computing.device)?)?;
+        source.expect_unchanged(&found)?;
         let transform = Transform::new(&traffic::as_planned(plan, tagger), *kind, &classifier)?;
         let dataset = open(&DatasetSpec { kind: *kind, root: root.clone(), split: split.clone() })?;
         let parts = held_out(dataset.as_ref(), *share, self.seed);

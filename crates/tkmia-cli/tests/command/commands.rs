@@ -141,4 +141,14 @@ fn an_experiment_names_a_command_and_goes_on_with_the_same_only() {
     assert!(run("model = 'MODEL'").contains("victim.sha256: "));
     let both = run(&format!("model = 'MODEL'\n{command}"));
     assert!(both.contains("expected `model` or `command`, found both"), "{both}");
+
+    // A program that rewrites itself when it is asked: its records would be of one that is no longer there.
+    let script = folder.path().join("score.sh");
+    fs::write(&script, format!("echo '# asked' >> \"$0\"\nexec {}\n", quoted(&answering())))
+        .unwrap();
+    let changing = run(&format!("command = ['sh', {script:?}]"));
+    assert!(
+        changing.contains("score.sh: changed while it was read: expected SHA-256"),
+        "{changing}"
+    );
 }
