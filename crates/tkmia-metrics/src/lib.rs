@@ -23,7 +23,8 @@
 //! is an error. A sample without a relevant label has no AP@k and no NDCG@k: those are `None`, and
 //! the means leave the sample out and say so.
 //!
-//! The crate is `no_std`; it allocates.
+//! The crate is `no_std`; it allocates. The feature `burn-train` has `TopKMetric`, by which Burn's learner shows a measure while a network is
+//! trained.
 //!
 //! # Example
 //!
@@ -38,11 +39,13 @@
 //! # Ok::<(), tkmia_metrics::MetricsError>(())
 //! ```
 
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "burn-train")), no_std)]
 
 extern crate alloc;
 
 mod average_precision;
+#[cfg(feature = "burn-train")]
+mod burn_train;
 mod category_map;
 mod change;
 mod error;
@@ -60,6 +63,8 @@ mod specified;
 mod top_k_accuracy;
 
 pub use average_precision::average_precision_at_k;
+#[cfg(feature = "burn-train")]
+pub use burn_train::{TopKInput, TopKMetric};
 pub use category_map::{BestSamples, category_map_at_k};
 pub use change::change;
 pub use error::MetricsError;
