@@ -98,10 +98,13 @@ fn the_layers_have_no_circle() {
 }
 
 #[test]
-fn measures_monitors_figures_and_files_are_without_burn() {
+fn measures_monitors_figures_and_files_are_without_burn_unless_a_feature_asks_for_it() {
     let crates = crates();
     for name in ["metrics", "monitor", "figure", "file"] {
-        let dependencies = crates[name]["dependencies"].as_table().unwrap();
-        assert!(!dependencies.contains_key("burn"), "tkmia-{name}");
+        let is_optional = |found: &Value| found.get("optional") == Some(&Value::Boolean(true));
+        let burn = crates[name]["dependencies"].get("burn");
+        assert!(burn.is_none_or(is_optional), "tkmia-{name}");
+        let by_default = crates[name].get("features").and_then(|features| features.get("default"));
+        assert!(by_default.is_none(), "tkmia-{name}");
     }
 }

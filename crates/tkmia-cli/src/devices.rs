@@ -34,7 +34,11 @@ struct Line {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let line = |(name, found): (String, Result<_, tkmia_core::CoreError>)| match found {
         Ok(_) => {
-            let what = if name.starts_with("cuda") || name == "wgpu" { gpu() } else { cpu() };
+            let what = match name.as_str() {
+                "wgpu" => adapters(),
+                name if name.starts_with("cuda") => gpu(),
+                _ => cpu(),
+            };
             Line { name, usable: true, what }
         }
         Err(error) => Line { name, usable: false, what: error.to_string() },
@@ -56,6 +60,25 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// Burn doesn't tell more.
 fn gpu() -> String {
     "computes 1 + 1 = 2".to_owned()
+}
+
+/// The adapters that there are, of which Burn takes one; a software one is slower than the CPU.
+#[cfg(feature = "wgpu")]
+fn adapters() -> String {
+    let instance = wgpu::Instance::default();
+    let found = futures_lite::future::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let name = |adapter: &wgpu::Adapter| {
+        let wgpu::AdapterInfo { name, backend, device_type, .. } = adapter.get_info();
+        let software = if device_type == wgpu::DeviceType::Cpu { ", software" } else { "" };
+        format!("{name} ({backend}{software})")
+    };
+    let names: Vec<String> = found.iter().map(name).collect();
+    format!("{}; {}", names.join(", "), gpu())
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn adapters() -> String {
+    gpu()
 }
 
 /// Its make, threads, vector instructions and memory.

@@ -1,7 +1,7 @@
 //! What a run continues from: [`Checkpoint`].
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use burn::module::Module;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
@@ -9,12 +9,13 @@ use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tkmia_file::sha256;
 use tkmia_models::TrainableResNet;
 
 use crate::{Curve, TrainError};
 
 /// The version of the file's layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The state of a run after an epoch.
 ///
@@ -36,6 +37,8 @@ struct Head {
     curve: Curve,
     network: usize,
     optimiser: usize,
+    /// Of both: a bit that has flipped would train on.
+    sha256: String,
 }
 
 impl Checkpoint {
@@ -71,16 +74,17 @@ impl Checkpoint {
 
     /// Writes it, whole or not at all.
     pub fn write(&self, path: &Path, run: &Value) -> Result<(), TrainError> {
+        let records = [&self.network[..], &self.optimiser].concat();
         let head = Head {
             version: VERSION,
             run: run.clone(),
             curve: self.curve.clone(),
             network: self.network.len(),
             optimiser: self.optimiser.len(),
+            sha256: sha256(&records),
         };
         let head = serde_json::to_vec(&head).map_err(io::Error::from);
-        let whole = |head: Vec<u8>| [&head, &b"\n"[..], &self.network, &self.optimiser].concat();
-        write_whole(path, head.map(whole))
+        write_whole(path, head.map(|head| [&head, &b"\n"[..], &records].concat()))
     }
 
     /// Reads that of a run, or `None` if there is none.
@@ -88,9 +92,9 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainError::Changed`] if it is of another run, [`TrainError::Checkpoint`] if it's damaged.
     pub fn read(path: &Path, run: &Value) -> Result<Option<Self>, TrainError> {
-        let bytes = match fs::read(path) {
+        let bytes = match tkmia_file::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(TrainError::Read { path: path.to_owned(), source }),
         };
         let line = bytes.iter().position(|&byte| byte == b'\n');
@@ -107,6 +111,11 @@ impl Checkpoint {
         if head.network.checked_add(head.optimiser) != Some(rest.len()) {
             let reason = format!("{} bytes after its first line", rest.len());
             return Err(damaged(path, reason));
+        }
+        let found = sha256(rest);
+        if found != head.sha256 {
+            let expected = head.sha256;
+            return Err(damaged(path, format!("expected SHA-256 {expected}, found {found}")));
         }
         let (network, optimiser) = rest.split_at(head.network);
         let (network, optimiser) = (network.to_vec(), optimiser.to_vec());

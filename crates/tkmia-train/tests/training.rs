@@ -162,12 +162,21 @@ fn a_damaged_checkpoint_is_an_error_and_never_a_panic() {
     train(&data, recipe(1), output.path()).unwrap();
     let path = output.path().join("checkpoint");
     let whole = fs::read(&path).unwrap();
-    for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
-        fs::write(&path, &whole[..length]).unwrap();
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
         let error = train(&data, recipe(1), output.path()).unwrap_err();
-        assert!(matches!(error, TrainError::Checkpoint { .. }), "{length}: {error}");
-        assert!(error.to_string().contains("checkpoint: not a checkpoint"), "{error}");
+        assert!(matches!(error, TrainError::Checkpoint { .. }), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("checkpoint: not a checkpoint"), "{error}");
+        error
+    };
+    for length in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..length]);
     }
+    // Of a weight the lowest bit: no reader would see it.
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    assert!(refused(&flipped).contains("expected SHA-256"));
 }
 
 #[test]
