@@ -10,11 +10,11 @@ use crate::{MetricsError, mean};
 /// Category-wise mean average precision at `k`.
 ///
 /// Sun et al. 2023, Eq. 10: for each category the samples are ranked by that category's score (ties
-/// go to the sample that comes first), [AP@k](average_precision_at_k) is taken over them with
+/// go to the sample that comes first), [AP@k](crate::average_precision_at_k) is taken over them with
 /// `N_k = min(k, number of positive samples)`, and these are averaged over the categories that have
 /// a positive sample. In `[0, 1]`. A list of fewer than `k` samples is used whole. The paper's
 /// tables hold the instance-wise mAP@k instead, the mean of
-/// [AP@k](average_precision_at_k) over samples.
+/// [AP@k](crate::average_precision_at_k) over samples.
 ///
 /// Samples without a relevant label take part in no list, as in all means of this crate. They would be
 /// negatives in every list, and can only lower the value: on data with such samples it is above the one
