@@ -155,7 +155,7 @@ fn own() -> Vec<Column> {
         .in_summary_as("success_kept_rounded"),
         column("iterations", "iterations", Count, COUNTS, All(|r| r.iterations as f64)),
         column("passes", "passes", Count, &RATES[..4], {
-            All(|r| (r.passes.forward + r.passes.backward) as f64)
+            All(|r| r.passes.forward as f64 + r.passes.backward as f64)
         }),
         column("forward", "", Count, MORE, All(|r| r.passes.forward as f64)),
         column("backward", "", Count, MORE, All(|r| r.passes.backward as f64)),

@@ -402,6 +402,31 @@ fn all_of_twenty_is_not_certainty_and_one_sample_has_no_interval() {
 }
 
 #[test]
+fn a_curve_of_many_successes_has_a_thousand_points_at_most_and_ends_where_it_did() {
+    let plan = plan();
+    let out = [0.0, 0.5, 4.0, 3.0, 2.0, 1.0];
+    let found = |id: usize| record(&plan.jobs[0], &plan, &id.to_string(), out, id as f64, id > 0);
+    let points = |count: usize| {
+        let records: Vec<Record> = (0..count).map(found).collect();
+        let report = report_of(&plan, &records).unwrap();
+        let row = &report.tables[0].rows[0];
+        assert_eq!((row.samples, row.failures()), (count, 1));
+        row.by_norm()
+    };
+    assert_eq!(points(1001).len(), 1000, "one for each success");
+    // Three successes in each.
+    let points = points(2501);
+    assert_eq!(points.len(), 834);
+    assert_eq!((points[0].norm, points[0].success), (3.0, 3.0 / 2501.0));
+    let last = &points[833];
+    assert_eq!((last.norm, last.success), (2500.0, 2500.0 / 2501.0));
+    // Each success takes the same from P@2.
+    assert!(
+        (last.changes[0] / last.success - points[0].changes[0] / points[0].success).abs() < 1e-12
+    );
+}
+
+#[test]
 fn draws_of_an_image_are_one_sample_and_their_means_spread() {
     let plan = plan();
     let out = [0.0, 0.5, 4.0, 3.0, 2.0, 1.0];
