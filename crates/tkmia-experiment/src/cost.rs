@@ -75,7 +75,9 @@ impl Usage {
 fn taken(record: &Record) -> Option<Passes> {
     let Passes { forward, backward } = record.passes;
     match record.outcome {
-        Outcome::Succeeded => Some(Passes { forward: forward + JUDGING_PASSES, backward }),
+        Outcome::Succeeded => {
+            Some(Passes { forward: forward.saturating_add(JUDGING_PASSES), backward })
+        }
         _ => None,
     }
 }

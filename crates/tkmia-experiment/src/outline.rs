@@ -77,8 +77,9 @@ pub(crate) fn outline(
             let (each, fit) = passes_at_most(run, setting.k, dataset.classes().len())?;
             let fit = fit.map(|fit| Ok::<_, ExperimentError>((fit, fitted_to(&setting, view)?)));
             for (each, images) in [Some((each, samples)), fit.transpose()?].into_iter().flatten() {
-                passes.forward += each.forward * images;
-                passes.backward += each.backward * images;
+                passes.forward = passes.forward.saturating_add(each.forward.saturating_mul(images));
+                passes.backward =
+                    passes.backward.saturating_add(each.backward.saturating_mul(images));
             }
         }
         lines.push(Outline { tuning, setting, view, attacks: runs.len(), samples, passes });
