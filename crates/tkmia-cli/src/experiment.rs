@@ -244,22 +244,24 @@ impl Options {
             Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
             Reached::Complete { records } => {
                 let mut text = format!("{records} records in {place}\n");
-                let plan = Plan::read(output)?;
-                lost = plan.lost();
-                plan.each_record(output, |_, record| {
-                    if record.is_lost() {
-                        lost.insert(record.id);
-                    }
-                    Ok::<(), ExperimentError>(())
-                })?;
+                let mut report = String::new();
+                if self.shard.is_none() {
+                    lost = write_report(output, self.pictured)?.lost;
+                    report = format!("report  {}\n", output.join("report/index.html").display());
+                } else {
+                    let plan = Plan::read(output)?;
+                    lost = plan.lost();
+                    plan.each_record(output, |_, record| {
+                        if record.is_lost() {
+                            lost.insert(record.id);
+                        }
+                        Ok::<(), ExperimentError>(())
+                    })?;
+                }
                 for id in &lost {
                     text += &format!("not attacked: a score of {id} isn't finite\n");
                 }
-                if self.shard.is_none() {
-                    write_report(output, self.pictured)?;
-                    text += &format!("report  {}\n", output.join("report/index.html").display());
-                }
-                text
+                text + &report
             }
         };
         crate::print(&text)?;

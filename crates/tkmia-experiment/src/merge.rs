@@ -106,7 +106,7 @@ fn interleave(
     let mut readers = Vec::new();
     for (folder, part) in parts {
         let path = folder.join(RECORDS);
-        let (found, _) = check(&path, part.expected(manifests), |_| Ok::<(), ExperimentError>(()))?;
+        let (found, _) = check(&path, part.expected(manifests))?;
         if found < part.records() {
             let (path, of) = (folder.clone(), part.records());
             return Err(ExperimentError::Incomplete { path, found, of });

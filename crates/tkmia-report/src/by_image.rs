@@ -54,7 +54,7 @@ impl Images {
 
     /// Of the first samples those that each draw gave; there is a draw even without a sample.
     pub fn draws(&self, samples: usize) -> Vec<&[u32]> {
-        let within = |draw: &'_ Vec<u32>| draw.partition_point(|&at| (at as usize) < samples);
+        let within = |draw: &Vec<u32>| draw.partition_point(|&at| (at as usize) < samples);
         let mut draws: Vec<&[u32]> = self.draws.iter().map(|draw| &draw[..within(draw)]).collect();
         while draws.len() > 1 && draws[draws.len() - 1].is_empty() {
             draws.pop();
