@@ -191,9 +191,9 @@ mod tests {
 
     const WEIGHT: f32 = 0.2;
 
-    /// The value of a channel at a pixel of a map, for tests.
+    /// A value in [−1, 1] for each place, and not zero at the first: a layer of one weight would be nothing but zeros.
     fn wave(at: usize) -> f32 {
-        (at as f32 * 0.61).sin()
+        ((at + 1) as f32 * 0.61).sin()
     }
 
     fn maps(values: &[f32], channels: usize, size: [usize; 2], halo: Halo) -> Maps {
