@@ -1,6 +1,7 @@
 //! The kinds of files, and what reads them.
 
 use std::error::Error;
+use std::panic::PanicHookInfo;
 use std::path::Path;
 
 use tkmia::attacks::Stop;
@@ -15,6 +16,12 @@ use tkmia::report::Report;
 use tkmia_file::{Elements, Npy, Npz, read_text};
 
 use crate::seeds::{self, Seed};
+
+/// Whether a panic is Burn's, which refuses a network's numbers so: it is caught where they are tried.
+pub fn may_be_caught(panic: &PanicHookInfo<'_>) -> bool {
+    let of_burn = |file: &str| file.contains("/registry/") && file.contains("/burn-");
+    panic.location().is_some_and(|place| of_burn(place.file()))
+}
 
 type Read = Result<(), Box<dyn Error>>;
 

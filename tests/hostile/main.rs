@@ -117,9 +117,7 @@ fn read_all(Kind { name: kind, seeds, read }: &Kind, cases: Range<u64>, place: &
         read(folder).unwrap_or_else(|error| panic!("{kind}: {error}"));
     }
     set_hook(Box::new(|panic| {
-        // What Burn refuses of a network's numbers is caught where it is tried.
-        let of_burn = |file: &str| file.contains("/registry/") && file.contains("/burn-");
-        if panic.location().is_none_or(|place| !of_burn(place.file())) {
+        if !kinds::may_be_caught(panic) {
             eprintln!("{panic}");
             PANICKED.store(true, Ordering::Relaxed);
         }

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tkmia_audit::{Findings, Limit, PAGE, Work, write_audit};
+use tkmia_audit::{AuditError, Findings, Limit, PAGE, Work, write_audit};
 use tkmia_core::device;
 use tkmia_data::{DatasetKind, Defence, Transform, photographs};
 use tkmia_experiment::{
@@ -25,7 +25,7 @@ use crate::error::CliError;
 use crate::knobs::TaggerFlags;
 use crate::network::{defended, load_known};
 use crate::output::refuse_overwriting;
-use crate::progress::{self, Display, INTERRUPTED};
+use crate::progress::{self, Display, INTERRUPTED, meanwhile};
 use crate::tagged::{Tagged, predicted_set};
 use crate::train::named;
 
@@ -244,8 +244,11 @@ impl Arguments {
             }
             Err(error) => return Err(error.into()),
         }
-        write_report(&self.output, 0)?;
-        Ok(Some(write_audit(&self.output, &self.fail_under)?))
+        let drawn = || -> Result<Findings, AuditError> {
+            write_report(&self.output, 0)?;
+            write_audit(&self.output, &self.fail_under)
+        };
+        Ok(Some(meanwhile("drawing the page", drawn)?))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::error::CliError;
 use crate::knobs::TaggerFlags;
 use crate::network::{CommandFlags, defended, load_known};
 use crate::output::refuse_overwriting;
-use crate::progress::{self, Display, INTERRUPTED, STOP};
+use crate::progress::{self, Display, INTERRUPTED, STOP, meanwhile};
 use crate::surrogate::{Surrogate, SurrogateFlags};
 use crate::train::named;
 
@@ -246,7 +246,8 @@ impl Options {
                 let mut text = format!("{records} records in {place}\n");
                 let mut report = String::new();
                 if self.shard.is_none() {
-                    lost = write_report(output, self.pictured)?.lost;
+                    let drawn = || write_report(output, self.pictured);
+                    lost = meanwhile("drawing the report", drawn)?.lost;
                     report = format!("report  {}\n", output.join("report/index.html").display());
                 } else {
                     let plan = Plan::read(output)?;

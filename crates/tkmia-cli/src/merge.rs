@@ -10,6 +10,7 @@ use tkmia_experiment::{Plan, merge};
 use tkmia_report::write_report;
 
 use crate::output::refuse_overwriting;
+use crate::progress::meanwhile;
 
 /// Put the shards of an experiment together
 ///
@@ -35,11 +36,11 @@ const EXAMPLES: &str = "Examples:
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let output = &arguments.output;
     refuse_overwriting(slice::from_ref(output), &arguments.shards)?;
-    let records = merge(&arguments.shards, output)?;
+    let records = meanwhile("merging", || merge(&arguments.shards, output))?;
     let mut text = format!("{records} records in {}\n", output.display());
     // A tuning alone has nothing to report.
     if Plan::read(output).is_ok() {
-        write_report(output, arguments.pictured)?;
+        meanwhile("drawing the report", || write_report(output, arguments.pictured))?;
         text += &format!("report  {}\n", output.join("report/index.html").display());
     }
     crate::print(&text)?;

@@ -73,6 +73,17 @@ impl Count {
     }
 }
 
+/// A sign of life on a terminal during work whose length isn't known.
+pub fn meanwhile<T>(what: &'static str, work: impl FnOnce() -> T) -> T {
+    let style = ProgressStyle::with_template("{spinner} {msg}  {elapsed}");
+    let bar = ProgressBar::with_draw_target(None, target());
+    let bar = bar.with_style(style.expect("the template is a valid one")).with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    let done = work();
+    bar.finish_and_clear();
+    done
+}
+
 /// A line on the standard error, if it may be said; where it is closed or full the work goes on without.
 pub fn say(line: &str) {
     if !QUIET.load(Ordering::Relaxed) {

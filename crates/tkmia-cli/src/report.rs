@@ -8,6 +8,8 @@ use clap::Args;
 use tkmia_experiment::Victims;
 use tkmia_report::{beside, write_across, write_report};
 
+use crate::progress::meanwhile;
+
 /// Make an experiment's report again from its records
 ///
 /// Tables in Markdown, CSV and LaTeX beside the paper's values, curves as CSV, figures as PNG, and all in one
@@ -35,11 +37,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut reports = Vec::new();
     for output in &arguments.outputs {
         if let Some(victims) = Victims::read(output)? {
-            let across = write_across(output, &victims, arguments.pictured)?;
+            let across = meanwhile("drawing reports", || {
+                write_across(output, &victims, arguments.pictured)
+            })?;
             crate::print(&told(arguments.print, output, || across.markdown()))?;
             continue;
         }
-        let report = write_report(output, arguments.pictured)?;
+        let report = meanwhile("drawing the report", || write_report(output, arguments.pictured))?;
         crate::print(&told(arguments.print, output, || report.markdown()))?;
         reports.push(report);
     }

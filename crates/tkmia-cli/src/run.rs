@@ -13,7 +13,7 @@ use tkmia_report::write_across;
 
 use crate::error::CliError;
 use crate::experiment::{Options, begin};
-use crate::progress::STOP;
+use crate::progress::{STOP, meanwhile};
 
 /// Run an experiment from its file, or continue one
 ///
@@ -96,7 +96,7 @@ fn run_each(
         }
     }
     if !options.dry_run && !options.is_of_one() {
-        write_across(&output, all, options.pictured)?;
+        meanwhile("drawing reports", || write_across(&output, all, options.pictured))?;
         crate::print(&format!("report  {}\n", output.join("report/index.html").display()))?;
     }
     Ok(status)

@@ -130,11 +130,9 @@ impl Metric for TopKMetric {
         item: &TopKInput,
         _: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
-        let [rows, classes] = item.scores.dims();
+        let [_, classes] = item.scores.dims();
         let scores: Vec<f32> = item.scores.try_to_vec_as()?;
         let relevant: Vec<bool> = item.relevant.clone().bool().try_to_vec_as()?;
-        debug_assert_eq!(scores.len(), rows * classes);
-        self.batch = None;
         if let Err(fault) = self.add(&scores, &relevant, classes) {
             self.fault.get_or_insert_with(|| format!("{fault}"));
             self.batch = None;
