@@ -22,36 +22,39 @@ use tempfile::TempDir;
 use kinds::{KINDS, Kind};
 use seeds::Seed;
 
-/// The kind that is asked for, a folder with its first whole files, and the one of them that is replaced.
-static PLACE: LazyLock<(&Kind, TempDir, PathBuf)> = LazyLock::new(|| {
+/// The kind that is asked for, a folder with its first whole files, and those of them that are replaced.
+struct Place {
+    kind: &'static Kind,
+    folder: TempDir,
+    replaced: Vec<(PathBuf, Vec<u8>)>,
+}
+
+static PLACE: LazyLock<Place> = LazyLock::new(|| {
     let name = std::env::var("KIND").expect("KIND=coco, for example");
     let kind = KINDS.iter().find(|kind| kind.name == format!("kinds::{name}"));
     let kind = kind.expect("a kind of tests/hostile/kinds.rs");
     let folder = tempfile::tempdir().expect("a folder");
     let seeds = (kind.seeds)();
-    write(folder.path(), &seeds[0]);
-    write_corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(&name), &seeds);
-    let replaced = folder.path().join(&seeds[0].files[seeds[0].damaged[0]].0);
-    (kind, folder, replaced)
-});
-
-/// Writes the files of a seed.
-fn write(folder: &Path, seed: &Seed) {
-    for (name, bytes) in &seed.files {
-        let path = folder.join(name);
+    for (name, bytes) in &seeds[0].files {
+        let path = folder.path().join(name);
         fs::create_dir_all(path.parent().expect("it is in the folder")).expect("a folder");
         fs::write(path, bytes).expect("a file");
     }
-}
-
-/// Writes each seed's file that is replaced.
-fn write_corpus(folder: &Path, seeds: &[Seed]) {
-    fs::create_dir_all(folder).expect("a folder");
+    let files = |seed: &Seed| -> Vec<(PathBuf, Vec<u8>)> {
+        seed.damaged.iter().map(|&at| seed.files[at].clone()).collect()
+    };
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(&name);
+    fs::create_dir_all(&corpus).expect("a folder");
     for (number, seed) in seeds.iter().enumerate() {
-        let (_, bytes) = &seed.files[seed.damaged[0]];
-        fs::write(folder.join(format!("whole-{number}")), bytes).expect("a file");
+        for (at, (_, bytes)) in (0_u8..).zip(files(seed)) {
+            let input = [&[at], &bytes[..]].concat();
+            fs::write(corpus.join(format!("whole-{number}-{at}")), input).expect("a file");
+        }
     }
-}
+    let mut replaced = files(&seeds[0]);
+    replaced.iter_mut().for_each(|(path, _)| *path = folder.path().join(&*path));
+    Place { kind, folder, replaced }
+});
 
 /// A panic ends the process, if no reader may catch it.
 fn begin() {
@@ -64,8 +67,12 @@ fn begin() {
     }));
 }
 
-fuzz_target!(init: begin(), |bytes: &[u8]| {
-    let (kind, folder, replaced) = &*PLACE;
-    fs::write(replaced, bytes).expect("a file");
+// The first byte says which file the others are.
+fuzz_target!(init: begin(), |input: &[u8]| {
+    let Some((at, bytes)) = input.split_first() else { return };
+    let Place { kind, folder, replaced } = &*PLACE;
+    let (path, whole) = &replaced[usize::from(*at) % replaced.len()];
+    fs::write(path, bytes).expect("a file");
     let _ = (kind.read)(folder.path());
+    fs::write(path, whole).expect("a file");
 });

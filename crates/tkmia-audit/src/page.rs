@@ -64,6 +64,9 @@ impl Findings {
         // Of one image nobody can say that its label goes most easily.
         let enough = self.labels.iter().map(|(_, risk)| risk.images).max().unwrap_or(0).min(5);
         let which = match self.labels.iter().find(|(_, risk)| risk.images >= enough) {
+            None if self.attacks[1] == 0 && self.lost.is_empty() => format!(
+                "No image takes part: of those with more than {k} labels none has one in the tagger's top-{k}."
+            ),
             None => "Nothing has been attacked yet.".to_owned(),
             Some((label, risk)) => {
                 let easiest = risk.median_rms.map_or(String::new(), |rms| {
@@ -91,6 +94,7 @@ impl Findings {
                 ends(overall.median_rms_interval),
                 short(norm)
             ),
+            _ if *n == 0 => "Not measured yet.".to_owned(),
             _ => "Most images resisted: no change was found that hides the label.".to_owned(),
         };
         let precision = self.shown.iter().find(|shown| shown.measure.starts_with("P@"));
@@ -116,6 +120,9 @@ impl Findings {
         let next = match overall.within[0].share {
             share if share >= 0.5 => {
                 "Watch how often each label is shown, keep the images, and train against such changes; then audit again and compare."
+            }
+            _ if self.attacks[1] == 0 => {
+                "Look whether the labels are the tagger's own, or choose another k."
             }
             _ => {
                 "Audit more images for longer before you rely on this, and again after each training."

@@ -86,7 +86,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     progress::watch_interrupt()?;
     let Some(findings) = audited(arguments)? else { return Ok(ExitCode::from(INTERRUPTED)) };
     crate::print(&told(&findings, &arguments.output.join(PAGE)))?;
-    let mut status = ExitCode::SUCCESS;
+    let mut status = match findings.attacked_images {
+        0 => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    };
     for id in &findings.lost {
         crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
         status = ExitCode::FAILURE;
@@ -126,7 +129,14 @@ pub fn audited(arguments: &Arguments) -> Result<Option<Findings>, Box<dyn Error>
         }
     };
     let dataset = match labelled {
-        Some(dataset) => dataset,
+        Some(dataset) => {
+            let counts = (0..dataset.len()).map(|image| dataset.labels().count(image));
+            let (most, k) = (counts.max().unwrap_or(0), work.k);
+            if most <= k {
+                return Err(CliError::TooFewLabels { path: images.folder.clone(), k, most }.into());
+            }
+            dataset
+        }
         None => images.presumed(&paths, work.images, work.k, (&classifier, &transform, workers))?,
     };
     let split = match images.kind {

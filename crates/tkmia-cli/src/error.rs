@@ -56,6 +56,13 @@ pub enum CliError {
     /// No photograph has a label that is to leave the top-k.
     #[error("{path}: expected a photograph with a label that is specified ({labels}), found none")]
     NothingSpecified { path: PathBuf, labels: String },
+    /// No image can be attacked, by its labels alone.
+    #[error(
+        "{path}: hiding a label from the top-{k} takes an image with {} labels, the most that one has is {most}{}",
+        k + 1,
+        if *most > 1 { ": give a smaller --k" } else { "" }
+    )]
+    TooFewLabels { path: PathBuf, k: usize, most: usize },
     /// No radius.
     #[error("--within must be a number above 0, found {found}")]
     Within { found: f64 },

@@ -1,6 +1,5 @@
 //! [`Options`]: what `tkmia run` and `tkmia reproduce` have in common.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::mem::take;
 use std::path::{Path, PathBuf};
@@ -14,8 +13,8 @@ use tkmia_attacks::View;
 use tkmia_core::{Classifier, device};
 use tkmia_data::{Dataset, DatasetSpec, Defence, Transform, load_batch, open};
 use tkmia_experiment::{
-    Campaign, Experiment, ExperimentError, Outline, Plan, Reached, Shard, Until, Victim,
-    VictimFacts, VictimSpec, held_out,
+    Campaign, Experiment, ExperimentError, ManifestEntry, Outline, Plan, Reached, Shard, Until,
+    Victim, VictimFacts, VictimSpec, held_out,
 };
 use tkmia_models::{Loaded, ScoringCommand, Source};
 use tkmia_report::write_report;
@@ -235,39 +234,54 @@ impl Options {
             ))?;
             Ok(ExitCode::from(INTERRUPTED))
         };
-        let mut lost = BTreeSet::new();
-        let text = match reached? {
-            Reached::TuningStopped { records, of } => {
-                return stopped(records, of, "tuning records");
+        match reached? {
+            Reached::TuningStopped { records, of } => stopped(records, of, "tuning records"),
+            Reached::Stopped { records, of } => stopped(records, of, "records"),
+            Reached::Tuned | Reached::Drawn => {
+                crate::print(&format!("prepared in {place}\n"))?;
+                Ok(ExitCode::SUCCESS)
             }
-            Reached::Stopped { records, of } => return stopped(records, of, "records"),
-            Reached::Tuned | Reached::Drawn => format!("prepared in {place}\n"),
-            Reached::Complete { records } => {
-                let mut text = format!("{records} records in {place}\n");
-                let mut report = String::new();
-                if self.shard.is_none() {
-                    let drawn = || write_report(output, self.pictured);
-                    lost = meanwhile("drawing the report", drawn)?.lost;
-                    report = format!("report  {}\n", output.join("report/index.html").display());
-                } else {
-                    let plan = Plan::read(output)?;
-                    lost = plan.lost();
-                    plan.each_record(output, |_, record| {
-                        if record.is_lost() {
-                            lost.insert(record.id);
-                        }
-                        Ok::<(), ExperimentError>(())
-                    })?;
-                }
-                for id in &lost {
-                    text += &format!("not attacked: a score of {id} isn't finite\n");
-                }
-                text + &report
+            Reached::Complete { records } => self.conclude(output, records),
+        }
+    }
+
+    /// Draws the report, and tells what there is, and what could not be attacked.
+    fn conclude(&self, output: &Path, records: usize) -> Result<ExitCode, Box<dyn Error>> {
+        let plan = Plan::read(output)?;
+        let mut text = format!("{records} records in {}\n", output.display());
+        for ManifestEntry { setting, .. } in plan.manifests.iter().filter(|entry| is_empty(entry)) {
+            text += &format!(
+                "no image takes part in {setting}: none has k + |S| relevant labels and a specified one in the top-k\n"
+            );
+        }
+        let lost = match self.shard {
+            None => meanwhile("drawing the report", || write_report(output, self.pictured))?.lost,
+            Some(_) => {
+                let mut lost = plan.lost();
+                plan.each_record(output, |_, record| {
+                    if record.is_lost() {
+                        lost.insert(record.id);
+                    }
+                    Ok::<(), ExperimentError>(())
+                })?;
+                lost
             }
         };
+        for id in &lost {
+            text += &format!("not attacked: a score of {id} isn't finite\n");
+        }
+        if self.shard.is_none() {
+            text += &format!("report  {}\n", output.join("report/index.html").display());
+        }
         crate::print(&text)?;
-        Ok(if lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let nothing = plan.manifests.iter().all(is_empty);
+        Ok(if lost.is_empty() && !nothing { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Whether no image takes part, and none might but for its scores.
+fn is_empty(entry: &ManifestEntry) -> bool {
+    entry.samples == 0 && entry.lost.is_empty()
 }
 
 /// From here on [`STOP`] is set by signals, and after the minutes that an experiment has.

@@ -23,6 +23,10 @@ pub struct Arguments {
     /// Settings with images in the page at most
     #[arg(long, default_value_t = 6)]
     pictured: usize,
+    /// Write the records as columns, too, into report/records.parquet
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    parquet: bool,
     /// Print the tables as Markdown, too
     #[arg(long)]
     print: bool,
@@ -41,16 +45,34 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 write_across(output, &victims, arguments.pictured)
             })?;
             crate::print(&told(arguments.print, output, || across.markdown()))?;
+            #[cfg(feature = "parquet")]
+            for folder in victims.folders(output) {
+                arguments.write_columns(&folder)?;
+            }
             continue;
         }
         let report = meanwhile("drawing the report", || write_report(output, arguments.pictured))?;
         crate::print(&told(arguments.print, output, || report.markdown()))?;
+        #[cfg(feature = "parquet")]
+        arguments.write_columns(output)?;
         reports.push(report);
     }
     if reports.len() > 1 {
         crate::print(&format!("\n{}", beside(&reports)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "parquet")]
+impl Arguments {
+    /// Writes the records of a folder as columns, if they are asked for and there are some.
+    fn write_columns(&self, folder: &Path) -> Result<(), Box<dyn Error>> {
+        if self.parquet && folder.join("report").is_dir() {
+            let path = meanwhile("writing columns", || tkmia_report::write_parquet(folder))?;
+            crate::print(&format!("records  {}\n", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// A report, or where it lies.

@@ -69,8 +69,11 @@ impl WholeFile {
     /// at `path` is one.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
+        // A system's name for it may be a link to a file, in whose place none is put.
+        let is_standard =
+            [STANDARD_STREAM, "/dev/stdout"].iter().any(|name| path == Path::new(name));
         let special = match fs::metadata(&path) {
-            _ if path == Path::new(STANDARD_STREAM) => Some(Special::StandardOutput),
+            _ if is_standard => Some(Special::StandardOutput),
             Ok(found) if !found.is_file() => {
                 Some(Special::DeviceOrPipe(OpenOptions::new().write(true).open(&path)?))
             }

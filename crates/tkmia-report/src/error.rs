@@ -23,6 +23,15 @@ pub enum ReportError {
     /// A picture can't be drawn.
     #[error("picture")]
     Figure(#[from] FigureError),
+    /// Records can't be written as columns.
+    #[cfg(feature = "parquet")]
+    #[error("{path}: can't be written")]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An image can't be decoded or encoded.
     #[error("{path}: not an image that can be read or written")]
     Image {

@@ -9,6 +9,7 @@
 //! - [`Report::markdown`], [`ReportTable::latex`], [`ReportTable::csv`]; [`Report::summary`] is small; [`beside`] is of
 //!   several victims
 //! - [`Across`]: an experiment on several victims, side by side; [`write_across`] draws it
+//! - `write_parquet`, behind the feature `parquet`: the records as columns
 //! - [`AtNorm`]: an attack held to a norm
 //! - [`draw`]: attacked samples side by side; [`pictures`]: those of an experiment's folder
 
@@ -17,6 +18,8 @@ mod by_image;
 mod by_norm;
 mod cell;
 mod charts;
+#[cfg(feature = "parquet")]
+mod columnar;
 mod columns;
 mod comparison;
 mod error;
@@ -36,6 +39,8 @@ mod write;
 pub use across::{Across, write_across};
 pub use by_norm::{AtNorm, Successes, changes_by_norm};
 pub use cell::Cell;
+#[cfg(feature = "parquet")]
+pub use columnar::write_parquet;
 pub use columns::{Column, Form, Unit, columns};
 pub use error::ReportError;
 pub use pictures::{Picture, Pictured, draw, pictures, png};

@@ -27,6 +27,18 @@ fn folder() -> TempDir {
     folder
 }
 
+/// With the same labels for each, by index.
+fn label_all(folder: &Path, labels: &[usize]) {
+    let classes: Vec<String> = (0..20).map(|label| format!("label {label}")).collect();
+    let flags: Vec<&str> =
+        (0..20).map(|label| if labels.contains(&label) { "1" } else { "0" }).collect();
+    let mut table = format!("image,{}\n", classes.join(","));
+    for number in 0..IMAGES {
+        table += &format!("2012_{number:06}.jpg,{}\n", flags.join(","));
+    }
+    fs::write(folder.join("photographs/labels.csv"), table).unwrap();
+}
+
 /// With the labels that the data set has for them.
 fn label(folder: &Path) {
     let voc = Voc2012::open(shell::repository("assets/mini-voc/VOC2012"), "train").unwrap();
@@ -180,6 +192,35 @@ fn a_photograph_that_cannot_be_decoded_takes_no_part_and_is_named() {
         says.contains("work.json: `images`: expected 1..=8, found 18446744073709551615"),
         "{says}"
     );
+}
+
+#[test]
+fn where_no_image_can_be_attacked_that_is_said_and_fails() {
+    let folder = folder();
+    let output = folder.path().join("out");
+    for (labels, k, expected) in [
+        (
+            vec![3, 4],
+            "2",
+            "takes an image with 3 labels, the most that one has is 2: give a smaller --k",
+        ),
+        (vec![3], "1", "takes an image with 2 labels, the most that one has is 1\n"),
+    ] {
+        label_all(folder.path(), &labels);
+        let says = shell::fail(audit(folder.path(), &output).args(["--k", k]));
+        assert!(says.contains(expected) && !output.exists(), "{says}");
+    }
+    // Rare ones, which aren't this tagger's first choice.
+    label_all(folder.path(), &[2, 16]);
+    begin(&output, 1);
+    let audited = audit(folder.path(), &output).output().unwrap();
+    let says = String::from_utf8_lossy(&audited.stdout);
+    assert_eq!(audited.status.code(), Some(1), "{says}");
+    assert!(
+        says.contains("of those with more than 1 labels none has one in the tagger's top-1"),
+        "{says}"
+    );
+    assert!(!says.contains("resisted"), "{says}");
 }
 
 #[test]

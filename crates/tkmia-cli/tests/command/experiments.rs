@@ -132,6 +132,23 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+fn a_setting_without_a_sample_is_named_and_nothing_but_such_fails() {
+    let one = EXPERIMENT.replace("k = [2]", "k = [15]");
+    let lab = Lab::new(&one);
+    let says = lab.run("out", &[]);
+    assert!(
+        says.contains("no image takes part in random |S| = 1, k = 15, δ = 1: none has"),
+        "{says}"
+    );
+    assert!(!says.contains("takes part in Person"), "{says}");
+    lab.write(&one.replace("k = [1]", "k = [16]"));
+    let output = lab.command("none").output().unwrap();
+    let says = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(says.contains("0 records") && says.contains("takes part in Person, k = 16"), "{says}");
+}
+
+#[test]
 fn killed_at_random_moments_a_run_ends_in_the_records_of_an_unbroken_one() {
     let lab = Lab::new(EXPERIMENT);
     lab.run("whole", &[]);
