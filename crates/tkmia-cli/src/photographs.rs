@@ -48,7 +48,7 @@ pub fn photographs_at(path: &Path) -> Result<Vec<PathBuf>, DataError> {
 }
 
 /// The values of photographs at a path and their shape, if they may take so much memory.
-pub fn values(
+fn values(
     path: &Path,
     photographs: &[PathBuf],
     transform: &Transform,

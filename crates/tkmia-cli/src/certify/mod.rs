@@ -144,7 +144,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     };
     let bar = Count::new("certify", "images", left.len());
     let mut saved = Instant::now();
-    let work = |rows: &[usize]| Ok(rows.iter().map(|&row| job.image(row)).collect::<Vec<_>>());
+    let work =
+        |rows: &[usize]| Ok(rows.iter().filter_map(|&row| job.image(row)).collect::<Vec<_>>());
     let mut written = Ok(());
     Workers { batch_size: 1, ..workers }.run(&left, work, |images| {
         bar.finished(images.len());
@@ -181,18 +182,19 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// An image's certificate, or why there is none.
-    fn image(&self, row: usize) -> Result<Image, Failure> {
+    /// An image's certificate, or why there is none; nothing if it was stopped before.
+    fn image(&self, row: usize) -> Option<Result<Image, Failure>> {
         let id = self.dataset.id(row);
         self.certify(row, id)
             .map_err(|error| Failure { id: id.to_owned(), error: in_one_line(error.as_ref()) })
+            .transpose()
     }
 
-    fn certify(&self, row: usize, id: &str) -> Result<Image, Box<dyn Error>> {
+    fn certify(&self, row: usize, id: &str) -> Result<Option<Image>, Box<dyn Error>> {
         let Setup { k, kept, draws, alpha, attack, .. } = *self.setup;
         let image = load_batch(self.dataset, &[row], &self.transform, &self.classifier.device())?;
         let flags = self.dataset.labels().row(row);
-        let counts = self.counts(&image, id)?;
+        let Some(counts) = self.counts(&image, id)? else { return Ok(None) };
         let bounds = frequencies(&counts, draws, alpha);
         let certificate = Certificate::new(&bounds, flags, k, kept, self.smoothing.sigma);
         let radii = certificate.radii().iter().map(|radius| radius / self.pixels);
@@ -212,28 +214,33 @@ impl Job<'_> {
             {
                 let change = change.clone() * scale;
                 let length = f64::from(l2_norm(change.clone()).into_scalar::<f32>());
-                let counts = self.counts(&(image.clone() + change), id)?;
+                let Some(counts) = self.counts(&(image.clone() + change), id)? else {
+                    return Ok(None);
+                };
                 reached.push(Reached { length: length / self.pixels, stayed: stayed(&counts)? });
             }
         }
-        Ok(Image {
+        Ok(Some(Image {
             id: id.to_owned(),
             relevant: (0..flags.len()).filter(|&label| flags[label]).collect(),
             stayed: stayed(&counts)?,
             radii: radii.map(|radius| radius.is_finite().then_some(radius)).collect(),
             counts,
             reached,
-        })
+        }))
     }
 
-    /// In how many noisy copies each label is kept.
-    fn counts(&self, image: &Tensor<4>, id: &str) -> Result<Vec<u64>, CertifyError> {
+    /// In how many noisy copies each label is kept; nothing if [`STOP`] is set before all are counted, which may take minutes.
+    fn counts(&self, image: &Tensor<4>, id: &str) -> Result<Option<Vec<u64>>, CertifyError> {
         let mut sum = vec![0; self.classifier.classes()];
         for first in (0..self.setup.draws).step_by(self.batch_size as usize) {
+            if STOP.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
             let batch = first..(first + self.batch_size).min(self.setup.draws);
             let counts = self.smoothing.counts(self.classifier, image, id, batch)?;
             sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         }
-        Ok(sum)
+        Ok(Some(sum))
     }
 }

@@ -1,7 +1,7 @@
 //! `tkmia scores`, and attacks on networks that aren't ResNets.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array4, Axis};
 use ndarray_npy::NpzWriter;
@@ -112,6 +112,45 @@ fn a_file_beside_the_network_says_the_same_and_options_count_more() {
         ) && says.contains("unknown field `chanels`, expected one of `range`, `mean`"),
         "{says}"
     );
+}
+
+#[test]
+fn photographs_are_scored_alone_or_together_but_for_those_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    shell::photographs(folder.path(), 5);
+    let entries = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut photographs: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "jpg")).collect();
+    photographs.sort();
+    let output = tempfile::NamedTempFile::new().unwrap();
+    let command = |input: &Path, size: &str| {
+        let mut command = shell::tkmia();
+        command.args(["scores", "--model"]).arg(shell::victim());
+        command.args(["--batch-size", size, "--input"]).arg(input);
+        command.arg("--output").arg(output.path());
+        command
+    };
+    let alone: Vec<Array2<f32>> = photographs
+        .iter()
+        .map(|photograph| {
+            shell::run(&mut command(photograph, "1"));
+            Npz::open(output.path()).matrix("scores")
+        })
+        .collect();
+    fs::write(&photographs[2], "no photograph").unwrap();
+    for size in ["1", "3"] {
+        let scored = command(folder.path(), size).output().unwrap();
+        let says = String::from_utf8(scored.stdout).unwrap();
+        assert_eq!(scored.status.code(), Some(1), "{says}");
+        assert!(says.starts_with("4 images, 20 scores each\nnot scored: "), "{says}");
+        let name = photographs[2].file_name().unwrap().to_str().unwrap();
+        assert!(says.contains(name) && says.lines().count() == 2, "{says}");
+        let found = Npz::open(output.path()).matrix("scores");
+        let whole = [0, 1, 3, 4].map(|at: usize| alone[at].row(0));
+        assert!(found.rows().into_iter().eq(whole), "{found}");
+    }
+    let says = shell::fail(&mut command(&photographs[2], "1"));
+    assert!(says.contains(".jpg"), "{says}");
 }
 
 #[test]
