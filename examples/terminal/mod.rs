@@ -178,6 +178,9 @@ fn show(bar: &ProgressBar, event: Event<'_>) {
             bar.set_length(fits as u64);
         }
         Event::Fitted => bar.inc(1),
+        Event::Undecodable(error) => {
+            bar.suspend(|| eprintln!("warning: {}: it takes no part", in_one_line(error)));
+        }
         Event::Attacking { plan, recorded } => {
             bar.reset();
             bar.set_prefix("attack");

@@ -1,10 +1,10 @@
 //! [`Findings`]: what an audit found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use tkmia_experiment::{DataFacts, Plan, Record, Selection, Setting, VictimFacts};
+use tkmia_experiment::{DataFacts, Missed, Plan, Record, Selection, Setting, VictimFacts};
 use tkmia_metrics::{Better, Measures, MetricsError, Ranking, Sample, mean, mean_interval};
 use tkmia_monitor::{MonitorError, Observation, Reading, Statistic, auc};
 
@@ -31,8 +31,9 @@ pub struct Findings {
     pub attacks: [usize; 2],
     /// Images that took part.
     pub attacked_images: usize,
-    /// Images, by id, that the tagger gives a score that isn't finite: they took no part, or none to the end.
-    pub lost: BTreeSet<String>,
+    /// Images that took no part, or none to the end.
+    #[serde(flatten)]
+    pub missed: Missed,
     /// Hiding a label of each image, one of those shown, drawn at random.
     pub overall: Risk,
     /// Hiding each label, of the images that show it; the most easily hidden first.
@@ -128,8 +129,8 @@ impl Findings {
         let published = published
             .map(|records| Ok::<_, MetricsError>((risk(&records), shown(&records, setting)?)));
         let overall = first_draws(&search);
-        let mut lost = plan.lost();
-        lost.extend(records.iter().filter(|record| record.is_lost()).map(|it| it.id.clone()));
+        let mut missed = plan.missed();
+        records.iter().for_each(|record| missed.add(record));
         Ok(Self {
             tagger: plan.inputs.victim.clone(),
             images: plan.inputs.data.to_string(),
@@ -140,7 +141,7 @@ impl Findings {
             search: plan.jobs[0].run.to_string(),
             attacks: [records.len(), plan.records()],
             attacked_images: overall.len(),
-            lost,
+            missed,
             overall: risk(&overall),
             labels,
             shown: shown(&overall, setting)?,

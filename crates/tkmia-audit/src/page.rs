@@ -64,7 +64,7 @@ impl Findings {
         // Of one image nobody can say that its label goes most easily.
         let enough = self.labels.iter().map(|(_, risk)| risk.images).max().unwrap_or(0).min(5);
         let which = match self.labels.iter().find(|(_, risk)| risk.images >= enough) {
-            None if self.attacks[1] == 0 && self.lost.is_empty() => format!(
+            None if self.attacks[1] == 0 && self.missed.is_empty() => format!(
                 "No image takes part: of those with more than {k} labels none has one in the tagger's top-{k}."
             ),
             None => "Nothing has been attacked yet.".to_owned(),
@@ -332,9 +332,15 @@ fn how(findings: &Findings) -> String {
         ("attacks done", format!("{done} of {of}")),
         ("seed, version", format!("{seed}, tkmia {version}")),
     ];
-    let lost: Vec<&str> = findings.lost.iter().map(String::as_str).collect();
-    let lost = (!lost.is_empty()).then(|| ("scores that aren't finite", lost.join(", ")));
-    let facts = facts.into_iter().chain(lost);
+    let missed = [
+        ("scores that aren't finite", &findings.missed.lost),
+        ("images that can't be decoded", &findings.missed.undecodable),
+    ];
+    let missed =
+        missed.into_iter().filter(|(_, images)| !images.is_empty()).map(|(kind, images)| {
+            (kind, images.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        });
+    let facts = facts.into_iter().chain(missed);
     let rows = facts.map(|(name, text)| format!("<dt>{name}</dt><dd>{}</dd>", escaped(&text)));
     format!(
         "<h2>How this was measured</h2>\n<dl>{}</dl>\n\

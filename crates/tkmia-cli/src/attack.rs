@@ -36,7 +36,7 @@ use crate::universal::{FitFlags, describe};
 /// Ctrl-C or SIGTERM ends the run: OUT.npz then holds the finished rows and their indices, `rows` int64.
 ///
 /// An image for which the victim gives a score that isn't finite comes back unattacked and is named; the others are
-/// attacked, and the status is 1.
+/// attacked, and the status is 1. A photograph that can't be decoded is named and left out, with the same status.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -116,8 +116,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let (count, what) = (results.ended_in_success(), surrogate.description());
         says += &format!("attacked in its place, with {count} successes of its own: {what}\n");
     }
+    says += &input.broken.concat();
     tell(&arguments.output, &says)?;
-    ended(&results, &arguments.output)
+    Ok(match ended(&results, &arguments.output)? {
+        ExitCode::SUCCESS if !input.broken.is_empty() => ExitCode::FAILURE,
+        status => status,
+    })
 }
 
 /// Attacks all images of an input, or as many as Ctrl-C lets.

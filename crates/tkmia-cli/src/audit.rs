@@ -90,8 +90,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         0 => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     };
-    for id in &findings.lost {
-        crate::print(&format!("not attacked: a score of {id} isn't finite\n"))?;
+    for line in findings.missed.lines() {
+        crate::print(&format!("{line}\n"))?;
         status = ExitCode::FAILURE;
     }
     for limit in &arguments.fail_under {

@@ -74,8 +74,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let (name, k, ball) = (subject.settings.short_name(), flags.k, test.ball);
     let (text, passed) = summary(&checks, &subject.input);
-    crate::print(&format!("{name}, k = {k}, within {ball}: {text}"))?;
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let broken = &subject.input.broken;
+    crate::print(&format!("{name}, k = {k}, within {ball}: {text}{}", broken.concat()))?;
+    Ok(if passed && broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The ball that is given, or else the attack's own.

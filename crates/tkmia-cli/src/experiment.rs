@@ -254,34 +254,30 @@ impl Options {
                 "no image takes part in {setting}: none has k + |S| relevant labels and a specified one in the top-k\n"
             );
         }
-        let lost = match self.shard {
-            None => meanwhile("drawing the report", || write_report(output, self.pictured))?.lost,
+        let missed = match self.shard {
+            None => meanwhile("drawing the report", || write_report(output, self.pictured))?.missed,
             Some(_) => {
-                let mut lost = plan.lost();
+                let mut missed = plan.missed();
                 plan.each_record(output, |_, record| {
-                    if record.is_lost() {
-                        lost.insert(record.id);
-                    }
+                    missed.add(&record);
                     Ok::<(), ExperimentError>(())
                 })?;
-                lost
+                missed
             }
         };
-        for id in &lost {
-            text += &format!("not attacked: a score of {id} isn't finite\n");
-        }
+        text.extend(missed.lines().map(|line| line + "\n"));
         if self.shard.is_none() {
             text += &format!("report  {}\n", output.join("report/index.html").display());
         }
         crate::print(&text)?;
         let nothing = plan.manifests.iter().all(is_empty);
-        Ok(if lost.is_empty() && !nothing { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if missed.is_empty() && !nothing { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
 /// Whether no image takes part, and none might but for its scores.
 fn is_empty(entry: &ManifestEntry) -> bool {
-    entry.samples == 0 && entry.lost.is_empty()
+    entry.samples == 0 && entry.lost.is_empty() && entry.undecodable.is_empty()
 }
 
 /// From here on [`STOP`] is set by signals, and after the minutes that an experiment has.

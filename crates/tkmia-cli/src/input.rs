@@ -20,6 +20,8 @@ pub struct Input {
     pub names: Option<Vec<String>>,
     /// Whether the labels are what the model itself says.
     pub is_presumed: bool,
+    /// A line for each photograph that can't be decoded, and so isn't among them.
+    pub broken: Vec<String>,
 }
 
 impl Input {
@@ -44,7 +46,7 @@ impl Input {
         let (relevant, specified) = (flags("labels")?, flags("specified")?);
         let place = || Place::array(path, "specified");
         let goal = goal(relevant, specified, (k, delta), model, place)?;
-        Ok(Self { images, shape, goal, names: None, is_presumed: false })
+        Ok(Self { images, shape, goal, names: None, is_presumed: false, broken: Vec::new() })
     }
 
     /// What an image is called: a photograph by its name, another by its row.

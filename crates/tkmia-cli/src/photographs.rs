@@ -1,5 +1,6 @@
 //! [`PhotographFlags`]: what to attack in photographs, which say nothing of it themselves.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -9,10 +10,10 @@ use tkmia_attacks::{View, global_selection};
 use tkmia_audit::presumed;
 use tkmia_core::LabelSet;
 use tkmia_data::{
-    DataError, Dataset, DatasetKind, Folder, Transform, batch_values, is_photograph, photographs,
-    read_rgb, type_classes,
+    DataError, Dataset, DatasetKind, Folder, Transform, batch_values, decodable, is_photograph,
+    photographs, read_rgb, type_classes,
 };
-use tkmia_experiment::{ExperimentError, Victim, Workers};
+use tkmia_experiment::{ExperimentError, Victim, Workers, in_one_line};
 use tkmia_file::{ArrayError, Place, memory_limit};
 use tkmia_metrics::Ranking;
 use tkmia_models::Loaded;
@@ -95,13 +96,23 @@ impl PhotographFlags {
             labels => Folder::found(root, labels.clone())?,
         };
         let is_presumed = labelled.is_none();
+        let paths = match &labelled {
+            Some(folder) => (0..folder.len()).map(|row| folder.image_path(row)).collect(),
+            None => photographs_at(path)?,
+        };
+        let is_asked = |asked: &PathBuf| is_folder || asked == path;
+        let (whole, mut broken) = decodable(paths.into_iter().filter(is_asked).collect());
+        if whole.is_empty() && !broken.is_empty() {
+            return Err(broken.swap_remove(0).into());
+        }
         let folder = match labelled {
             Some(folder) => folder,
-            None => presumed(model, root, &photographs_at(path)?, k, &transform, workers)?,
+            None => presumed(model, root, &whole, k, &transform, workers)?,
         };
         let victim = Victim::new(model, &folder, &transform)?;
-        let is_asked = |row: &usize| is_folder || folder.image_path(*row) == path;
-        let rows: Vec<usize> = (0..folder.len()).filter(is_asked).collect();
+        let whole: HashSet<PathBuf> = whole.into_iter().collect();
+        let rows: Vec<usize> =
+            (0..folder.len()).filter(|&row| whole.contains(&folder.image_path(row))).collect();
         let specified = match &self.specified {
             Some(names) => global_selection(folder.labels(), &type_classes(&folder, names)?)?,
             None => most_certain(&victim, &rows, view, workers)?,
@@ -125,7 +136,9 @@ impl PhotographFlags {
         let (images, shape) = values(path, &photographs, &transform)?;
         let [relevant, specified] = [folder.labels(), &specified].map(|set| set.select(&rows));
         let goal = goal(relevant, specified, (k, delta), model, || Place::file(path))?;
-        Ok(Some(Input { images, shape, goal, names: Some(names(&rows)), is_presumed }))
+        let names = Some(names(&rows));
+        let broken = broken.iter().map(|error| format!("not attacked: {}\n", in_one_line(error)));
+        Ok(Some(Input { images, shape, goal, names, is_presumed, broken: broken.collect() }))
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use tkmia_experiment::Event;
+use tkmia_data::DataError;
+use tkmia_experiment::{Event, in_one_line};
 
 /// Set by Ctrl-C or SIGTERM: what is finished is kept and written.
 pub static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
@@ -71,6 +72,11 @@ impl Count {
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Tells of an image that can't be read.
+pub fn take_no_part(error: &DataError) {
+    say(&format!("warning: {}: it takes no part", in_one_line(error)));
 }
 
 /// A sign of life on a terminal during work whose length isn't known.
@@ -138,6 +144,7 @@ impl Display {
             Event::Fitting(fits) => self.begin("fitting", 0, fits),
             Event::Fitted => self.all.inc(1),
             Event::Scored(images) => self.all.inc(images as u64),
+            Event::Undecodable(error) => self.bars.suspend(|| take_no_part(error)),
             Event::Attacking { plan, recorded } => {
                 self.begin("in all", recorded, plan.records());
                 let mut left = recorded;

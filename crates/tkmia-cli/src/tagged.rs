@@ -8,9 +8,9 @@ use tkmia_core::{Classifier, CoreError};
 use tkmia_data::{
     DataError, Dataset, DatasetKind, DatasetSpec, Folder, Transform, decodable, open,
 };
-use tkmia_experiment::{ExperimentError, Workers, in_one_line};
+use tkmia_experiment::{ExperimentError, Workers};
 
-use crate::progress::say;
+use crate::progress::take_no_part;
 use crate::train::named;
 
 /// The flags that name them.
@@ -55,9 +55,7 @@ impl Tagged {
         if chosen.is_empty() {
             return Err(broken.swap_remove(0).into());
         }
-        for error in &broken {
-            say(&format!("warning: {}: it takes no part", in_one_line(error)));
-        }
+        broken.iter().for_each(take_no_part);
         let folder = presumed(classifier, &self.folder, &chosen, k, transform, workers)?;
         Ok(Box::new(folder))
     }

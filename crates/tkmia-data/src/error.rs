@@ -392,6 +392,17 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether an image's file is there and is no image that can be decoded: the next one may well be.
+    pub fn is_of_decoding(&self) -> bool {
+        matches!(
+            self,
+            Self::Decode { .. }
+                | Self::OtherImage { .. }
+                | Self::ManyPixels { .. }
+                | Self::TruncatedJpeg { .. }
+        )
+    }
+
     /// What a failure to read this file is.
     pub(crate) fn read<'p>(
         path: &'p Path,

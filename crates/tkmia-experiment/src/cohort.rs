@@ -41,8 +41,19 @@ pub(crate) struct Draw<'a> {
     /// Images that take part by now.
     images: usize,
     cohort: Cohort,
-    /// Images whose labels let them through, but whose scores aren't finite, by index.
     lost: Vec<usize>,
+    undecodable: Vec<usize>,
+}
+
+/// What was drawn.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// The samples: the first draw of all images, then what others gave.
+    pub cohort: Cohort,
+    /// Images whose labels let them through, but whose scores aren't finite, by index.
+    pub lost: Vec<usize>,
+    /// The same that can't be decoded.
+    pub undecodable: Vec<usize>,
 }
 
 /// How `S` comes about.
@@ -79,7 +90,8 @@ impl<'a> Draw<'a> {
             &Selection::Random(specified) => Rule::Random(specified, seeds),
         };
         let (excluded, cohort) = (HashSet::new(), Cohort { setting, members: Vec::new() });
-        Ok(Self { dataset, rule, limit, excluded, images: 0, cohort, lost: Vec::new() })
+        let (lost, undecodable) = (Vec::new(), Vec::new());
+        Ok(Self { dataset, rule, limit, excluded, images: 0, cohort, lost, undecodable })
     }
 
     /// The same without these images.
@@ -98,10 +110,11 @@ impl<'a> Draw<'a> {
         fitting.take(self.limit).count()
     }
 
-    /// The cohort: the first draw of all images, then what others gave; and the images that are lost to it.
-    pub fn finish(mut self) -> (Cohort, Vec<usize>) {
-        self.cohort.members.sort_by_key(|member| member.draws.first().copied());
-        (self.cohort, self.lost)
+    /// What was drawn of the images by now.
+    pub fn finish(self) -> Drawn {
+        let Self { mut cohort, lost, undecodable, .. } = self;
+        cohort.members.sort_by_key(|member| member.draws.first().copied());
+        Drawn { cohort, lost, undecodable }
     }
 
     fn fits_by_labels(&self, index: usize) -> bool {
@@ -113,6 +126,13 @@ impl<'a> Draw<'a> {
                     && delta.is_none_or(|delta| specified.count(index) >= delta)
             }
             Rule::Random(specified, _) => labels.count(index) >= k + specified,
+        }
+    }
+
+    /// Notes that the image can't be decoded, if there is room for it.
+    pub fn miss(&mut self, index: usize) {
+        if self.wants(index) {
+            self.undecodable.push(index);
         }
     }
 
@@ -222,7 +242,7 @@ mod tests {
             for (index, scores) in scores.iter().enumerate() {
                 draw.offer(index, scores);
             }
-            draw.finish().0
+            draw.finish().cohort
         };
         let all = cohort(1000, 1..2);
         let rich =

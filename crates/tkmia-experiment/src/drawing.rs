@@ -15,7 +15,7 @@ use crate::workers::Workers;
 /// `excluded` from it.
 ///
 /// # Errors
-/// A setting that the data can't have, an image that can't be read, and
+/// A setting that the data can't have, an image whose file can't be read, and
 /// [`ExperimentError::Interrupted`] if the work was stopped before.
 pub(crate) fn draw(
     origins: Vec<Origin>,
@@ -54,10 +54,16 @@ pub(crate) fn draw(
                 at += 1;
             }
             let mut scored = 0;
-            victim.scores(&indices, view, workers, |index, scores| {
+            victim.scores_or_faults(&indices, view, workers, |index, scores| {
                 scored += 1;
                 progress(Event::Scored(1));
-                draws.iter_mut().for_each(|(_, draw)| draw.offer(index, scores));
+                if let Err(error) = &scores {
+                    progress(Event::Undecodable(error));
+                }
+                draws.iter_mut().for_each(|(_, draw)| match &scores {
+                    Ok(scores) => draw.offer(index, scores),
+                    Err(_) => draw.miss(index),
+                });
                 Ok(())
             })?;
             if scored < indices.len() {

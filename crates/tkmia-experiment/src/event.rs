@@ -1,5 +1,7 @@
 //! [`Event`]: how far an experiment is.
 
+use tkmia_data::DataError;
+
 use crate::plan::Plan;
 
 /// How far an experiment is; the calling program may show it.
@@ -9,6 +11,8 @@ pub enum Event<'a> {
     Scoring(usize),
     /// So many more are.
     Scored(usize),
+    /// One of them can't be decoded, and takes no part.
+    Undecodable(&'a DataError),
     /// So many universal perturbations are about to be fitted.
     Fitting(usize),
     /// One more is.

@@ -11,7 +11,7 @@ use tkmia_core::{Fit, Tagger};
 use tkmia_data::Dataset;
 use tkmia_file::{read, sha256, within};
 
-use crate::cohort::{Cohort, Member};
+use crate::cohort::{Cohort, Drawn, Member};
 use crate::error::{ExperimentError, corrupt, read_failed};
 use crate::folder::{self, MANIFESTS, write_json};
 use crate::setting::Setting;
@@ -33,6 +33,9 @@ pub(crate) struct Manifest {
     /// Images that might have been samples, but for scores that aren't finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// The same that can't be decoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecodable: Vec<String>,
 }
 
 /// What the samples of a setting follow from.
@@ -114,6 +117,9 @@ pub struct ManifestEntry {
     /// Images that might have been samples, but for scores that aren't finite.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// The same that can't be decoded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecodable: Vec<String>,
     /// SHA-256 of the file.
     pub sha256: String,
 }
@@ -130,7 +136,7 @@ fn file<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
 impl Manifest {
     /// The manifest of what was drawn.
     pub fn of(
-        (cohort, lost): &(Cohort, Vec<usize>),
+        Drawn { cohort, lost, undecodable }: &Drawn,
         origin: Origin,
         dataset: &dyn Dataset,
     ) -> Self {
@@ -140,8 +146,15 @@ impl Manifest {
             specified: member.specified.clone(),
             draws: member.draws.clone(),
         };
-        let lost = lost.iter().map(|&index| dataset.id(index).to_owned()).collect();
-        Self { origin, samples: cohort.members.iter().map(listed).collect(), lost }
+        let ids = |indices: &[usize]| -> Vec<String> {
+            indices.iter().map(|&index| dataset.id(index).to_owned()).collect()
+        };
+        Self {
+            origin,
+            samples: cohort.members.iter().map(listed).collect(),
+            lost: ids(lost),
+            undecodable: ids(undecodable),
+        }
     }
 
     /// The cohort, found again by the samples' ids.
@@ -175,6 +188,7 @@ impl Manifest {
             view: *view,
             samples: self.samples.len(),
             lost: self.lost.clone(),
+            undecodable: self.undecodable.clone(),
             sha256: sha256(text),
         })
     }

@@ -1,6 +1,5 @@
 //! [`Plan`]: what a folder of records is of.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::iter;
 use std::path::Path;
@@ -16,6 +15,7 @@ use crate::error::{ExperimentError, corrupt, read_failed};
 use crate::folder::{PLAN, RECORDS, write_json};
 use crate::journal::{self, Expected};
 use crate::manifest::{Input, Manifest, ManifestEntry, Origin};
+use crate::missed::Missed;
 use crate::record::{Named, Record};
 use crate::shard::Shard;
 use crate::spec::Table;
@@ -324,10 +324,13 @@ impl Plan {
         .map(drop)
     }
 
-    /// The images, by their ids, for which the classifier gave a score that isn't finite before an attack, so that they are
-    /// in no manifest. [Records](Record::is_lost) know of others.
-    pub fn lost(&self) -> BTreeSet<String> {
-        self.manifests.iter().flat_map(|entry| &entry.lost).cloned().collect()
+    /// The images that are in no manifest because they could not even be scored; [records](Record::is_lost) know of others.
+    pub fn missed(&self) -> Missed {
+        let entries = self.manifests.iter();
+        Missed {
+            lost: entries.clone().flat_map(|entry| &entry.lost).cloned().collect(),
+            undecodable: entries.flat_map(|entry| &entry.undecodable).cloned().collect(),
+        }
     }
 
     /// Which positions of a manifest this folder has records of.

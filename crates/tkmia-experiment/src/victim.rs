@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::tensor::Tensor;
 use tkmia_attacks::{Attack, AttackBatch, AttackSettings, Controls, Outcome, Step, Targets, View};
 use tkmia_core::{Classifier, LabelSet};
-use tkmia_data::{Dataset, Transform, load_batch};
+use tkmia_data::{DataError, Dataset, Transform, load_batch};
 
 use crate::cohort::Member;
 use crate::error::ExperimentError;
@@ -134,16 +134,61 @@ impl<'a> Victim<'a> {
         workers: Workers<'_>,
         mut take: impl FnMut(usize, &[f32]) -> Result<(), ExperimentError>,
     ) -> Result<(), ExperimentError> {
+        self.scores_or_faults(indices, view, workers, |index, scores| take(index, scores?))
+    }
+
+    /// The same; of an image that can't be decoded, why.
+    pub(crate) fn scores_or_faults(
+        &self,
+        indices: &[usize],
+        view: View,
+        workers: Workers<'_>,
+        mut take: impl FnMut(usize, Result<&[f32], DataError>) -> Result<(), ExperimentError>,
+    ) -> Result<(), ExperimentError> {
         let score = |batch: &[usize]| {
-            let scores = self.classifier.scores(view.of(self.images(batch)?));
-            self.classifier.check()?;
-            let scores = scores.try_to_vec_as::<f32>().expect("float tensors convert to f32");
-            Ok((batch.to_vec(), scores))
+            let (images, faults) = self.decodable(batch)?;
+            let scores = images.map_or(Ok(Vec::new()), |images| {
+                let scores = self.classifier.scores(view.of(images));
+                self.classifier.check()?;
+                let scores = scores.try_to_vec_as::<f32>();
+                Ok::<_, ExperimentError>(scores.expect("float tensors convert to f32"))
+            })?;
+            Ok((batch.to_vec(), faults, scores))
         };
-        workers.run(indices, score, |(batch, scores)| {
-            let mut rows = batch.iter().zip(scores.chunks_exact(self.classifier.classes()));
-            rows.try_for_each(|(&index, scores)| take(index, scores))
+        workers.run(indices, score, |(batch, faults, scores)| {
+            let mut rows = scores.chunks_exact(self.classifier.classes());
+            batch.into_iter().zip(faults).try_for_each(|(index, fault)| match fault {
+                Some(fault) => take(index, Err(fault)),
+                None => take(index, Ok(rows.next().expect("a row for each image"))),
+            })
         })
+    }
+
+    /// Those of these images that can be decoded, if there are some; and of each of these, why it can't be.
+    fn decodable(
+        &self,
+        batch: &[usize],
+    ) -> Result<(Option<Tensor<4>>, Vec<Option<DataError>>), ExperimentError> {
+        let load = |indices: &[usize]| {
+            load_batch(self.dataset, indices, self.transform, &self.classifier.device())
+        };
+        match load(batch) {
+            Ok(images) => return Ok((Some(images), batch.iter().map(|_| None).collect())),
+            Err(error) if !error.is_of_decoding() => return Err(error.into()),
+            Err(_) => {}
+        }
+        let (mut images, mut faults) = (Vec::new(), Vec::new());
+        for &index in batch {
+            match load(&[index]) {
+                Ok(image) => {
+                    images.push(image);
+                    faults.push(None);
+                }
+                Err(error) if error.is_of_decoding() => faults.push(Some(error)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(((!images.is_empty()).then(|| Tensor::cat(images, 0)), faults))
     }
 
     /// These samples and what is wanted of each.

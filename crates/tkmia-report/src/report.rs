@@ -1,10 +1,10 @@
 //! [`Report`]: what an experiment found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tkmia_attacks::{AttackSettings, JUDGING_PASSES};
-use tkmia_experiment::{ExperimentError, Inputs, Job, Plan, Shard, Trial, passes_at_most};
+use tkmia_experiment::{ExperimentError, Inputs, Job, Missed, Plan, Shard, Trial, passes_at_most};
 
 use crate::by_image::Images;
 use crate::comparison::Found;
@@ -31,8 +31,8 @@ pub struct Report {
     pub tables: Vec<ReportTable>,
     /// How hyper-parameters were chosen.
     pub trials: Vec<Trial>,
-    /// Images for which the victim gave a score that isn't finite, by id.
-    pub lost: BTreeSet<String>,
+    /// Images that could not be attacked.
+    pub missed: Missed,
 }
 
 /// Takes the records of a plan one after another, with the positions of their jobs.
@@ -56,7 +56,7 @@ impl Report {
     ) -> Result<Self, ReportError> {
         let mut reading = Reading::new(plan);
         records(&mut |job, record| reading.add(job, record))?;
-        let Reading { images, rows, found, lost, count, .. } = reading.finish()?;
+        let Reading { images, rows, found, missed, count, .. } = reading.finish()?;
         let images_of = |job: usize| &images[plan.jobs[job].manifest];
 
         let mut rows = in_tables(plan, rows);
@@ -95,7 +95,7 @@ impl Report {
             shard: plan.shard,
             tables: tables.map(|(table, rows)| ReportTable { table, rows }).collect(),
             trials: plan.trials.clone(),
-            lost,
+            missed,
         })
     }
 }
@@ -120,7 +120,7 @@ struct Reading<'a> {
     found: Vec<Found<'a>>,
     /// Of the job that is read.
     samples: Samples,
-    lost: BTreeSet<String>,
+    missed: Missed,
     /// Records that there were.
     count: usize,
 }
@@ -133,7 +133,7 @@ impl<'a> Reading<'a> {
             rows: Vec::new(),
             found: Vec::new(),
             samples: Samples::default(),
-            lost: plan.lost(),
+            missed: plan.missed(),
             count: 0,
         }
     }
@@ -142,9 +142,7 @@ impl<'a> Reading<'a> {
         while self.rows.len() < job {
             self.close()?;
         }
-        if record.is_lost() {
-            self.lost.insert(record.id.clone());
-        }
+        self.missed.add(&record);
         self.count += 1;
         let known = self.images[self.plan.jobs[job].manifest].samples();
         Ok(self.samples.add(record, known)?)

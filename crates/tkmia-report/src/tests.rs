@@ -67,6 +67,7 @@ fn plan_of(experiment: &str) -> Plan {
         for grid in &tables[0].grids {
             let entry = ManifestEntry {
                 lost: vec!["2008|2".to_owned()],
+                undecodable: vec!["2008_3".to_owned()],
                 file: String::new(),
                 setting: setting.clone(),
                 view: grid[0].view(),

@@ -149,6 +149,31 @@ fn a_data_set_is_audited_with_its_own_labels() {
 }
 
 #[test]
+fn a_labelled_photograph_that_cannot_be_decoded_is_named_and_the_others_are_attacked() {
+    let folder = folder();
+    label_all(folder.path(), &(0..20).collect::<Vec<_>>());
+    fs::write(folder.path().join("photographs/2012_000003.jpg"), "no image").unwrap();
+    let output = folder.path().join("out");
+    begin(&output, 1);
+    let audited = audit(folder.path(), &output).output().unwrap();
+    let warned = String::from_utf8_lossy(&audited.stderr);
+    assert!(warned.contains("2012_000003.jpg: expected a whole JPEG or PNG image: "), "{warned}");
+    let says = String::from_utf8_lossy(&audited.stdout);
+    assert_eq!(audited.status.code(), Some(1), "{says}");
+    assert!(says.contains("not attacked: 2012_000003.jpg can't be decoded\n"), "{says}");
+    let found = json_of(output.join("audit.json"));
+    assert_eq!(found["undecodable"], json!(["2012_000003.jpg"]));
+    assert_eq!((&found["lost"], &found["attacked_images"]), (&json!([]), &json!(IMAGES - 1)));
+    let page = fs::read_to_string(output.join("audit.html")).unwrap();
+    assert!(page.contains("<dt>images that can't be decoded</dt><dd>2012_000003.jpg</dd>"));
+    let report = fs::read_to_string(output.join("report/report.md")).unwrap();
+    assert!(
+        report.contains("Images that can't be decoded, of which nothing is known: 2012\\_000003"),
+        "{report}"
+    );
+}
+
+#[test]
 fn an_audit_that_is_killed_goes_on_to_the_same_end() {
     let folder = folder();
     let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));

@@ -117,6 +117,27 @@ fn without_labels_the_networks_own_are_taken_and_the_surest_is_hidden() {
 }
 
 #[test]
+fn a_photograph_that_cannot_be_decoded_is_named_and_the_others_are_attacked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for labelled in [true, false] {
+        shell::photographs(folder.path(), 3);
+        if !labelled {
+            fs::remove_file(path("labels.csv")).unwrap();
+        }
+        let ids = [0, 1, 2].map(|row| format!("{}.jpg", shell::voc().id(row)));
+        fs::write(path(&ids[1]), "no photograph").unwrap();
+        let run = attack(folder.path(), &path("out.npz")).output().unwrap();
+        let says = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert_eq!(run.status.code(), Some(1), "{says}");
+        assert!(says.contains("of 2 images succeeded"), "{says}");
+        let broken = format!("{}: expected a whole JPEG or PNG image", path(&ids[1]).display());
+        assert!(says.contains(&format!("not attacked: {broken}")), "{says}");
+        assert_eq!(names(&path("out.npz")), [&*ids[0], &*ids[2]]);
+    }
+}
+
+#[test]
 fn what_does_not_go_with_photographs_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -57,12 +57,14 @@ impl Report {
         if found < planned {
             lines.push(format!("Unfinished: {found} of {planned} records are there."));
         }
-        if !self.lost.is_empty() {
-            let ids: Vec<String> = self.lost.iter().map(|id| text(id)).collect();
-            lines.push(format!(
-                "Images with a score that is not finite, of which nothing is known: {}.",
-                ids.join(", ")
-            ));
+        for (kind, images) in [
+            ("Images with a score that is not finite", &self.missed.lost),
+            ("Images that can't be decoded", &self.missed.undecodable),
+        ] {
+            if !images.is_empty() {
+                let ids: Vec<String> = images.iter().map(|id| text(id)).collect();
+                lines.push(format!("{kind}, of which nothing is known: {}.", ids.join(", ")));
+            }
         }
         lines
     }
