@@ -137,8 +137,11 @@ impl<'a> Victim<'a> {
         self.scores_or_faults(indices, view, workers, |index, scores| take(index, scores?))
     }
 
-    /// The same; of an image that can't be decoded, why.
-    pub(crate) fn scores_or_faults(
+    /// The same; of an image that can't be decoded, what is wrong with it.
+    ///
+    /// # Errors
+    /// A file that can't be read, a classifier that failed, or the first error of `take`.
+    pub fn scores_or_faults(
         &self,
         indices: &[usize],
         view: View,

@@ -9,7 +9,7 @@ use tkmia_data::{Dataset, Listing, Resize, Squeezed, Squeezer, Transform};
 use tkmia_experiment::{ExperimentError, PicturePaths, Plan, Record, Setting, Victim, Workers};
 use tkmia_monitor::{Observation, Statistic};
 
-use crate::progress::Count;
+use crate::progress::{Count, take_no_part};
 
 /// How the experiment made photographs a square; the rest of it is as loaded.
 pub fn as_planned(plan: &Plan, loaded: Tagger) -> Tagger {
@@ -29,7 +29,7 @@ pub struct Images {
 }
 
 impl Images {
-    /// Those of the victim's data; fewer if the work is stopped.
+    /// Those of the victim's data that can be decoded; fewer if the work is stopped.
     pub fn scored(
         victim: &Victim<'_>,
         squeezes: bool,
@@ -38,9 +38,21 @@ impl Images {
     ) -> Result<Self, ExperimentError> {
         let Victim { dataset, transform, .. } = *victim;
         let all: Vec<usize> = (0..dataset.len()).collect();
-        let scores = |victim: &Victim<'_>| {
+        let (mut rows, mut scores) = (Vec::new(), Vec::new());
+        victim.scores_or_faults(&all, View::Image, workers, |row, found| {
+            match found {
+                Ok(of_image) => {
+                    rows.push(row);
+                    scores.push(of_image.to_vec());
+                }
+                Err(error) => take_no_part(&error),
+            }
+            bar.finished(1);
+            Ok(())
+        })?;
+        let scores_of = |victim: &Victim<'_>| {
             let mut scores = Vec::new();
-            victim.scores(&all, View::Image, workers, |_, of_image| {
+            victim.scores(&rows, View::Image, workers, |_, of_image| {
                 scores.push(of_image.to_vec());
                 bar.finished(1);
                 Ok(())
@@ -50,13 +62,13 @@ impl Images {
         let square = Transform { resize: Resize::square(transform.resize.side), ..*transform };
         let squeezed = Squeezer::ALL.into_iter().filter(|_| squeezes).map(|squeezer| {
             let dataset = Squeezed { dataset, resize: transform.resize, squeezer };
-            scores(&Victim { dataset: &dataset, transform: &square, ..*victim })
+            scores_of(&Victim { dataset: &dataset, transform: &square, ..*victim })
         });
         Ok(Self {
-            ids: all.iter().map(|&index| dataset.id(index).to_owned()).collect(),
+            ids: rows.iter().map(|&index| dataset.id(index).to_owned()).collect(),
             squeezed: squeezed.collect::<Result<_, _>>()?,
-            scores: scores(victim)?,
-            relevant: all.iter().map(|&index| dataset.labels().row(index).to_vec()).collect(),
+            scores,
+            relevant: rows.iter().map(|&index| dataset.labels().row(index).to_vec()).collect(),
         })
     }
 
@@ -143,7 +155,8 @@ impl Attack {
                 images.ids.iter().map(String::as_str).zip(images.scores.iter().map(Vec::as_slice)),
             );
         }
-        let places = traffic.places();
+        let places: HashMap<&str, usize> =
+            (0..dataset.len()).map(|row| (dataset.id(row), row)).collect();
         let mut attacks = Vec::new();
         let mut records = records.iter();
         for (at, job) in plan.jobs.iter().enumerate() {
@@ -206,7 +219,7 @@ impl Attack {
 }
 
 impl Kept {
-    /// By the places of the clean images within a data set.
+    /// By the rows of the clean images in their data set.
     fn new(dataset: &dyn Dataset, files: BTreeMap<usize, PathBuf>) -> Self {
         let (places, files): (Vec<usize>, Vec<PathBuf>) = files.into_iter().unzip();
         let listing = Listing {

@@ -274,7 +274,7 @@ fn a_universal_attack_is_found_again_from_any_beginning_and_not_in_shards() {
         whole.contains("ml-cw-t (corrected), lr 0.01, alpha 0.0001, momentum 0.9, target worst")
     );
 
-    copy_all(&lab.path("whole"), &lab.path("torn"));
+    shell::copy_all(&lab.path("whole"), &lab.path("torn"));
     let records = lab.path("torn").join("records.jsonl");
     let text = fs::read_to_string(&records).unwrap();
     for kept in [0, 2, 5, 18] {
@@ -389,7 +389,7 @@ fn what_has_changed_is_refused_by_name() {
     // A changed label of one image.
     let root = lab.path("VOC2012");
     let original = shell::repository("assets/mini-voc/VOC2012");
-    copy_all(&original, &root);
+    shell::copy_all(&original, &root);
     lab.write(&EXPERIMENT.replace("ROOT", &root.display().to_string()));
     let says = lab.run("out", &[]);
     assert!(says.contains("40 records"), "the same data elsewhere are the same: {says}");
@@ -472,18 +472,6 @@ name = "tkmia"
     merge.arg("merge").args([lab.path("one"), lab.path("two")]);
     let error = shell::fail(merge.arg("--output").arg(lab.path("whole")));
     assert!(error.contains("two") && error.contains("victim.sha256: "), "{error}");
-}
-
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_all(&entry.path(), &to),
-            false => drop(fs::copy(entry.path(), to).unwrap()),
-        }
-    }
 }
 
 #[test]

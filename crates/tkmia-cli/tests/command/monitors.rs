@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use tkmia_data::Dataset;
+use tkmia_experiment::held_out;
 
 use crate::shell;
 
@@ -50,10 +52,10 @@ fn monitor(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the experiment.
-fn attacked() -> tempfile::TempDir {
+/// Runs an experiment.
+fn attacked(experiment: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    shell::write_experiment(folder.path(), EXPERIMENT);
+    shell::write_experiment(folder.path(), experiment);
     let (experiment, output) = (folder.path().join("experiment.toml"), folder.path().join("out"));
     shell::run(shell::tkmia().arg("run").arg(experiment).arg("--output").arg(output));
     folder
@@ -61,7 +63,7 @@ fn attacked() -> tempfile::TempDir {
 
 #[test]
 fn what_monitors_notice_is_the_same_for_any_number_of_workers() {
-    let folder = attacked();
+    let folder = attacked(EXPERIMENT);
     let read = |output: &str, workers| {
         let path = folder.path().join(output);
         let arguments =
@@ -114,8 +116,45 @@ fn what_monitors_notice_is_the_same_for_any_number_of_workers() {
 }
 
 #[test]
+fn an_image_that_cannot_be_decoded_any_more_is_no_traffic_and_moves_no_other() {
+    let folder = attacked(&EXPERIMENT.replace("[1, 2]", "[1]"));
+    let records = fs::read_to_string(folder.path().join("out/records.jsonl")).unwrap();
+    let voc = shell::voc();
+    // Of the traffic, before others that were attacked.
+    let [traffic, _] = held_out(&voc, 0.5, 7);
+    let mut ids = (0..traffic.len()).map(|row| traffic.id(row));
+    let id = ids.find(|id| !records.contains(id)).unwrap();
+    assert!(ids.any(|id| records.contains(id)));
+    let root = folder.path().join("voc");
+    shell::copy_all(&shell::repository("assets/mini-voc/VOC2012"), &root);
+    let read = |broken: bool| {
+        if broken {
+            fs::write(root.join(format!("JPEGImages/{id}.jpg")), "no image").unwrap();
+        }
+        let output = folder.path().join("seen");
+        let mut command = shell::tkmia();
+        command.arg("monitor").arg(folder.path().join("out")).arg("--model").arg(shell::victim());
+        command.arg("--root").arg(&root).args(["--within", "50", "--streams", "20"]);
+        command.args(["--calibration", "0.5", "--seed", "7", "--false-alarms", "100", "--output"]);
+        let done = command.arg(&output).output().unwrap();
+        let says = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success() && says.contains(id) == broken, "{says}");
+        let text = fs::read_to_string(output.join("monitor.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let [whole, broken] = [false, true].map(read);
+    let images = |found: &Value| {
+        ["calibration_images", "traffic_images"].map(|name| found[name].as_u64().unwrap())
+    };
+    let [calibration, traffic] = images(&whole);
+    assert_eq!(images(&broken), [calibration, traffic - 1]);
+    // Of the same attacked images, each beside itself as it was.
+    assert!(broken["auc"] == whole["auc"]);
+}
+
+#[test]
 fn what_does_not_belong_to_the_experiment_is_refused() {
-    let folder = attacked();
+    let folder = attacked(EXPERIMENT);
     let refused = |arguments: &[&str]| shell::fail(&mut monitor(folder.path(), arguments));
     let few = refused(&["--calibration", "0.1"]);
     assert!(few.contains("expected at least 100 images to calibrate on, found"), "{few}");

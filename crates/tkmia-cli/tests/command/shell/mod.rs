@@ -57,6 +57,18 @@ pub fn photographs(folder: &Path, count: usize) {
     fs::write(folder.join("labels.csv"), table).unwrap();
 }
 
+pub fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_all(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
 /// Writes `experiment.toml` into a folder: the text, with the small victim for MODEL and mini-VOC for ROOT.
 pub fn write_experiment(folder: &Path, text: &str) {
     let root = repository("assets/mini-voc/VOC2012");
