@@ -63,8 +63,9 @@ impl Findings {
         let Self { overall, attacked_images: n, k, .. } = self;
         // Of one image nobody can say that its label goes most easily.
         let enough = self.labels.iter().map(|(_, risk)| risk.images).max().unwrap_or(0).min(5);
+        let nothing_to_attack = self.attacks[1] == 0 && self.missed.is_empty();
         let which = match self.labels.iter().find(|(_, risk)| risk.images >= enough) {
-            None if self.attacks[1] == 0 && self.missed.is_empty() => format!(
+            None if nothing_to_attack => format!(
                 "No image takes part: of those with more than {k} labels none has one in the tagger's top-{k}."
             ),
             None => "Nothing has been attacked yet.".to_owned(),
@@ -121,7 +122,7 @@ impl Findings {
             share if share >= 0.5 => {
                 "Watch how often each label is shown, keep the images, and train against such changes; then audit again and compare."
             }
-            _ if self.attacks[1] == 0 => {
+            _ if nothing_to_attack => {
                 "Look whether the labels are the tagger's own, or choose another k."
             }
             _ => {

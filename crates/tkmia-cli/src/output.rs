@@ -8,7 +8,7 @@ use std::{iter, mem};
 use ndarray::{ArrayView, Dimension, IntoDimension};
 use ndarray_npy::npy::header::{Header, Layout};
 use ndarray_npy::{NpzWriter, WritableElement, WriteNpyError, WriteNpyExt, WriteNpzError};
-use tkmia_file::{STANDARD_STREAM, WholeFile, overwritten};
+use tkmia_file::{WholeFile, is_standard_output, overwritten};
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
@@ -25,7 +25,7 @@ pub fn refuse_overwriting(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(),
 
 /// Prints what is to be read of results that are written to `output`, but not among them.
 pub fn tell(output: &Path, text: &str) -> Result<(), Box<dyn Error>> {
-    match output == Path::new(STANDARD_STREAM) {
+    match is_standard_output(output) {
         true => say(text.trim_end()),
         false => crate::print(text)?,
     }

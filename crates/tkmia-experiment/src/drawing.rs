@@ -57,13 +57,14 @@ pub(crate) fn draw(
             victim.scores_or_faults(&indices, view, workers, |index, scores| {
                 scored += 1;
                 progress(Event::Scored(1));
-                if let Err(error) = &scores {
-                    progress(Event::Undecodable(error));
+                let draws = draws.iter_mut().map(|(_, draw)| draw);
+                match &scores {
+                    Ok(scores) => draws.for_each(|draw| draw.offer(index, scores)),
+                    Err(error) => {
+                        progress(Event::Undecodable(error));
+                        draws.for_each(|draw| draw.miss(index));
+                    }
                 }
-                draws.iter_mut().for_each(|(_, draw)| match &scores {
-                    Ok(scores) => draw.offer(index, scores),
-                    Err(_) => draw.miss(index),
-                });
                 Ok(())
             })?;
             if scored < indices.len() {

@@ -24,5 +24,5 @@ pub use open::{open, read};
 pub use overwrite::overwritten;
 pub use sha256::{sha256, sha256_read};
 pub use text::{decode, open_text, read_text};
-pub use whole_file::{WholeFile, write_whole};
+pub use whole_file::{WholeFile, is_standard_output, write_whole};
 pub use within::within;

@@ -69,11 +69,8 @@ impl WholeFile {
     /// at `path` is one.
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        // A system's name for it may be a link to a file, in whose place none is put.
-        let is_standard =
-            [STANDARD_STREAM, "/dev/stdout"].iter().any(|name| path == Path::new(name));
         let special = match fs::metadata(&path) {
-            _ if is_standard => Some(Special::StandardOutput),
+            _ if is_standard_output(&path) => Some(Special::StandardOutput),
             Ok(found) if !found.is_file() => {
                 Some(Special::DeviceOrPipe(OpenOptions::new().write(true).open(&path)?))
             }
@@ -116,6 +113,12 @@ impl WholeFile {
         self.partial.persist(self.path)?;
         Ok(())
     }
+}
+
+/// Whether what is written to this path goes to the standard output: [`STANDARD_STREAM`], or the system's name for it, which may be
+/// a link to a file, in whose place none is put.
+pub fn is_standard_output(path: impl AsRef<Path>) -> bool {
+    [STANDARD_STREAM, "/dev/stdout"].iter().any(|name| path.as_ref() == Path::new(name))
 }
 
 /// Removes unfinished files of this prefix that no process holds.

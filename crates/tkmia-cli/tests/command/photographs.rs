@@ -166,15 +166,17 @@ fn arrays_come_through_the_standard_input_and_go_through_the_standard_output() {
     let input = shell::golden("tkmia-corrected-k3", "input.npz");
     let arguments = ["--k", "3", "--max-iterations", "3"];
     let summary = shell::run(shell::attack(&input, &path("out.npz")).args(arguments));
-    let piped = |bytes: &Path| {
-        let mut command = shell::attack(Path::new("-"), Path::new("-"));
+    let piped_to = |output: &str, bytes: &Path| {
+        let mut command = shell::attack(Path::new("-"), Path::new(output));
         command.args(arguments).stdin(File::open(bytes).unwrap());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
     };
-    let run = piped(&input);
-    assert!(run.status.success(), "{run:?}");
-    assert!(run.stdout == fs::read(path("out.npz")).unwrap());
-    assert!(String::from_utf8_lossy(&run.stderr).contains(summary.trim()));
+    let piped = |bytes: &Path| piped_to("-", bytes);
+    for run in [piped(&input), piped_to("/dev/stdout", &input)] {
+        assert!(run.status.success(), "{run:?}");
+        assert!(run.stdout == fs::read(path("out.npz")).unwrap());
+        assert!(String::from_utf8_lossy(&run.stderr).contains(summary.trim()));
+    }
     fs::write(path("text"), "hello").unwrap();
     let says = String::from_utf8(piped(&path("text")).stderr).unwrap();
     assert!(says.contains("error: standard input: expected an npz file"), "{says}");
